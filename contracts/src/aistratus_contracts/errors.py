@@ -1,0 +1,88 @@
+"""Errors of the contracts, and the stable codes that the wire carries."""
+
+from enum import StrEnum
+
+
+class ContractError(Exception):
+    """Root of what this package raises: a document does not say what the contract says."""
+
+
+class UnknownVersion(ContractError):
+    """A document has a version that this release cannot read."""
+
+    def __init__(self, type_name: str, version: object) -> None:
+        super().__init__(
+            f"This {type_name} has version {version!r}, which this release cannot read; "
+            "upgrade the part that reads it."
+        )
+        self.type_name = type_name
+        self.version = version
+
+
+class UnknownField(ContractError):
+    """A document has a field that its version does not know."""
+
+    def __init__(self, type_name: str, field: str) -> None:
+        super().__init__(f"{type_name} has no field {field!r} in this version.")
+        self.type_name = type_name
+        self.field = field
+
+
+class MissingField(ContractError):
+    """A document lacks a field that its version needs."""
+
+    def __init__(self, type_name: str, field: str) -> None:
+        super().__init__(f"{type_name} needs the field {field!r}.")
+        self.type_name = type_name
+        self.field = field
+
+
+class WrongType(ContractError):
+    """A field holds a value of another type than its version says."""
+
+    def __init__(self, type_name: str, field: str, wanted: str, got: object) -> None:
+        super().__init__(f"{type_name}.{field} must be {wanted}, not {type(got).__name__}.")
+        self.type_name = type_name
+        self.field = field
+
+
+class Malformed(ContractError):
+    """A text that should hold a document is no JSON object."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(f"This text is no JSON object, so it holds no {type_name}.")
+        self.type_name = type_name
+
+
+class ErrorCode(StrEnum):
+    """The `code` of a problem document (RFC 9457): stable, for programs to act on."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_REQUEST = "invalid_request"
+    BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_ID_REUSED = "request_id_reused"
+    CONVERSATION_BUSY = "conversation_busy"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class JobErrorCode(StrEnum):
+    """The `code` of an `error` event: why a job ended `failed`."""
+
+    PROMPT_TOO_LONG = "prompt_too_long"
+    TEMPLATE_FAILED = "template_failed"
+    INVALID_REQUEST = "invalid_request"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    ENGINE_FAILED = "engine_failed"
+    POISON = "poison"
+
+
+class NoticeCode(StrEnum):
+    """The `code` of a `notice` event: something that the reader should know."""
+
+    TURNS_LEFT_OUT = "turns_left_out"

@@ -1,0 +1,117 @@
+"""What was asked, and how far it has come."""
+
+import secrets
+from base64 import b32encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from aistratus_contracts import codec
+from aistratus_contracts.states import JobState, Role
+
+JOB_VERSION: Final = 1
+QUEUE_MESSAGE_VERSION: Final = 1
+JOB_ID_PATTERN: Final = r"^job-[a-z2-7]{24}$"
+CONVERSATION_ID_PATTERN: Final = r"^conv-[a-z2-7]{24}$"
+REQUEST_ID_PATTERN: Final = r"^[A-Za-z0-9._:-]{1,64}$"
+
+
+def _new_id(prefix: str) -> str:
+    """120 random bits: nobody finds another's by guessing."""
+    return f"{prefix}-{b32encode(secrets.token_bytes(15)).decode().lower()}"
+
+
+def new_job_id() -> str:
+    """A fresh job id."""
+    return _new_id("job")
+
+
+def new_conversation_id() -> str:
+    """A fresh conversation id."""
+    return _new_id("conv")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to choose tokens; the field names and meanings are llama.cpp's.
+
+    `max_tokens` counts generated tokens. `temperature` 0 is greedy. `top_k` 0, `top_p` 1,
+    `min_p` 0 and `repeat_penalty` 1 switch their sampler off. Without a `seed` each job draws
+    its own.
+    """
+
+    max_tokens: int
+    temperature: float
+    top_p: float = 0.95
+    top_k: int = 40
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One accepted prompt: fixed from the moment it is accepted.
+
+    Its messages are not in it: they are a turn of the conversation, number `turn` (1, 2, 3 …),
+    kept once, in the conversation. `expires_at` is the table's TTL in epoch seconds.
+    """
+
+    job_id: str
+    owner: str
+    conversation_id: str
+    turn: int
+    model: str
+    sampling: Sampling
+    created_at: datetime
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The moving part of a job. `attempt` and `next_seq` together are the fence.
+
+    `attempt` is 0 until a worker first takes the job; `next_seq` is the number that the next
+    event gets.
+    """
+
+    state: JobState
+    attempt: int
+    next_seq: int
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """The body of a message in `jobs.fifo`: ids only, never text."""
+
+    job_id: str
+
+
+def encode_job(job: Job) -> str:
+    """A job as versioned JSON text."""
+    return codec.encode(job, JOB_VERSION)
+
+
+def decode_job(text: str | bytes) -> Job:
+    """The reverse of `encode_job`; raises a `ContractError`."""
+    return codec.decode(Job, text, JOB_VERSION)
+
+
+def encode_queue_message(message: QueueMessage) -> str:
+    """A queue message as versioned JSON text."""
+    return codec.encode(message, QUEUE_MESSAGE_VERSION)
+
+
+def decode_queue_message(text: str | bytes) -> QueueMessage:
+    """The reverse of `encode_queue_message`; raises a `ContractError`."""
+    return codec.decode(QueueMessage, text, QUEUE_MESSAGE_VERSION)

@@ -1,0 +1,30 @@
+"""Limits that every part keeps. A number stands here once, with its unit and its reason."""
+
+# A body larger than this is refused with 413. One SQS message or DynamoDB item must hold
+# what is made of it (DynamoDB: 400 KB an item).
+MAX_BODY_BYTES = 256 * 1024
+MAX_MESSAGES = 256
+MAX_STOP_STRINGS = 4
+MAX_STOP_CHARS = 64
+MAX_TEMPERATURE = 2.0
+MAX_TOP_K = 1000
+MAX_REPEAT_PENALTY = 2.0
+MAX_SEED = 2**32 - 1
+MAX_REQUEST_ID_CHARS = 64
+MAX_TITLE_CHARS = 80
+
+# An answer is kept whole in one DynamoDB item (400 KB); past this the engine is stopped
+# and the job ends with finish_reason "length".
+MAX_ANSWER_BYTES = 320 * 1024
+
+# HTTP API answers within 30 s or not at all; a held poll leaves room for its own work.
+MAX_EVENT_WAIT_SECONDS = 20
+MAX_EVENTS_PER_PAGE = 1000
+MAX_CONVERSATIONS_PER_PAGE = 50
+
+# A job, its events and the idempotency key that led to it go together.
+JOB_RETENTION_DAYS = 30
+
+# SQS: what is not extended in this time is given to another worker.
+VISIBILITY_TIMEOUT_SECONDS = 30
+HEARTBEAT_SECONDS = 10

@@ -1,0 +1,34 @@
+"""Names of the ids that live in SSM Parameter Store, below one prefix per environment.
+
+Terraform (or `local/`) writes them, everything else reads them from here by these names.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+# The environment variable that tells a program its prefix, for example `/aistratus/dev`.
+REGISTRY_VARIABLE: Final = "AISTRATUS_REGISTRY"
+
+
+class Parameter(StrEnum):
+    """A parameter's path below the prefix; all are of type String."""
+
+    QUEUE_URL = "jobs/queue_url"
+    TABLE_NAME = "jobs/table_name"
+    ISSUER = "identity/issuer"
+    CLIENT_ID = "identity/client_id"
+    USER_POOL_ID = "identity/user_pool_id"
+    LOGIN_URL = "identity/login_url"
+    API_URL = "api/url"
+    MODELS = "models"
+
+    def under(self, prefix: str) -> str:
+        """The parameter's full name."""
+        return f"{prefix.rstrip('/')}/{self.value}"
+
+
+class Scope(StrEnum):
+    """What an access token may be used for."""
+
+    INFER = "aistratus/infer"
+    OPERATE = "aistratus/operate"

@@ -1,0 +1,37 @@
+"""The life of a job: queued, running, then one of three ends."""
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """State of a job. A final state never changes."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """True for the three ends."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Role(StrEnum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"  # the model ended it, or a stop string did
+    LENGTH = "length"  # max_tokens or the context was reached
+    CANCELLED = "cancelled"

@@ -1,0 +1,363 @@
+"""The one table: its keys, its items, and the fenced append that everything rests on.
+
+| pk | sk | holds |
+|---|---|---|
+| `JOB#id` | `META` | the job, and its cursor |
+| `JOB#id` | `EV#0000000001` … | one event each |
+| `USER#owner` | `CONV#id` | head of a conversation: title, times, number of turns |
+| `USER#owner` | `TURN#id#000001#PROMPT` | the messages that a turn brought, and its job |
+| `USER#owner` | `TURN#id#000001#ANSWER` | what came of it; there if and only if the job ended |
+| `USER#owner` | `REQ#request_id` | the job that this idempotency key led to |
+| `OUTBOX` | `job id` | a job that is stored and perhaps not yet sent |
+
+Everything of a user lies under the user's own key, so another user's things are not refused:
+they are not found. Items are in DynamoDB's typed JSON, ready for a low-level client; nothing
+here talks to the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aistratus_contracts import codec
+from aistratus_contracts.event import Event, EventBody, StateChange, decode_event, encode_event
+from aistratus_contracts.job import Cursor, Job, Message, decode_job, encode_job
+from aistratus_contracts.limits import JOB_RETENTION_DAYS, MAX_TITLE_CHARS
+from aistratus_contracts.states import JobState
+
+Item = dict[str, Any]
+
+PARTITION_KEY: Final = "pk"
+SORT_KEY: Final = "sk"
+TTL_ATTRIBUTE: Final = "expires_at"
+RECENCY_INDEX: Final = "by_recency"
+RECENCY_ATTRIBUTE: Final = "listed_at"
+META: Final = "META"
+OUTBOX_PARTITION: Final = "OUTBOX"
+EVENT_PREFIX: Final = "EV#"
+
+# What CreateTable needs beside the name; Terraform states the same in its own language.
+TABLE_SCHEMA: Final[dict[str, Any]] = {
+    "AttributeDefinitions": [
+        {"AttributeName": PARTITION_KEY, "AttributeType": "S"},
+        {"AttributeName": SORT_KEY, "AttributeType": "S"},
+        {"AttributeName": RECENCY_ATTRIBUTE, "AttributeType": "S"},
+    ],
+    "KeySchema": [
+        {"AttributeName": PARTITION_KEY, "KeyType": "HASH"},
+        {"AttributeName": SORT_KEY, "KeyType": "RANGE"},
+    ],
+    "LocalSecondaryIndexes": [
+        {
+            "IndexName": RECENCY_INDEX,
+            "KeySchema": [
+                {"AttributeName": PARTITION_KEY, "KeyType": "HASH"},
+                {"AttributeName": RECENCY_ATTRIBUTE, "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+# --- keys ---------------------------------------------------------------------------------
+
+
+def key(pk: str, sk: str) -> Item:
+    """A primary key."""
+    return {PARTITION_KEY: {"S": pk}, SORT_KEY: {"S": sk}}
+
+
+def job_partition(job_id: str) -> str:
+    """Where a job and its events lie."""
+    return f"JOB#{job_id}"
+
+
+def user_partition(owner: str) -> str:
+    """Where all that belongs to one user lies."""
+    return f"USER#{owner}"
+
+
+def event_sort_key(seq: int) -> str:
+    """Sorts as the number does, and before `META`: one query after N reads both."""
+    return f"{EVENT_PREFIX}{seq:010d}"
+
+
+def conversation_sort_key(conversation_id: str) -> str:
+    """The head of a conversation."""
+    return f"CONV#{conversation_id}"
+
+
+def turns_prefix(conversation_id: str) -> str:
+    """What the sort keys of a conversation's turns begin with."""
+    return f"TURN#{conversation_id}#"
+
+
+def prompt_sort_key(conversation_id: str, turn: int) -> str:
+    """The messages that a turn brought."""
+    return f"{turns_prefix(conversation_id)}{turn:06d}#PROMPT"
+
+
+def answer_sort_key(conversation_id: str, turn: int) -> str:
+    """What came of a turn; sorts before its prompt."""
+    return f"{turns_prefix(conversation_id)}{turn:06d}#ANSWER"
+
+
+def request_sort_key(request_id: str) -> str:
+    """The idempotency key of a caller."""
+    return f"REQ#{request_id}"
+
+
+def meta_key(job_id: str) -> Item:
+    """The primary key of a job's META item."""
+    return key(job_partition(job_id), META)
+
+
+# --- items --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A META item: the job, and how far it has come."""
+
+    job: Job
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationHead:
+    """A CONV item."""
+
+    conversation_id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a turn: its job's final state and text (perhaps cut, perhaps empty)."""
+
+    state: JobState
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of a conversation; `answer` is None until its job has ended."""
+
+    turn: int
+    job_id: str
+    messages: tuple[Message, ...]
+    created_at: datetime
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    job_id: str
+    messages: tuple[Message, ...]
+    created_at: datetime
+
+
+def expiry_of(created_at: datetime) -> int:
+    """When the table may forget a job made then, in epoch seconds."""
+    return int((created_at + timedelta(days=JOB_RETENTION_DAYS)).timestamp())
+
+
+def meta_item(record: JobRecord) -> Item:
+    """A job's META item."""
+    return {
+        **meta_key(record.job.job_id),
+        "job": {"S": encode_job(record.job)},
+        "state": {"S": record.cursor.state.value},
+        "attempt": {"N": str(record.cursor.attempt)},
+        "next_seq": {"N": str(record.cursor.next_seq)},
+        "cancel_requested": {"BOOL": record.cursor.cancel_requested},
+        TTL_ATTRIBUTE: {"N": str(record.job.expires_at)},
+    }
+
+
+def read_meta(item: Item) -> JobRecord:
+    """The reverse of `meta_item`."""
+    return JobRecord(
+        job=decode_job(item["job"]["S"]),
+        cursor=Cursor(
+            state=JobState(item["state"]["S"]),
+            attempt=int(item["attempt"]["N"]),
+            next_seq=int(item["next_seq"]["N"]),
+            cancel_requested=item["cancel_requested"]["BOOL"],
+        ),
+    )
+
+
+def event_item(job: Job, event: Event) -> Item:
+    """An event's item."""
+    return {
+        **key(job_partition(job.job_id), event_sort_key(event.seq)),
+        "event": {"S": encode_event(event)},
+        TTL_ATTRIBUTE: {"N": str(job.expires_at)},
+    }
+
+
+def read_event(item: Item) -> Event:
+    """The reverse of `event_item`."""
+    return decode_event(item["event"]["S"])
+
+
+def is_event(item: Item) -> bool:
+    """Whether an item of a job's partition is an event."""
+    return str(item[SORT_KEY]["S"]).startswith(EVENT_PREFIX)
+
+
+def prompt_item(job: Job, messages: tuple[Message, ...]) -> Item:
+    """The PROMPT item of a job's turn."""
+    prompt = _Prompt(job.job_id, messages, job.created_at)
+    return {
+        **key(user_partition(job.owner), prompt_sort_key(job.conversation_id, job.turn)),
+        "prompt": {"S": codec.dumps(codec.to_plain(prompt))},
+    }
+
+
+def answer_item(job: Job, answer: Answer) -> Item:
+    """The ANSWER item of a job's turn."""
+    return {
+        **key(user_partition(job.owner), answer_sort_key(job.conversation_id, job.turn)),
+        "answer": {"S": codec.dumps(codec.to_plain(answer))},
+    }
+
+
+def read_turns(items: Sequence[Item]) -> list[Turn]:
+    """A conversation's turns, in order, from its PROMPT and ANSWER items in key order."""
+    turns: list[Turn] = []
+    answers: dict[int, Answer] = {}
+    for item in items:
+        number = int(item[SORT_KEY]["S"].split("#")[2])
+        if "answer" in item:
+            answers[number] = codec.from_plain(Answer, codec.parse("Answer", item["answer"]["S"]))
+        else:
+            prompt = codec.from_plain(_Prompt, codec.parse("Prompt", item["prompt"]["S"]))
+            turns.append(
+                Turn(
+                    number,
+                    prompt.job_id,
+                    prompt.messages,
+                    prompt.created_at,
+                    answers.get(number),
+                )
+            )
+    return turns
+
+
+def head_item(owner: str, head: ConversationHead) -> Item:
+    """A conversation's head item."""
+    return {
+        **key(user_partition(owner), conversation_sort_key(head.conversation_id)),
+        "title": {"S": head.title},
+        "created_at": {"S": codec.format_time(head.created_at)},
+        RECENCY_ATTRIBUTE: {"S": codec.format_time(head.updated_at)},
+        "turns": {"N": str(head.turns)},
+    }
+
+
+def read_head(item: Item) -> ConversationHead:
+    """The reverse of `head_item`."""
+    return ConversationHead(
+        conversation_id=item[SORT_KEY]["S"].removeprefix("CONV#"),
+        title=item["title"]["S"],
+        created_at=codec.parse_time(item["created_at"]["S"]),
+        updated_at=codec.parse_time(item[RECENCY_ATTRIBUTE]["S"]),
+        turns=int(item["turns"]["N"]),
+    )
+
+
+def title_of(messages: Sequence[Message]) -> str:
+    """A conversation's title: the first words that the user said, on one line."""
+    said = next((m.content for m in messages if m.role == "user"), "")
+    line = " ".join(said.split())
+    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
+
+
+# --- the fenced append --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One transaction that adds events to a job's log, and what holds once it is through."""
+
+    transact_items: list[Item]
+    events: list[Event]
+    cursor: Cursor
+
+
+def append(
+    table_name: str,
+    record: JobRecord,
+    bodies: Sequence[EventBody],
+    at: datetime,
+    *,
+    new_attempt: bool = False,
+    unless_cancelled: bool = False,
+    answer_text: str = "",
+) -> Append:
+    """A transaction that appends `bodies` if, and only if, `record.cursor` still holds.
+
+    The condition is on `attempt` and `next_seq` at the table, so whoever lost the job can write
+    nothing; its cost does not grow with the answer. The last `StateChange` among the bodies
+    becomes the job's state. A final one also stores the turn's answer, `answer_text`, so that
+    a job has ended if and only if its turn has an answer.
+
+    `new_attempt`: the writer takes the job over; events carry the next attempt.
+    `unless_cancelled`: refuse also when the reader has asked to cancel.
+    """
+    job, old = record.job, record.cursor
+    attempt = old.attempt + 1 if new_attempt else old.attempt
+    events = [Event(old.next_seq + n, attempt, at, body) for n, body in enumerate(bodies)]
+    states = [body.state for body in bodies if isinstance(body, StateChange)]
+    state = states[-1] if states else old.state
+    cursor = replace(old, state=state, attempt=attempt, next_seq=old.next_seq + len(events))
+    condition = "attempt = :attempt AND next_seq = :next_seq"
+    if unless_cancelled:
+        condition += " AND cancel_requested = :false"
+    values: Item = {
+        ":attempt": {"N": str(old.attempt)},
+        ":next_seq": {"N": str(old.next_seq)},
+        ":new_attempt": {"N": str(cursor.attempt)},
+        ":new_next_seq": {"N": str(cursor.next_seq)},
+        ":new_state": {"S": cursor.state.value},
+    }
+    if unless_cancelled:
+        values[":false"] = {"BOOL": False}
+    items: list[Item] = [
+        {
+            "Update": {
+                "TableName": table_name,
+                "Key": meta_key(job.job_id),
+                "ConditionExpression": condition,
+                "UpdateExpression": (
+                    "SET attempt = :new_attempt, next_seq = :new_next_seq, #state = :new_state"
+                ),
+                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeValues": values,
+            }
+        }
+    ]
+    items += [put_if_absent(table_name, event_item(job, event)) for event in events]
+    if state.is_final:
+        answer = Answer(state, answer_text)
+        items.append({"Put": {"TableName": table_name, "Item": answer_item(job, answer)}})
+    return Append(items, events, cursor)
+
+
+def put_if_absent(table_name: str, item: Item) -> Item:
+    """A transaction's put that fails where the key is taken."""
+    return {
+        "Put": {
+            "TableName": table_name,
+            "Item": item,
+            "ConditionExpression": f"attribute_not_exists({PARTITION_KEY})",
+        }
+    }
