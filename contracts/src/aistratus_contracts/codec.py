@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from aistratus_contracts.errors import (
     Malformed,
@@ -61,7 +61,7 @@ def from_plain(cls: type[T], document: object) -> T:
     name = cls.__name__
     if not isinstance(document, dict):
         raise Malformed(name)
-    wanted = _fields(cls)
+    wanted = _fields(cast(Any, cls))  # a type is hashable, which mypy does not see
     for key in document:
         if key not in wanted:
             raise UnknownField(name, str(key))
@@ -113,7 +113,7 @@ _Convert = Callable[[str, str, Any], Any]
 
 
 @cache
-def _fields(cls: type[Any]) -> dict[str, tuple[_Convert, bool]]:
+def _fields(cls: Any) -> dict[str, tuple[_Convert, bool]]:
     hints = get_type_hints(cls)
     return {
         field.name: (

@@ -77,7 +77,6 @@ class JobErrorCode(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     TEMPLATE_FAILED = "template_failed"
     INVALID_REQUEST = "invalid_request"
-    MODEL_UNAVAILABLE = "model_unavailable"
     ENGINE_FAILED = "engine_failed"
     POISON = "poison"
 

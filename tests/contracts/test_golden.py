@@ -1,0 +1,185 @@
+"""One golden file per type and version: what is on the wire and at rest does not drift."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aistratus_contracts import event, job, models, problem
+from aistratus_contracts.codec import dumps
+from aistratus_contracts.errors import (
+    ErrorCode,
+    JobErrorCode,
+    Malformed,
+    MissingField,
+    NoticeCode,
+    UnknownField,
+    UnknownVersion,
+    WrongType,
+)
+from aistratus_contracts.states import FinishReason, JobState
+
+GOLDEN = Path(__file__).parents[2] / "contracts" / "golden"
+NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Case:
+    file: str
+    value: Any
+    encode: Callable[[Any], str]
+    decode: Callable[[str], Any]
+
+
+def event_case(name: str, body: event.EventBody) -> Case:
+    return Case(
+        f"event.{name}.v1.json",
+        event.Event(seq=3, attempt=1, at=NOON, body=body),
+        event.encode_event,
+        event.decode_event,
+    )
+
+
+CASES = [
+    Case(
+        "job.v1.json",
+        job.Job(
+            job_id="job-aaaaaaaaaaaaaaaaaaaaaaaa",
+            owner="6f1b",
+            conversation_id="conv-bbbbbbbbbbbbbbbbbbbbbbbb",
+            turn=2,
+            model="tinyllama",
+            sampling=job.Sampling(max_tokens=64, temperature=0.5, seed=7, stop=("\n\n", "é")),
+            created_at=NOON,
+            expires_at=1_800_000_000,
+        ),
+        job.encode_job,
+        job.decode_job,
+    ),
+    Case(
+        "queue_message.v1.json",
+        job.QueueMessage("job-aaaaaaaaaaaaaaaaaaaaaaaa"),
+        job.encode_queue_message,
+        job.decode_queue_message,
+    ),
+    Case(
+        "catalogue.v1.json",
+        models.Catalogue(
+            (models.ModelCard("tinyllama", "TinyLlama 1.1B", 2048, 512, 0.7, "Apache-2.0"),)
+        ),
+        models.encode_catalogue,
+        models.decode_catalogue,
+    ),
+    event_case("state", event.StateChange(JobState.SUCCEEDED, FinishReason.STOP)),
+    event_case("delta", event.Delta(" naïve 🙂", (5, 17))),
+    event_case("usage", event.Usage(prompt_tokens=20, cached_tokens=12, completion_tokens=7)),
+    event_case("error", event.JobError(JobErrorCode.POISON, "It ended the engine three times.")),
+    event_case("notice", event.Notice(NoticeCode.TURNS_LEFT_OUT, "2 turns were left out.")),
+    Case(
+        "problem.json",
+        problem.Problem(
+            422,
+            ErrorCode.INVALID_REQUEST,
+            "Invalid request",
+            "A field is not as it should be.",
+            (problem.FieldError("/messages/0/role", "must be 'user'"),),
+        ),
+        lambda value: dumps(problem.problem_to_plain(value)),
+        lambda text: problem.problem_from_plain(json.loads(text)),
+    ),
+]
+VERSIONED = [case for case in CASES if ".v1." in case.file]
+
+
+def ids(case: Case) -> str:
+    return case.file
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_encoding_is_the_golden_file(case: Case) -> None:
+    assert json.loads(case.encode(case.value)) == json.loads((GOLDEN / case.file).read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_the_golden_file_decodes_to_the_value(case: Case) -> None:
+    assert case.decode((GOLDEN / case.file).read_text()) == case.value
+
+
+@pytest.mark.parametrize("case", VERSIONED, ids=ids)
+def test_another_version_is_refused_by_name(case: Case) -> None:
+    document = json.loads(case.encode(case.value))
+    for version in (2, 0, "1", True, None):
+        with pytest.raises(UnknownVersion, match="version"):
+            case.decode(json.dumps(document | {"v": version}))
+    del document["v"]
+    with pytest.raises(MissingField, match="'v'"):
+        case.decode(json.dumps(document))
+
+
+@pytest.mark.parametrize("case", VERSIONED, ids=ids)
+def test_an_unknown_field_is_refused_by_name(case: Case) -> None:
+    document = json.loads(case.encode(case.value)) | {"surprise": 1}
+    with pytest.raises(UnknownField, match="surprise"):
+        case.decode(json.dumps(document))
+
+
+@pytest.mark.parametrize("case", VERSIONED, ids=ids)
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '"x"', "null"])
+def test_what_is_no_object_is_refused(case: Case, text: str) -> None:
+    with pytest.raises(Malformed):
+        case.decode(text)
+
+
+@pytest.mark.parametrize("case", VERSIONED, ids=ids)
+def test_each_missing_field_is_named(case: Case) -> None:
+    document = json.loads(case.encode(case.value))
+    for field in document:
+        rest = {key: item for key, item in document.items() if key != field}
+        with pytest.raises(MissingField):
+            case.decode(json.dumps(rest))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seq": "3"}, "seq"),
+        ({"seq": True}, "seq"),
+        ({"seq": 3.0}, "seq"),
+        ({"at": "yesterday"}, "at"),
+        ({"at": "2026-11-23T12:00:00"}, "at"),
+        ({"at": 5}, "at"),
+        ({"delta": {"text": "x", "token_ids": 5}}, "token_ids"),
+        ({"delta": {"text": "x", "token_ids": [1, "2"]}}, "token_ids"),
+        ({"delta": {"text": None, "token_ids": []}}, "text"),
+    ],
+)
+def test_a_wrong_type_names_its_field(change: dict[str, Any], named: str) -> None:
+    good = event.Event(3, 1, NOON, event.Delta("x", (1,)))
+    with pytest.raises(WrongType, match=named):
+        event.decode_event(json.dumps(event.event_to_plain(good) | change))
+
+
+def test_an_event_holds_exactly_one_thing() -> None:
+    good = event.event_to_plain(event.Event(3, 1, NOON, event.Delta("x", (1,))))
+    usage = {"prompt_tokens": 1, "cached_tokens": 0, "completion_tokens": 1}
+    with pytest.raises(UnknownField, match="usage"):
+        event.event_from_plain(good | {"usage": usage})
+
+
+def test_an_unknown_state_is_refused_with_the_choices() -> None:
+    document = event.event_to_plain(event.Event(1, 0, NOON, event.StateChange(JobState.QUEUED)))
+    with pytest.raises(WrongType, match="queued, running"):
+        event.event_from_plain(document | {"state": {"state": "sleeping"}})
+
+
+def test_ids_match_their_patterns_and_differ() -> None:
+    import re
+
+    made = {job.new_job_id() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.match(job.JOB_ID_PATTERN, item) for item in made)
+    assert re.match(job.CONVERSATION_ID_PATTERN, job.new_conversation_id())
