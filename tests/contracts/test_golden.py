@@ -1,6 +1,7 @@
 """One golden file per type and version: what is on the wire and at rest does not drift."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -177,8 +178,6 @@ def test_an_unknown_state_is_refused_with_the_choices() -> None:
 
 
 def test_ids_match_their_patterns_and_differ() -> None:
-    import re
-
     made = {job.new_job_id() for _ in range(100)}
     assert len(made) == 100
     assert all(re.match(job.JOB_ID_PATTERN, item) for item in made)

@@ -1,0 +1,105 @@
+"""One answer on its way: what is still to be computed, and what has come out."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from aistratus_contracts.event import Notice
+from aistratus_contracts.states import FinishReason
+from aistratus_daemon.engine.answer_text import AnswerText
+from aistratus_daemon.engine.llama import Sampler
+from aistratus_daemon.frames import Generate
+
+
+@dataclass
+class Generation:
+    """A request with its tokens. `prompt` includes what is already committed of the answer."""
+
+    request: Generate
+    prompt: list[int]
+    text: AnswerText
+    notice: Notice | None
+    limit: int
+    generated: int = 0
+    cached: int = 0
+    finish_reason: FinishReason | None = None
+    sampler: Sampler | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt proper, without what was committed of the answer."""
+        return len(self.prompt) - len(self.request.committed)
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the answer, over all attempts."""
+        return len(self.request.committed) + self.generated
+
+
+@dataclass
+class Slot:
+    """One of llama.cpp's sequences: what it holds, for whom, and what it is computing.
+
+    `tokens[:computed]` lie in the sequence's memory; the rest waits for a batch. A slot without
+    a generation keeps its memory for the conversation that `cache_key` names.
+    """
+
+    sequence: int
+    cache_key: str | None = None
+    tokens: list[int] = field(default_factory=list)
+    computed: int = 0
+    generation: Generation | None = None
+    used_at: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a waiting request may have it."""
+        return self.generation is None
+
+    def common_prefix(self, prompt: list[int]) -> int:
+        """How many tokens of the prompt are in memory already.
+
+        At least one token is always computed again, because only computing gives logits.
+        """
+        shared = 0
+        for ours, theirs in zip(self.tokens[: self.computed], prompt[:-1], strict=False):
+            if ours != theirs:
+                break
+            shared += 1
+        return shared
+
+
+def choose_slot(slots: list[Slot], cache_key: str) -> Slot:
+    """Among the free slots the conversation's own, else the one unused for longest."""
+    free = [slot for slot in slots if slot.is_free]
+    own = [slot for slot in free if slot.cache_key == cache_key]
+    return min(own or free, key=lambda slot: slot.used_at)
+
+
+@dataclass
+class WaitingRoom:
+    """Requests that wait for a slot, first come first served."""
+
+    _queue: deque[Generation] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def join(self, generation: Generation) -> None:
+        """Wait at the end."""
+        self._queue.append(generation)
+
+    def next(self) -> Generation:
+        """The one that waits longest."""
+        return self._queue.popleft()
+
+    def leave(self, job_id: str) -> Generation | None:
+        """Take out a request that no longer wants an answer."""
+        for generation in self._queue:
+            if generation.request.job_id == job_id:
+                self._queue.remove(generation)
+                return generation
+        return None
+
+    def clear(self) -> None:
+        """Everybody leaves."""
+        self._queue.clear()

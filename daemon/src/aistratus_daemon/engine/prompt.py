@@ -1,0 +1,86 @@
+"""From a conversation to the prompt's tokens, with the oldest turns left out where it must be."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aistratus_contracts.errors import JobErrorCode, NoticeCode
+from aistratus_contracts.event import Notice
+from aistratus_contracts.job import Message
+from aistratus_contracts.states import Role
+from aistratus_daemon.errors import RequestRefused
+
+# Breaks the text of a control token without a visible trace.
+_WORD_JOINER: Final = "\u2060"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The tokens to prefill, and what the reader should know of how they came about."""
+
+    tokens: list[int]
+    notice: Notice | None
+
+
+def fit(
+    messages: Sequence[Message],
+    *,
+    context: int,
+    max_tokens: int,
+    left_out: int,
+    tokenize: Callable[[Sequence[Message]], list[int]],
+) -> Prompt:
+    """The longest end of the conversation that leaves room for `max_tokens` in `context`.
+
+    The system message always stays, and so does the last turn: if that alone leaves less room,
+    the answer will be shorter; if it leaves none, this raises `RequestRefused`. `left_out` turns
+    were dropped by the caller before.
+    """
+    tokens = tokenize(messages)
+    while len(tokens) + max_tokens > context:
+        shorter = _without_oldest_turn(messages)
+        if shorter is None:
+            break
+        messages, left_out = shorter, left_out + 1
+        tokens = tokenize(messages)
+    if len(tokens) >= context:
+        raise RequestRefused(
+            JobErrorCode.PROMPT_TOO_LONG,
+            f"This message takes {len(tokens)} tokens, and the model reads at most "
+            f"{context - 1}; shorten it.",
+        )
+    return Prompt(tokens, _notice(left_out, context) if left_out else None)
+
+
+def disarm(messages: Sequence[Message], control_texts: Sequence[str]) -> list[Message]:
+    """The messages with no control token spelt out in them.
+
+    Prompts are tokenized with control tokens parsed, since the template writes some; what a
+    person writes must stay text, or a message could pretend to end itself.
+    """
+    return [replace(item, content=_disarmed(item.content, control_texts)) for item in messages]
+
+
+def _disarmed(text: str, control_texts: Sequence[str]) -> str:
+    for control in control_texts:
+        if control in text:
+            text = text.replace(control, control[:1] + _WORD_JOINER + control[1:])
+    return text
+
+
+def _without_oldest_turn(messages: Sequence[Message]) -> list[Message] | None:
+    """The messages less the first question and its answer; None if only one turn is left."""
+    head = [item for item in messages[:1] if item.role is Role.SYSTEM]
+    rest = messages[len(head) :]
+    for index in range(1, len(rest)):
+        if rest[index].role is Role.USER:
+            return [*head, *rest[index:]]
+    return None
+
+
+def _notice(left_out: int, context: int) -> Notice:
+    turns = "The oldest turn was" if left_out == 1 else f"The {left_out} oldest turns were"
+    return Notice(
+        NoticeCode.TURNS_LEFT_OUT,
+        f"{turns} left out, so that the conversation fits the model's context of {context} tokens.",
+    )

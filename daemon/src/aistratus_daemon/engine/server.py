@@ -1,0 +1,189 @@
+"""The engine's socket and its main loop.
+
+One thread reads frames, the main thread computes. One worker is served at a time; when it goes,
+what it asked for is forgotten and the next one is served.
+"""
+
+import logging
+import queue
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aistratus_daemon.engine.llama import Llama
+from aistratus_daemon.engine.scheduler import Scheduler
+from aistratus_daemon.errors import FrameError
+from aistratus_daemon.frames import (
+    MAX_FRAME_BYTES,
+    Cancel,
+    Frame,
+    Generate,
+    Ready,
+    decode_frame,
+    encode_frame,
+)
+from aistratus_daemon.notify import Watchdog
+
+log = logging.getLogger("engine")
+
+STATS_SECONDS: Final = 10.0
+# How long the loop rests when there is nothing to compute; a frame ends the rest at once.
+IDLE_SECONDS: Final = 1.0
+# A worker that takes nothing for so long is hung; the engine does not wait for it.
+SEND_TIMEOUT_SECONDS: Final = 10
+# The kernel's `struct timeval`: two native longs.
+_SEND_TIMEOUT: Final = struct.pack("ll", SEND_TIMEOUT_SECONDS, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    connection: socket.socket
+
+
+class _Gone:
+    """The worker has closed its end."""
+
+
+class _Stop:
+    """The process was asked to end."""
+
+
+_Inbox = queue.SimpleQueue[Frame | _Connected | _Gone | _Stop]
+
+
+@dataclass
+class EngineServer:
+    """Serves one model on one unix socket until `stop` is called."""
+
+    llama: Llama
+    path: Path
+    watchdog: Watchdog
+    _inbox: _Inbox = field(default_factory=queue.SimpleQueue)
+    _connection: socket.socket | None = None
+    _stats_at: float = 0.0
+
+    def listen(self) -> socket.socket:
+        """Open the socket; from here on a worker can connect."""
+        self.path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(self.path))
+        self.path.chmod(0o660)
+        listener.listen(1)
+        return listener
+
+    def run(self, listener: socket.socket) -> None:
+        """Compute until stopped."""
+        reader = threading.Thread(target=self._read, args=(listener,), daemon=True)
+        reader.start()
+        scheduler = Scheduler(self.llama, self._send)
+        while self._handle_frames(scheduler):
+            scheduler.step()
+            self.watchdog.feed()
+            self._send_stats(scheduler)
+        self._hang_up()
+
+    def stop(self) -> None:
+        """End `run` after the current step; may be called from a signal handler."""
+        self._inbox.put(_Stop())
+
+    # --- the main thread ---
+
+    def _handle_frames(self, scheduler: Scheduler) -> bool:
+        """Take in what has come; returns False when it is time to end."""
+        may_rest = scheduler.is_idle
+        while True:
+            try:
+                item = self._inbox.get(block=may_rest, timeout=IDLE_SECONDS)
+            except queue.Empty:
+                return True
+            may_rest = False
+            match item:
+                case _Stop():
+                    return False
+                case _Connected(connection):
+                    self._connection = connection
+                    self._send(Ready(self.llama.slots, self.llama.context))
+                case _Gone():
+                    scheduler.drop_all()
+                    self._hang_up()
+                case Generate():
+                    scheduler.generate(item)
+                case Cancel():
+                    scheduler.cancel(item.job_id)
+                case _:
+                    log.error("The worker sent a frame that only the engine sends; ignored.")
+
+    def _send(self, frame: Frame) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.sendall(encode_frame(frame))
+        except OSError as error:
+            log.warning("The worker does not take frames (%s); hanging up.", error)
+            self._hang_up()
+
+    def _send_stats(self, scheduler: Scheduler) -> None:
+        now = time.monotonic()
+        if now - self._stats_at >= STATS_SECONDS:
+            self._stats_at = now
+            self._send(scheduler.stats())
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            # The reader's end of file follows from this; it closes the socket.
+            try:
+                self._connection.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                log.debug("The worker had gone already: %s", error)
+            self._connection = None
+
+    # --- the reading thread ---
+
+    def _read(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            connection.settimeout(None)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+            log.info("A worker has connected.")
+            self._inbox.put(_Connected(connection))
+            with connection:
+                for frame in read_frames(connection):
+                    self._inbox.put(frame)
+            log.info("The worker has gone.")
+            self._inbox.put(_Gone())
+
+
+def read_frames(connection: socket.socket) -> Iterator[Frame]:
+    """The frames that come in, until the other side closes.
+
+    A line that is no frame is logged by name and skipped; one that is too long is skipped
+    without being kept.
+    """
+    with connection.makefile("rb") as stream:
+        is_skipping = False
+        while True:
+            try:
+                line = stream.readline(MAX_FRAME_BYTES)
+            except OSError as error:
+                log.warning("The connection to the worker broke: %s", error)
+                return
+            if not line:
+                return
+            is_whole = line.endswith(b"\n")
+            if is_skipping or not is_whole:
+                if not is_skipping:
+                    log.error(
+                        "A frame is cut off or longer than %d bytes; it is skipped.",
+                        MAX_FRAME_BYTES,
+                    )
+                is_skipping = not is_whole
+                continue
+            try:
+                yield decode_frame(line)
+            except FrameError as error:
+                log.error("%s It is skipped.", error)

@@ -1,0 +1,51 @@
+"""The model's own chat template, rendered where it can do no harm.
+
+A template comes with a model file, so it is a stranger's program: it runs in Jinja2's immutable
+sandbox and reaches nothing but the messages.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from aistratus_contracts.errors import JobErrorCode
+from aistratus_contracts.job import Message
+from aistratus_daemon.errors import ModelError, RequestRefused
+
+
+class ChatTemplate:
+    """Messages to prompt text."""
+
+    def __init__(self, source: str, *, bos: str, eos: str) -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = lambda pattern: datetime.now(UTC).strftime(pattern)
+        try:
+            self._template = environment.from_string(source)
+        except jinja2.TemplateError as error:
+            raise ModelError(
+                f"The model file's chat template does not parse ({error}); use another file."
+            ) from error
+        self._specials = {"bos_token": bos, "eos_token": eos}
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The prompt up to where the answer begins; raises `RequestRefused`."""
+        plain = [{"role": item.role.value, "content": item.content} for item in messages]
+        try:
+            return self._template.render(
+                messages=plain, add_generation_prompt=True, **self._specials
+            )
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise RequestRefused(
+                JobErrorCode.TEMPLATE_FAILED,
+                f"The model's chat template refused these messages: {error}",
+            ) from error
+
+
+def _refuse(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)

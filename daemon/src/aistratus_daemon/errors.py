@@ -1,0 +1,31 @@
+"""Errors of the daemon. Each text is a sentence for the person who reads the log."""
+
+from aistratus_contracts.errors import JobErrorCode
+
+
+class DaemonError(Exception):
+    """Root of what the daemon raises."""
+
+
+class SettingsError(DaemonError):
+    """The environment does not say what the service needs, or says it wrongly."""
+
+
+class ModelError(DaemonError):
+    """The model file cannot be used."""
+
+
+class FrameError(DaemonError):
+    """What came over the socket is no frame of this protocol."""
+
+
+class DecodeError(DaemonError):
+    """llama.cpp could not compute a batch."""
+
+
+class RequestRefused(DaemonError):
+    """This one request cannot be answered; others can. `code` becomes the job's error."""
+
+    def __init__(self, code: JobErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code

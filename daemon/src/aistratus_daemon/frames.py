@@ -1,0 +1,141 @@
+"""The protocol between worker and engine: one JSON object a line over a unix socket.
+
+Worker to engine: `generate`, `cancel`. Engine to worker: `ready` (once, on connection),
+`tokens`, `notice`, `done`, `failed`, `stats`. A frame names its kind in `frame`.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from aistratus_contracts import codec
+from aistratus_contracts.errors import ContractError, JobErrorCode
+from aistratus_contracts.event import Notice, Usage
+from aistratus_contracts.job import Message, Sampling
+from aistratus_contracts.states import FinishReason
+from aistratus_daemon.errors import FrameError
+
+# A frame holds at most one conversation's text; the worker leaves out what is older.
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Answer this. `committed` are token ids of the answer that readers have already seen.
+
+    `cache_key` names whose computed context may be used again: it is one conversation of one
+    user, and nothing is ever shared between two keys. `left_out` counts turns that the worker
+    has already left off at the front.
+    """
+
+    job_id: str
+    cache_key: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    committed: tuple[int, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop this job; a `done` follows, unless it had ended before."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded. `slots` jobs run at once, each in a context of so many tokens."""
+
+    slots: int
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTokens:
+    """More of one answer. The text of all frames together is the text of all tokens."""
+
+    job_id: str
+    token_ids: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What several answers gained since the last frame."""
+
+    items: tuple[NewTokens, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobNotice:
+    """Something that the reader of one job should know."""
+
+    job_id: str
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer is whole (or was cancelled)."""
+
+    job_id: str
+    finish_reason: FinishReason
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This job cannot be answered; the engine goes on."""
+
+    job_id: str
+    code: JobErrorCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counters since the start; names follow llama-server's `/metrics`."""
+
+    requests_processing: int
+    requests_deferred: int
+    prompt_tokens_total: int
+    prompt_tokens_cached_total: int
+    tokens_predicted_total: int
+    n_decode_total: int
+
+
+Frame = Generate | Cancel | Ready | Tokens | JobNotice | Done | Failed | Stats
+
+_KINDS: Final[dict[str, type[Frame]]] = {
+    "generate": Generate,
+    "cancel": Cancel,
+    "ready": Ready,
+    "tokens": Tokens,
+    "notice": JobNotice,
+    "done": Done,
+    "failed": Failed,
+    "stats": Stats,
+}
+_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """A frame as one line."""
+    line = codec.dumps({"frame": _NAMES[type(frame)], **codec.to_plain(frame)})
+    return line.encode() + b"\n"
+
+
+def decode_frame(line: bytes) -> Frame:
+    """The reverse of `encode_frame`; raises `FrameError`."""
+    try:
+        document = json.loads(line)
+    except ValueError:
+        raise FrameError("A line on the socket is no JSON; the other side is not ours.") from None
+    if not isinstance(document, dict) or document.get("frame") not in _KINDS:
+        raise FrameError("A line on the socket names no frame of this protocol.")
+    kind = _KINDS[document.pop("frame")]
+    try:
+        return codec.from_plain(kind, document)
+    except ContractError as error:
+        raise FrameError(f"A frame on the socket is not as agreed: {error}") from error
