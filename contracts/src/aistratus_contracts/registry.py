@@ -14,6 +14,7 @@ class Parameter(StrEnum):
     """A parameter's path below the prefix; all are of type String."""
 
     QUEUE_URL = "jobs/queue_url"
+    DEAD_LETTER_QUEUE_URL = "jobs/dead_letter_queue_url"
     TABLE_NAME = "jobs/table_name"
     ISSUER = "identity/issuer"
     CLIENT_ID = "identity/client_id"

@@ -1,0 +1,6 @@
+"""The worker: from a message in the queue to an event log that readers can trust.
+
+Read `consumer` (which job next), `job_run` (one job from its first event to its last),
+`conversation` (what the model gets to read), `store` (the fenced event log), `jobs_queue` (SQS)
+and `engine_client` (the other end of the engine's socket).
+"""

@@ -1,0 +1,90 @@
+"""`python -m aistratus_daemon.worker`: the service with the network and no devices."""
+
+import asyncio
+import logging
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aistratus_daemon.environment import Environment
+from aistratus_daemon.errors import SettingsError
+from aistratus_daemon.logs import start_logging
+from aistratus_daemon.notify import Watchdog, connect
+from aistratus_daemon.worker.consumer import Consumer
+from aistratus_daemon.worker.engine_client import EngineClient
+from aistratus_daemon.worker.jobs_queue import JobsQueue
+from aistratus_daemon.worker.settings import WorkerSettings, read_settings
+from aistratus_daemon.worker.store import JobStore
+
+log = logging.getLogger("worker")
+
+# Calls to AWS at one time: one receive, one beat, and appends that mostly take milliseconds.
+CLOUD_THREADS: Final = 32
+WATCHDOG_TICK_SECONDS: Final = 1.0
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 2 for bad settings, 4 when AWS cannot be reached."""
+    start_logging()
+    config = Config(
+        connect_timeout=3,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=CLOUD_THREADS,
+    )
+    try:
+        session = boto3.Session()
+        settings = read_settings(Environment(), session.client("ssm", config=config))
+        queue = JobsQueue(
+            session.client("sqs", config=config),
+            settings.queue_url,
+            settings.dead_letter_queue_url,
+        )
+        store = JobStore(session.client("dynamodb", config=config), settings.table_name)
+    except SettingsError as error:
+        log.error("%s", error)
+        return 2
+    except (BotoCoreError, ClientError) as error:
+        log.error("AWS cannot be reached: %s Check the region and the instance's role.", error)
+        return 4
+    asyncio.run(_serve(settings, queue, store))
+    return 0
+
+
+async def _serve(settings: WorkerSettings, queue: JobsQueue, store: JobStore) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud"))
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    notifier = connect()
+    engine = EngineClient(settings.engine_socket)
+    helpers = [
+        asyncio.create_task(engine.run()),
+        asyncio.create_task(_feed(Watchdog(notifier))),
+    ]
+    log.info("Started.", extra={"WORKER": settings.worker_id})
+    notifier("READY=1")
+    try:
+        await Consumer(queue, store, engine, stopping).run()
+    finally:
+        notifier("STOPPING=1")
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+    log.info("Stopped; everything held was given back.")
+
+
+async def _feed(watchdog: Watchdog) -> None:
+    while True:
+        watchdog.feed()
+        await asyncio.sleep(WATCHDOG_TICK_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The worker's loop: one receive per free slot, a heartbeat for what is held, a clean way out."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aistratus_contracts.errors import ContractError
+from aistratus_contracts.job import decode_queue_message
+from aistratus_contracts.limits import HEARTBEAT_SECONDS
+from aistratus_contracts.table import JobRecord, Turn
+from aistratus_daemon.worker.conversation import messages_for
+from aistratus_daemon.worker.engine_client import EngineClient
+from aistratus_daemon.worker.job_run import JobRun
+from aistratus_daemon.worker.jobs_queue import JobsQueue, Received
+from aistratus_daemon.worker.store import AppendRefused, JobStore
+
+log = logging.getLogger("worker")
+
+# How long to wait before asking a queue again that could not be reached.
+QUEUE_PAUSE_SECONDS: Final = 1.0
+
+_CLOUD_ERRORS: Final = (BotoCoreError, ClientError)
+T = TypeVar("T")
+
+
+@dataclass
+class Consumer:
+    """Takes jobs from the queue as long as the engine has room for them."""
+
+    queue: JobsQueue
+    store: JobStore
+    engine: EngineClient
+    stopping: asyncio.Event
+    _held: dict[str, Received] = field(default_factory=dict)
+    # A beat that is on its way must not meet a delete: SQS would call the receipt stale.
+    _receipts: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Work until `stopping`, then commit, give everything back and return."""
+        beat = asyncio.create_task(self._beat())
+        try:
+            while not self.stopping.is_set():
+                if await self._until_room():
+                    await self._take_one()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            beat.cancel()
+
+    async def _until_room(self) -> bool:
+        """Wait for an engine with a free slot; False when it is time to stop."""
+        ready = await self._or_stopping(self.engine.ready())
+        if ready is None:
+            return False
+        while len(self._tasks) >= ready.slots:
+            any_ends = asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            if await self._or_stopping(any_ends) is None:
+                return False
+        return True
+
+    async def _or_stopping(self, wanted: Awaitable[T]) -> T | None:
+        """What is awaited, or None if `stopping` comes first."""
+        task = asyncio.ensure_future(wanted)
+        stop = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        return None
+
+    async def _take_one(self) -> None:
+        try:
+            message = await asyncio.to_thread(self.queue.receive)
+        except _CLOUD_ERRORS as error:
+            log.error("The queue cannot be read (%s); trying again.", error)
+            await self._or_stopping(asyncio.sleep(QUEUE_PAUSE_SECONDS))
+            return
+        if message is not None:
+            self._held[message.message_id] = message
+            task = asyncio.create_task(self._work(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, message: Received) -> None:
+        """See a message through: to its deletion, or back to the queue."""
+        try:
+            await self._answer_due(message)
+        except asyncio.CancelledError:
+            await self._settle(message, self.queue.release)
+            raise
+        except AppendRefused as refusal:
+            # Another worker has the job, and the message with it; or there is no job any more.
+            log.warning("%s", refusal)
+            await self._settle(message, self.queue.release)
+        except ContractError as error:
+            log.error("A message cannot be read and is set aside: %s", error)
+            reason = str(error)
+            await self._settle(message, lambda it: self.queue.set_aside(it, reason))
+        except Exception:
+            # Whatever it was, the job is not lost: its message comes back when its visibility
+            # timeout runs out, which also keeps a failure from going round in circles.
+            log.exception("A job could not be worked on; it will be tried again.")
+            self._held.pop(message.message_id, None)
+        else:
+            await self._settle(message, self.queue.delete)
+
+    async def _answer_due(self, message: Received) -> None:
+        """Answer the message's job, and before it any turn of its conversation still open.
+
+        The order of turns is the table's: a message that was sent late, or twice, changes
+        nothing.
+        """
+        wanted = decode_queue_message(message.body).job_id
+        asked = await asyncio.to_thread(self.store.load, wanted)
+        while asked is not None and (due := await self._next_due(asked)) is not None:
+            record, turns = due
+            messages, left_out = messages_for(turns)
+            await JobRun(record, messages, left_out, self.store, self.engine).run()
+
+    async def _next_due(self, asked: JobRecord) -> tuple[JobRecord, list[Turn]] | None:
+        """The first open turn up to the one asked for, with the turns that lead to it."""
+        turns = await asyncio.to_thread(self.store.turns, asked.job)
+        for index, turn in enumerate(turns):
+            if turn.answer is None:
+                record = await asyncio.to_thread(self.store.load, turn.job_id)
+                if record is not None and not record.cursor.state.is_final:
+                    return record, turns[: index + 1]
+        return None
+
+    async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
+        async with self._receipts:
+            self._held.pop(message.message_id, None)
+            try:
+                await asyncio.to_thread(action, message)
+            except _CLOUD_ERRORS as error:
+                # Harmless: the message comes once more, and the table knows how its job stands.
+                log.warning("A message could not be settled: %s", error)
+
+    async def _beat(self) -> None:
+        """Hold what is being worked on."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            async with self._receipts:
+                held = list(self._held.values())
+                try:
+                    lost = await asyncio.to_thread(self.queue.extend, held)
+                except _CLOUD_ERRORS as error:
+                    log.warning("A heartbeat failed (%s); the next may not.", error)
+                    continue
+            for message in lost:
+                # The fence at the table decides who may write; this is only for the log.
+                log.warning("Message %s is held by nobody or another.", message.message_id)
+                self._held.pop(message.message_id, None)

@@ -1,0 +1,164 @@
+"""The worker's end of the engine's socket.
+
+It connects whenever there is an engine to connect to. When the engine goes, every open stream
+hears so, and the jobs go on from their committed tokens once it is back.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aistratus_daemon.errors import DaemonError, FrameError
+from aistratus_daemon.frames import (
+    MAX_FRAME_BYTES,
+    Cancel,
+    Done,
+    Failed,
+    Frame,
+    Generate,
+    JobNotice,
+    NewTokens,
+    Ready,
+    Stats,
+    Tokens,
+    decode_frame,
+    encode_frame,
+)
+
+log = logging.getLogger("worker")
+
+# The engine's socket appears when its model is loaded; systemd's restart takes about a second.
+RECONNECT_SECONDS: Final = 0.1
+
+JobFrame = NewTokens | JobNotice | Done | Failed
+
+
+class EngineLost(DaemonError):
+    """The engine went away while it worked on this job."""
+
+
+class _Lost:
+    """Stands in a stream's queue where the engine went away."""
+
+
+@dataclass
+class JobStream:
+    """What the engine says of one job."""
+
+    client: "EngineClient"
+    job_id: str
+    frames: asyncio.Queue[JobFrame | _Lost] = field(default_factory=asyncio.Queue)
+
+    async def next(self, timeout_seconds: float) -> JobFrame | None:
+        """The next frame, or None if none comes in time; raises `EngineLost`."""
+        try:
+            frame = await asyncio.wait_for(self.frames.get(), timeout_seconds)
+        except TimeoutError:
+            return None
+        if isinstance(frame, _Lost):
+            raise EngineLost("The engine went away in the middle of an answer.")
+        return frame
+
+    async def cancel(self) -> None:
+        """Ask the engine to stop; a `Done` follows."""
+        await self.client.send(Cancel(self.job_id))
+
+    def close(self) -> None:
+        """No more is wanted."""
+        self.client.forget(self)
+
+
+@dataclass
+class EngineClient:
+    """One connection to the engine, made anew whenever it breaks."""
+
+    path: Path
+    stats: Stats | None = None
+    _ready: asyncio.Future[Ready] = field(init=False)
+    _writer: asyncio.StreamWriter | None = None
+    _streams: dict[str, JobStream] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._ready = asyncio.get_running_loop().create_future()
+
+    async def ready(self) -> Ready:
+        """What the engine said when it was last connected; waits until it is there."""
+        return await asyncio.shield(self._ready)
+
+    async def open(self, request: Generate) -> JobStream:
+        """Hand a job to the engine; raises `EngineLost` when there is none."""
+        stream = JobStream(self, request.job_id)
+        self._streams[request.job_id] = stream
+        try:
+            await self.send(request)
+        except EngineLost:
+            self.forget(stream)
+            raise
+        return stream
+
+    def forget(self, stream: JobStream) -> None:
+        """Frames for this stream go nowhere from now on."""
+        if self._streams.get(stream.job_id) is stream:
+            del self._streams[stream.job_id]
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame; raises `EngineLost`."""
+        if self._writer is None:
+            raise EngineLost("The engine is not there.")
+        try:
+            self._writer.write(encode_frame(frame))
+            await self._writer.drain()
+        except OSError as error:
+            self._lose()
+            raise EngineLost(f"The engine went away: {error}") from error
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(
+                    self.path, limit=MAX_FRAME_BYTES
+                )
+            except OSError:
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            try:
+                await self._listen(reader)
+            except (OSError, ValueError, FrameError) as error:
+                log.error("The connection to the engine broke: %s", error)
+            finally:
+                self._lose()
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while line := await reader.readline():
+            match decode_frame(line):
+                case Ready() as ready:
+                    log.info("The engine is ready with %d slots.", ready.slots)
+                    if not self._ready.done():
+                        self._ready.set_result(ready)
+                case Stats() as stats:
+                    self.stats = stats
+                case Tokens(items):
+                    for item in items:
+                        self._pass_on(item)
+                case (JobNotice() | Done() | Failed()) as frame:
+                    self._pass_on(frame)
+                case _:
+                    raise FrameError("The engine sent a frame that only the worker sends.")
+        log.warning("The engine closed the connection.")
+
+    def _pass_on(self, frame: JobFrame) -> None:
+        stream = self._streams.get(frame.job_id)
+        if stream is not None:
+            stream.frames.put_nowait(frame)
+
+    def _lose(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+        if self._ready.done():
+            self._ready = asyncio.get_running_loop().create_future()
+        for stream in self._streams.values():
+            stream.frames.put_nowait(_Lost())

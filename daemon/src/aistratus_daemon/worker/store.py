@@ -1,0 +1,157 @@
+"""The table as the worker uses it: load a job, read its conversation, append to its log.
+
+Blocking calls; the worker runs them in threads. Every append is the fenced transaction of
+`aistratus_contracts.table`; what a refusal means is found out by reading back.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, cast
+
+from botocore.exceptions import ClientError
+
+from aistratus_contracts import table
+from aistratus_contracts.event import Event, EventBody
+from aistratus_contracts.job import Job
+from aistratus_contracts.table import JobRecord, Turn
+from aistratus_daemon.errors import DaemonError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+# Another writer on the same item (a reader's cancel) makes a transaction fail for a moment.
+CONFLICT_TRIES: Final = 8
+CONFLICT_PAUSE_SECONDS: Final = 0.02
+
+
+class AppendRefused(DaemonError):
+    """The table did not take an append; the subclass says why."""
+
+
+class FenceLost(AppendRefused):
+    """The job has moved on without this worker: another attempt owns it, or it has ended."""
+
+
+class CancelRequested(AppendRefused):
+    """The job is still this worker's, but its reader wants no more of it."""
+
+
+class JobGone(AppendRefused):
+    """The job is not there any more: its conversation was deleted."""
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class JobStore:
+    """The one table, from the worker's side."""
+
+    client: "DynamoDBClient"
+    table_name: str
+    clock: Callable[[], datetime] = utc_now
+
+    def load(self, job_id: str) -> JobRecord | None:
+        """A job and its cursor as they are now."""
+        answer = self.client.get_item(
+            TableName=self.table_name, Key=table.meta_key(job_id), ConsistentRead=True
+        )
+        return table.read_meta(answer["Item"]) if "Item" in answer else None
+
+    def events(self, job_id: str) -> list[Event]:
+        """All events of a job, in order."""
+        return [
+            table.read_event(item)
+            for item in self._query(table.job_partition(job_id), table.EVENT_PREFIX)
+        ]
+
+    def turns(self, job: Job) -> list[Turn]:
+        """The conversation up to and including this job's turn, in order."""
+        items = self._query(
+            table.user_partition(job.owner), table.turns_prefix(job.conversation_id)
+        )
+        return [turn for turn in table.read_turns(items) if turn.turn <= job.turn]
+
+    def append(
+        self,
+        record: JobRecord,
+        bodies: Sequence[EventBody],
+        *,
+        new_attempt: bool = False,
+        unless_cancelled: bool = False,
+        answer_text: str = "",
+    ) -> JobRecord:
+        """Append events; returns the record as it is now, or raises an `AppendRefused`."""
+        append = table.append(
+            self.table_name,
+            record,
+            bodies,
+            self.clock(),
+            new_attempt=new_attempt,
+            unless_cancelled=unless_cancelled,
+            answer_text=answer_text,
+        )
+        after = replace(record, cursor=append.cursor)
+        items = cast("list[TransactWriteItemTypeDef]", append.transact_items)
+        for attempt in range(CONFLICT_TRIES):
+            try:
+                self.client.transact_write_items(TransactItems=items)
+            except self.client.exceptions.TransactionCanceledException as error:
+                codes = _reasons(error)
+                if "ConditionalCheckFailed" in codes:
+                    self._explain(record, after)
+                    return after
+                if "TransactionConflict" not in codes or attempt == CONFLICT_TRIES - 1:
+                    raise
+                pause = CONFLICT_PAUSE_SECONDS * 2**attempt
+                time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
+            else:
+                return after
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _explain(self, before: JobRecord, after: JobRecord) -> None:
+        """Why a condition failed. Returns only if the append is in the table after all.
+
+        The SDK repeats a request whose answer it did not see; the repetition then fails its own
+        condition. An attempt number belongs to one writer, so a cursor that stands where our
+        append would have put it was put there by our append.
+        """
+        now = self.load(before.job.job_id)
+        if now is None:
+            raise JobGone(f"Job {before.job.job_id} was deleted.")
+        is_ours = now.cursor.attempt == after.cursor.attempt and after.cursor.attempt > 0
+        if is_ours and now.cursor.next_seq == after.cursor.next_seq:
+            return
+        if (
+            now.cursor.attempt == before.cursor.attempt
+            and now.cursor.next_seq == before.cursor.next_seq
+            and now.cursor.cancel_requested
+        ):
+            raise CancelRequested(f"Job {before.job.job_id} is to be cancelled.")
+        raise FenceLost(
+            f"Job {before.job.job_id} is at attempt {now.cursor.attempt}, event "
+            f"{now.cursor.next_seq}; this worker was at attempt {before.cursor.attempt}, event "
+            f"{before.cursor.next_seq}."
+        )
+
+    def _query(self, partition: str, prefix: str) -> list[table.Item]:
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            ConsistentRead=True,
+            KeyConditionExpression=(
+                f"{table.PARTITION_KEY} = :pk AND begins_with({table.SORT_KEY}, :prefix)"
+            ),
+            ExpressionAttributeValues={":pk": {"S": partition}, ":prefix": {"S": prefix}},
+        )
+        return [item for page in pages for item in page["Items"]]
+
+
+def _reasons(error: ClientError) -> set[str]:
+    reasons = error.response.get("CancellationReasons", [])
+    return {str(reason.get("Code", "")) for reason in reasons}
