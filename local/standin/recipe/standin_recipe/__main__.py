@@ -1,0 +1,120 @@
+"""Train the stand-in model, write its GGUF, ask it everything, and print the figures.
+
+Run it as ``python -m standin_recipe`` with this package's parent folder on ``PYTHONPATH``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from standin_recipe.corpus import Corpus, held_out_questions, load_corpus, own_questions
+from standin_recipe.dialogues import render
+from standin_recipe.evaluate import Reader, report
+from standin_recipe.export import write_gguf
+from standin_recipe.model import Shape
+from standin_recipe.parity import largest_logit_difference
+from standin_recipe.tokenizer import train_tokenizer
+from standin_recipe.training import Plan, train
+
+MODEL_ID = "aistratus-standin"
+LARGEST_BYTES = 10_000_000
+OWN_BAR_PERCENT = 95.0
+HELD_OUT_BAR_PERCENT = 70.0
+# F16 weights against F32 weights: more than this is no rounding but a mistake in the layout.
+LARGEST_LOGIT_DIFFERENCE = 0.25
+
+PLAIN_SENTENCE = (
+    "This is a stand-in: it has learned a few hundred answers about Aistratus by heart and is "
+    "no assistant. For a real model start `make demo MODEL=tinyllama`."
+)
+
+_STANDIN = Path(__file__).resolve().parents[2]
+_WEIGHTS = _STANDIN.parent / "src" / "aistratus_local" / "weights"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the recipe; the exit status is 1 when a bar is missed, and nothing is replaced."""
+    options = _parser().parse_args(arguments)
+    corpus = load_corpus(_STANDIN / "corpus")
+    shape, plan = Shape(), Plan()
+    plan = replace(plan, seed=options.seed, steps=options.steps or plan.steps)
+    print(PLAIN_SENTENCE)
+    print(
+        f"{len(corpus.entries)} answers, {len(own_questions(corpus))} questions to learn, "
+        f"{len(held_out_questions(corpus))} held out"
+    )
+    began = time.monotonic()
+    tokenizer = train_tokenizer(corpus, shape.vocabulary, plan.seed)
+    model = train(corpus, tokenizer, shape, plan)
+    minutes = (time.monotonic() - began) / 60
+    options.output.mkdir(parents=True, exist_ok=True)
+    unproven = options.output / f"{MODEL_ID}.unproven.gguf"
+    write_gguf(model, tokenizer, unproven)
+    reader = Reader(unproven, shape.context)
+    difference = largest_logit_difference(model, tokenizer, reader, _all_prompts(corpus))
+    figures = report(corpus, reader)
+    size = unproven.stat().st_size
+    print(f"largest logit difference between PyTorch and llama.cpp: {difference:.3f}")
+    print(f"{size:,} bytes, trained in {minutes:.1f} minutes")
+    print(f"own questions, word for word: {figures['own']} % (bar {OWN_BAR_PERCENT} %)")
+    print(f"held-out rephrasings: {figures['held_out']} % (bar {HELD_OUT_BAR_PERCENT} %)")
+    print(PLAIN_SENTENCE)
+    if (
+        figures["own"] < OWN_BAR_PERCENT
+        or figures["held_out"] < HELD_OUT_BAR_PERCENT
+        or size >= LARGEST_BYTES
+        or difference > LARGEST_LOGIT_DIFFERENCE
+    ):
+        print(f"A bar is missed: the file stays at {unproven.name} and replaces nothing.")
+        return 1
+    path = unproven.replace(options.output / f"{MODEL_ID}.gguf")
+    trained_with = {
+        "seed": plan.seed,
+        "steps": plan.steps,
+        "parameters": model.parameter_count(),
+        "minutes": round(minutes, 1),
+        "own_percent": figures["own"],
+        "held_out_percent": figures["held_out"],
+        "own_as_fourth_turn_percent": figures["own_as_fourth_turn"],
+        "own_with_system_prompt_percent": figures["own_with_system_prompt"],
+    }
+    _describe(path, shape.context, trained_with)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="standin_recipe", description=PLAIN_SENTENCE)
+    parser.add_argument("--seed", type=int, default=Plan.seed, help="default: %(default)s")
+    parser.add_argument("--steps", type=int, help=f"training steps (default: {Plan.steps})")
+    parser.add_argument("--output", type=Path, default=_WEIGHTS, help="folder of the GGUF")
+    return parser
+
+
+def _all_prompts(corpus: Corpus) -> list[str]:
+    asked = [*own_questions(corpus), *held_out_questions(corpus)]
+    prompts = [render(one.earlier, one.question) for one in asked]
+    odd = render([("é 🙂", "日本 – €")], "  two  spaces\n\nand a new line ", "Sei kürzer.")
+    return [*prompts, odd]
+
+
+def _describe(path: Path, context: int, trained_with: dict[str, float | int]) -> None:
+    description = {
+        "id": MODEL_ID,
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "context": context,
+        "trained_with": trained_with,
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False)
+    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
