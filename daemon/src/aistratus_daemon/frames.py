@@ -130,11 +130,12 @@ def decode_frame(line: bytes) -> Frame:
     """The reverse of `encode_frame`; raises `FrameError`."""
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FrameError("A line on the socket is no JSON; the other side is not ours.") from None
-    if not isinstance(document, dict) or document.get("frame") not in _KINDS:
+    name = document.pop("frame", None) if isinstance(document, dict) else None
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
         raise FrameError("A line on the socket names no frame of this protocol.")
-    kind = _KINDS[document.pop("frame")]
     try:
         return codec.from_plain(kind, document)
     except ContractError as error:
