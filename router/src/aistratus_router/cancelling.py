@@ -1,0 +1,53 @@
+"""Cancel, in every state: a queued job ends here, a running one is asked to, an ended one stays."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from aistratus_contracts import table
+from aistratus_contracts.event import StateChange
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_contracts.table import JobRecord
+from aistratus_router.access import Caller
+from aistratus_router.job_store import JobStore
+from aistratus_router.problems import Unavailable, not_found
+
+MAX_TRIES: Final = 8
+PAUSE_SECONDS: Final = 0.02
+
+CANCELLED: Final = StateChange(JobState.CANCELLED, FinishReason.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Canceller:
+    """Cancels jobs against workers that take or finish them at the same moment."""
+
+    jobs: JobStore
+    table_name: str
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+
+    def cancel(self, caller: Caller, job_id: str) -> JobRecord:
+        """The job as it stands once it is cancelled, asked to stop, or ended already.
+
+        Each try looks again and does what the state asks for; whoever loses the race against
+        a worker sees on the next look what the worker made of it.
+        """
+        for _ in range(MAX_TRIES):
+            record = self.jobs.load(job_id)
+            if record is None or record.job.owner != caller.owner:
+                raise not_found("job")
+            state = record.cursor.state
+            if state.is_final:
+                return record
+            if state is JobState.QUEUED:
+                append = table.append(self.table_name, record, [CANCELLED], self.clock())
+                if self.jobs.commit(append):
+                    return JobRecord(record.job, append.cursor)
+            elif record.cursor.cancel_requested or self.jobs.request_cancel(job_id):
+                return record
+            self.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311
+        raise Unavailable("The job changes too fast to be cancelled just now.")

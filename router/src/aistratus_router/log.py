@@ -1,0 +1,28 @@
+"""One structured log. It never gets an event, a token or a text of a conversation."""
+
+import traceback
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+logger = Logger(service="router")
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error for the log: what kind, where, and AWS's code, but not its words.
+
+    An error's words may quote what was sent, and that may be a prompt.
+    """
+    kinds: list[str] = []
+    frames: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(kinds) < 5:
+        response = getattr(link, "response", None)
+        code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
+        kinds.append(f"{type(link).__name__}({code})" if code else type(link).__name__)
+        frames += [
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(link.__traceback__)
+        ]
+        link = link.__cause__ or link.__context__
+    return {"error_kinds": kinds, "error_stack": frames}

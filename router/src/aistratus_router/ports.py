@@ -1,0 +1,53 @@
+"""Where the world is: AWS, the clock, sleep. Made once per process; tests bring their own."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import boto3
+from botocore.config import Config
+
+from aistratus_router.registry import Registry, SsmRegistry
+from aistratus_router.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+# AWS answers these calls in milliseconds; the gateway gives up after 30 s. botocore's standard
+# mode retries throttling and network errors, with jitter.
+CLIENT_CONFIG: Final = Config(
+    connect_timeout=1,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the router reaches the world through."""
+
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+    registry: Registry
+    clock: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Ports":
+        """AWS, as the environment describes it; opens no connection yet."""
+        settings = Settings.from_environment(environ)
+        session = boto3.session.Session()
+        return cls(
+            dynamodb=session.client("dynamodb", config=CLIENT_CONFIG),
+            sqs=session.client("sqs", config=CLIENT_CONFIG),
+            registry=SsmRegistry(session.client("ssm", config=CLIENT_CONFIG), settings.registry),
+        )

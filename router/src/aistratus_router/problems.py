@@ -1,0 +1,175 @@
+"""The one error root, and how each kind of refusal reads on the wire (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from aistratus_contracts.errors import ErrorCode
+from aistratus_contracts.problem import FieldError, Problem
+
+RETRY_AFTER_SECONDS: Final = 2
+
+
+class RouterError(Exception):
+    """Root of what this package raises."""
+
+
+class Misconfigured(RouterError):
+    """The environment or the registry lacks something that the router cannot do without."""
+
+
+class Unavailable(RouterError):
+    """Something the router needs did not answer; asking again soon is right."""
+
+
+class Refusal(RouterError):
+    """A request that is answered with a problem document."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.headers = dict(headers)
+
+
+def invalid_json(detail: str) -> Refusal:
+    """400: the body cannot be read at all."""
+    return Refusal(
+        Problem(
+            400,
+            ErrorCode.INVALID_JSON,
+            "The body is not JSON",
+            detail,
+            (FieldError("", detail),),
+        )
+    )
+
+
+def unauthorized(detail: str) -> Refusal:
+    """401: nobody we know asks."""
+    return Refusal(
+        Problem(401, ErrorCode.UNAUTHORIZED, "Sign in first", detail),
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def forbidden(detail: str) -> Refusal:
+    """403: we know who asks, and this token is not for that."""
+    return Refusal(Problem(403, ErrorCode.FORBIDDEN, "Not allowed with this token", detail))
+
+
+def not_found(what: str) -> Refusal:
+    """404: it is not there, or it is another user's, which reads the same."""
+    return Refusal(
+        Problem(
+            404,
+            ErrorCode.NOT_FOUND,
+            "Not found",
+            f"There is no such {what}, or it is not yours; check the address.",
+        )
+    )
+
+
+def method_not_allowed(allowed: Sequence[str]) -> Refusal:
+    """405: the address is right, the method is not."""
+    methods = ", ".join(sorted(allowed))
+    return Refusal(
+        Problem(
+            405,
+            ErrorCode.METHOD_NOT_ALLOWED,
+            "Method not allowed",
+            f"This address answers to {methods} only.",
+        ),
+        {"Allow": methods},
+    )
+
+
+def request_id_reused() -> Refusal:
+    """409: the idempotency key already stands for something else."""
+    detail = "This request_id already stands for another body; use a fresh one for a new prompt."
+    return Refusal(
+        Problem(
+            409,
+            ErrorCode.REQUEST_ID_REUSED,
+            "request_id is taken",
+            detail,
+            (FieldError("/request_id", detail),),
+        )
+    )
+
+
+def body_too_large(limit_bytes: int) -> Refusal:
+    """413: more than we read."""
+    detail = f"A body may have {limit_bytes} bytes at most; send less text."
+    return Refusal(
+        Problem(
+            413,
+            ErrorCode.BODY_TOO_LARGE,
+            "The body is too large",
+            detail,
+            (FieldError("", detail),),
+        )
+    )
+
+
+def unsupported_media_type() -> Refusal:
+    """415: the body says that it is something else than JSON."""
+    return Refusal(
+        Problem(
+            415,
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            "The body is not JSON",
+            "Send the body as application/json in UTF-8.",
+        )
+    )
+
+
+def invalid_request(errors: Sequence[FieldError]) -> Refusal:
+    """422: it can be read, and these fields are wrong."""
+    named = ", ".join(error.field or "the body" for error in errors[:3])
+    more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
+    return Refusal(
+        Problem(
+            422,
+            ErrorCode.INVALID_REQUEST,
+            "The request does not fit",
+            f"Correct {named}{more} and send it again.",
+            tuple(errors),
+        )
+    )
+
+
+def conversation_busy() -> Refusal:
+    """503: too many turns of one conversation were sent at once."""
+    return _try_again(
+        ErrorCode.CONVERSATION_BUSY,
+        "The conversation is busy",
+        "Other prompts are being added to this conversation right now; send this one again.",
+    )
+
+
+def unavailable() -> Refusal:
+    """503: AWS is slow or throttles."""
+    return _try_again(
+        ErrorCode.UNAVAILABLE,
+        "Not available right now",
+        "A service behind this one did not answer in time; try again in a moment.",
+    )
+
+
+def internal(request_id: str) -> Refusal:
+    """500: our fault; the id finds the log entry."""
+    return Refusal(
+        Problem(
+            500,
+            ErrorCode.INTERNAL,
+            "Something went wrong here",
+            f"This is not your request's fault; when you report it, name the request {request_id}.",
+        )
+    )
+
+
+def _try_again(code: ErrorCode, title: str, detail: str) -> Refusal:
+    return Refusal(
+        Problem(503, code, title, detail),
+        {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )

@@ -1,0 +1,25 @@
+"""The way from the router to the workers: one FIFO queue, one group per conversation."""
+
+from typing import TYPE_CHECKING
+
+from aistratus_contracts.job import QueueMessage, encode_queue_message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class JobQueue:
+    """`jobs.fifo`."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, job_id: str, conversation_id: str) -> None:
+        """Send a job's id; within five minutes, sending it again changes nothing."""
+        self._client.send_message(
+            QueueUrl=self._url,
+            MessageBody=encode_queue_message(QueueMessage(job_id)),
+            MessageGroupId=conversation_id,
+            MessageDeduplicationId=job_id,
+        )

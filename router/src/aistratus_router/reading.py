@@ -1,0 +1,147 @@
+"""A request's body and query, read strictly: what is not understood is refused by name."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+
+from aistratus_contracts.limits import MAX_BODY_BYTES
+from aistratus_contracts.problem import FieldError
+from aistratus_router.problems import (
+    Refusal,
+    body_too_large,
+    invalid_json,
+    invalid_request,
+    unsupported_media_type,
+)
+
+MAX_ERRORS: Final = 20
+MAX_ECHOED_CHARS: Final = 80
+# Python's int() is quadratic in the number of digits; no field of ours is longer than this.
+MAX_INTEGER_DIGITS: Final = 20
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_body(event: Mapping[str, Any], model: type[M]) -> M:
+    """The JSON body as `model`; refuses with 400, 413, 415 or 422."""
+    _check_content_type(event)
+    document = parse_json(_body_bytes(event))
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise invalid_request(_field_errors(error, json_pointer)) from None
+
+
+def read_query(event: Mapping[str, Any], model: type[M]) -> M:
+    """The query string as `model`; unknown and repeated names are refused with 422."""
+    query: dict[str, str] = {}
+    pairs = parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True)
+    for name, value in pairs:
+        if name in query:
+            raise invalid_request([FieldError(_query_field((name,)), "Give it once only.")])
+        query[name] = value
+    try:
+        return model.model_validate(query)
+    except ValidationError as error:
+        raise invalid_request(_field_errors(error, _query_field)) from None
+
+
+def parse_json(body: bytes) -> Any:
+    """One JSON document in UTF-8: no NaN or Infinity, no key twice; refuses with 400."""
+    if not body.strip():
+        raise invalid_json("The body is empty; send a JSON object.")
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            object_pairs_hook=_object,
+        )
+    except UnicodeDecodeError:
+        raise invalid_json("The body is not UTF-8 text; encode it as UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise invalid_json(
+            f"The body is not JSON: it cannot be read on from line {error.lineno}, "
+            f"column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise invalid_json("The body is nested too deeply; nothing here needs that.") from None
+
+
+def json_pointer(location: Sequence[object]) -> str:
+    """RFC 6901: `("messages", 0, "role")` → `/messages/0/role`; the whole document is ``""``."""
+    return "".join(
+        "/" + _echo(str(part)).replace("~", "~0").replace("/", "~1") for part in location
+    )
+
+
+def _check_content_type(event: Mapping[str, Any]) -> None:
+    headers: Mapping[str, Any] = event.get("headers") or {}
+    given = next((str(v) for k, v in headers.items() if k.lower() == "content-type"), "")
+    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
+    if not given:
+        return
+    charsets = {p.partition("=")[2].strip('" ') for p in parameters if p.startswith("charset=")}
+    if media_type != "application/json" or not charsets <= {"utf-8", "utf8"}:
+        raise unsupported_media_type()
+
+
+def _body_bytes(event: Mapping[str, Any]) -> bytes:
+    text: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        # Lone surrogates cannot come from the wire; if they do, they fail as "not UTF-8".
+        body = text.encode("utf-8", "surrogatepass")
+    elif len(text) > MAX_BODY_BYTES * 4 // 3 + 4:
+        raise body_too_large(MAX_BODY_BYTES)
+    else:
+        try:
+            body = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise invalid_json("The body is not the base64 that it says it is.") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise body_too_large(MAX_BODY_BYTES)
+    return body
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise invalid_json(f"{name} is not JSON; use a finite number.")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else float(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise invalid_json(f"The body has the key {_echo(twice)!r} twice; say it once.")
+    return document
+
+
+def _field_errors(error: ValidationError, name_of: Any) -> list[FieldError]:
+    return [
+        FieldError(name_of(detail["loc"]), f"{detail['msg'].rstrip('.')}.")
+        for detail in error.errors(include_url=False, include_input=False, include_context=False)[
+            :MAX_ERRORS
+        ]
+    ]
+
+
+def _query_field(location: Sequence[object]) -> str:
+    return "?" + _echo(str(location[0]))
+
+
+def _echo(text: str) -> str:
+    """What a caller wrote, short and encodable, to name it in an answer."""
+    short = text if len(text) <= MAX_ECHOED_CHARS else text[: MAX_ECHOED_CHARS - 1] + "…"
+    return short.encode("utf-8", "replace").decode()
+
+
+__all__ = ["Refusal", "json_pointer", "parse_json", "read_body", "read_query"]

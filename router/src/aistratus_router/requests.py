@@ -1,0 +1,204 @@
+"""What callers may say. Unknown fields are refused, types are not guessed.
+
+A whole number may be written `5` or `5.0`: JSON Schema calls both an integer. `null` for an
+optional field means that it is not given.
+"""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from aistratus_contracts.job import CONVERSATION_ID_PATTERN, REQUEST_ID_PATTERN
+from aistratus_contracts.limits import (
+    MAX_CONVERSATIONS_PER_PAGE,
+    MAX_EVENT_WAIT_SECONDS,
+    MAX_MESSAGES,
+    MAX_REPEAT_PENALTY,
+    MAX_SEED,
+    MAX_STOP_CHARS,
+    MAX_STOP_STRINGS,
+    MAX_TEMPERATURE,
+    MAX_TOP_K,
+)
+from aistratus_contracts.problem import FieldError
+from aistratus_contracts.states import Role
+
+DEFAULT_CONVERSATIONS_PER_PAGE: Final = 20
+# A sort key holds ten digits of a sequence number, six of a turn's.
+MAX_SEQ: Final = 10**10 - 1
+MAX_TURN: Final = 10**6 - 1
+# Less would multiply scores without a bound; 1 is off.
+MIN_REPEAT_PENALTY: Final = 0.1
+# When a conversation was last used, and which it is: the keys of the list's index.
+CURSOR_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\.conv-[a-z2-7]{24}$"
+)
+
+
+def _whole(value: Any) -> Any:
+    """`5.0` is the integer 5; everything else is left for the strict check."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _digits(value: Any) -> Any:
+    """The digits of a query string as an integer; anything else is left to be refused."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10
+    return int(value) if is_number else value
+
+
+Whole = BeforeValidator(_whole)
+Digits = BeforeValidator(_digits)
+
+
+class Strict(BaseModel):
+    """The rules that hold for everything a caller sends."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class MessageIn(Strict):
+    """One message."""
+
+    role: Annotated[Role, Field(strict=False)]
+    content: Annotated[str, Field(min_length=1, description="The message's text.")]
+
+
+class InferRequest(Strict):
+    """A prompt: the messages that are new, and how to answer them."""
+
+    messages: Annotated[
+        list[MessageIn],
+        Field(
+            min_length=1,
+            max_length=MAX_MESSAGES,
+            description=(
+                "What is new; the service puts the conversation's earlier turns before it. "
+                "Without `conversation_id`: an optional system message, then user and assistant "
+                "in turn. With it: user and assistant in turn, no system message. Either way the "
+                "user speaks first and last."
+            ),
+        ),
+    ]
+    conversation_id: Annotated[
+        Annotated[str, Field(pattern=CONVERSATION_ID_PATTERN)] | None,
+        Field(description="The conversation to go on with. Default: a new one."),
+    ] = None
+    request_id: Annotated[
+        Annotated[str, Field(pattern=REQUEST_ID_PATTERN)] | None,
+        Field(
+            description=(
+                "Your idempotency key, remembered as long as the job: the same key and body give "
+                "the same job, another body gives 409."
+            ),
+        ),
+    ] = None
+    max_tokens: Annotated[
+        Annotated[int, Field(ge=1), Whole] | None,
+        Field(
+            description=(
+                "Tokens to generate at most; they must leave room for the prompt in the model's "
+                "context. Default: the model's."
+            ),
+        ),
+    ] = None
+    temperature: Annotated[
+        Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)] | None,
+        Field(description="0 is greedy. Default: the model's."),
+    ] = None
+    top_p: Annotated[Annotated[float, Field(ge=0, le=1)] | None, Field(description="1 is off.")] = (
+        None
+    )
+    top_k: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_TOP_K), Whole] | None, Field(description="0 is off.")
+    ] = None
+    min_p: Annotated[Annotated[float, Field(ge=0, le=1)] | None, Field(description="0 is off.")] = (
+        None
+    )
+    repeat_penalty: Annotated[
+        Annotated[float, Field(ge=MIN_REPEAT_PENALTY, le=MAX_REPEAT_PENALTY)] | None,
+        Field(description="1 is off."),
+    ] = None
+    seed: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_SEED), Whole] | None,
+        Field(description="Without it, each job draws its own."),
+    ] = None
+    stop: Annotated[
+        Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]],
+            Field(max_length=MAX_STOP_STRINGS),
+        ]
+        | None,
+        Field(description="Texts that end the answer; they are not part of it."),
+    ] = None
+    model: Annotated[
+        Annotated[str, Field(min_length=1)] | None,
+        Field(description="An id of `GET /models`. Default: the first of them."),
+    ] = None
+
+
+class NoQuery(Strict):
+    """A route without query parameters."""
+
+
+class EventsQuery(Strict):
+    """Which events, and how long to wait for the first."""
+
+    after: Annotated[
+        int, Field(ge=0, le=MAX_SEQ, description="Only events with a higher `seq`."), Digits
+    ] = 0
+    wait: Annotated[
+        int,
+        Field(ge=0, le=MAX_EVENT_WAIT_SECONDS, description="Seconds to wait for the first event."),
+        Digits,
+    ] = 0
+
+
+class ConversationsQuery(Strict):
+    """A page of the list of conversations."""
+
+    limit: Annotated[
+        int, Field(ge=1, le=MAX_CONVERSATIONS_PER_PAGE, description="Conversations a page."), Digits
+    ] = DEFAULT_CONVERSATIONS_PER_PAGE
+    cursor: Annotated[
+        str | None,
+        Field(pattern=CURSOR_PATTERN, description="The `next_cursor` of the page before."),
+    ] = None
+
+
+class TurnsQuery(Strict):
+    """Which of a conversation's turns."""
+
+    before: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_TURN, description="Only turns with a lower number."),
+        Digits,
+    ] = None
+
+
+def check_order(messages: list[MessageIn], *, opens: bool) -> list[FieldError]:
+    """What is wrong with who speaks when; empty if nothing is.
+
+    A conversation may be opened by one system message; after it, user and assistant take turns,
+    and the user speaks first and last.
+    """
+    spoken = list(enumerate(messages))
+    if opens and messages[0].role is Role.SYSTEM:
+        spoken = spoken[1:]
+    if not spoken:
+        return [FieldError("/messages", "A user message must follow the system message.")]
+    errors = []
+    for position, (index, message) in enumerate(spoken):
+        expected = Role.ASSISTANT if position % 2 else Role.USER
+        if message.role is Role.SYSTEM:
+            place = "open a new conversation" if opens else "open a conversation, not go on with it"
+            sentence = f"A system message can only {place}."
+        elif message.role is not expected:
+            sentence = f"This must be the {expected.value}: user and assistant take turns."
+        else:
+            continue
+        errors.append(FieldError(f"/messages/{index}/role", sentence))
+        break
+    index, last = spoken[-1]
+    if not errors and last.role is not Role.USER:
+        errors.append(FieldError(f"/messages/{index}/role", "The last message must be the user's."))
+    return errors

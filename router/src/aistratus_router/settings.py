@@ -1,0 +1,25 @@
+"""What the environment tells the router; everything else stands in the registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aistratus_contracts.registry import REGISTRY_VARIABLE
+from aistratus_router.problems import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`registry` is the prefix of our parameters, for example `/aistratus/dev`."""
+
+    registry: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read once, at start; raises `Misconfigured`."""
+        registry = environ.get(REGISTRY_VARIABLE, "").rstrip("/")
+        if not registry.startswith("/"):
+            raise Misconfigured(
+                f"{REGISTRY_VARIABLE} must hold the prefix of the registry, such as "
+                "/aistratus/dev; set it in the function's environment."
+            )
+        return cls(registry)

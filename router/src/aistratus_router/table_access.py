@@ -1,0 +1,134 @@
+"""The table through DynamoDB's low-level client: the few calls that the stores are made of.
+
+Reads are strongly consistent: what was accepted is seen by the next request, wherever it lands.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from aistratus_contracts import table
+from aistratus_contracts.table import Item
+from aistratus_router.problems import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# What BatchWriteItem takes at once, and how often what it left over is offered again.
+BATCH_SIZE: Final = 25
+BATCH_TRIES: Final = 6
+
+REFUSED: Final = "ConditionalCheckFailed"
+CONFLICT: Final = "TransactionConflict"
+_THROTTLED: Final = {"ThrottlingError", "ProvisionedThroughputExceeded"}
+_LOST: Final = {"ConditionalCheckFailedException", "TransactionConflictException"}
+
+
+class Table:
+    """One table, and what can happen to a write on it."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def get(self, key: Item) -> Item | None:
+        """An item."""
+        response: Any = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True)
+        item: Item | None = response.get("Item")
+        return item
+
+    def page(self, **options: Any) -> tuple[list[Item], bool]:
+        """One page of a query, at most 1 MB; and whether it was cut."""
+        response: Any = self._client.query(TableName=self.name, ConsistentRead=True, **options)
+        return response["Items"], "LastEvaluatedKey" in response
+
+    def query(self, partition: str, prefix: str = "", **options: Any) -> Iterator[Item]:
+        """All items of a partition, or those whose sort key begins with `prefix`, in order."""
+        values: Item = {":pk": {"S": partition}}
+        condition = "pk = :pk"
+        if prefix:
+            values[":prefix"] = {"S": prefix}
+            condition += " AND begins_with(sk, :prefix)"
+        while True:
+            response: Any = self._client.query(
+                TableName=self.name,
+                ConsistentRead=True,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                **options,
+            )
+            yield from response["Items"]
+            if "LastEvaluatedKey" not in response:
+                return
+            options["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+
+    def transact(self, items: list[Item]) -> list[str]:
+        """Write all or nothing; an empty list if all, else each item's reason, in order.
+
+        A reason is `None`, `REFUSED` (its condition does not hold) or `CONFLICT` (another
+        transaction is at it). A client's own retry of a lost answer writes once: boto3 gives
+        each transaction a token.
+        """
+        transact_items: Any = items
+        try:
+            self._client.transact_write_items(TransactItems=transact_items)
+        except ClientError as error:
+            if code_of(error) != "TransactionCanceledException":
+                raise
+            reasons: Any = error.response
+            codes = [reason["Code"] for reason in reasons["CancellationReasons"]]
+            if _THROTTLED & set(codes):
+                raise Unavailable("The table throttles.") from error
+            if set(codes) <= {"None", REFUSED, CONFLICT}:
+                return codes
+            raise
+        return []
+
+    def update(self, **options: Any) -> bool:
+        """A conditional UpdateItem; False if its condition does not hold or another was at it."""
+        try:
+            self._client.update_item(TableName=self.name, **options)
+        except ClientError as error:
+            if code_of(error) in _LOST:
+                return False
+            raise
+        return True
+
+    def delete(self, key: Item, **options: Any) -> tuple[bool, Item | None]:
+        """DeleteItem: whether it was done (its condition held), and what was there."""
+        try:
+            response: Any = self._client.delete_item(
+                TableName=self.name, Key=key, ReturnValues="ALL_OLD", **options
+            )
+        except ClientError as error:
+            if code_of(error) in _LOST:
+                return False, None
+            raise
+        return True, response.get("Attributes")
+
+    def delete_all(self, keys: Sequence[Item]) -> None:
+        """Delete many items; raises `Unavailable` if the table does not keep up."""
+        for start in range(0, len(keys), BATCH_SIZE):
+            batch: Any = {
+                self.name: [
+                    {"DeleteRequest": {"Key": key}} for key in keys[start : start + BATCH_SIZE]
+                ]
+            }
+            for _ in range(BATCH_TRIES):
+                response: Any = self._client.batch_write_item(RequestItems=batch)
+                batch = response["UnprocessedItems"]
+                if not batch:
+                    break
+            else:
+                raise Unavailable("The table did not keep up with the deletions.")
+
+
+def key_of(item: Item) -> Item:
+    """The primary key of an item."""
+    return {name: item[name] for name in (table.PARTITION_KEY, table.SORT_KEY)}
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's code for an error."""
+    return error.response.get("Error", {}).get("Code", "")

@@ -1,0 +1,151 @@
+"""Jobs and conversations as their owner sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aistratus_contracts import codec
+from aistratus_contracts.event import Delta, Event, JobError, Notice, StateChange, Usage
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_contracts.table import ConversationHead, JobRecord, Turn
+from aistratus_router.access import Caller
+from aistratus_router.conversation_store import ConversationStore
+from aistratus_router.job_store import JobStore
+from aistratus_router.problems import not_found
+from aistratus_router.responses import (
+    AnswerOut,
+    ConversationOut,
+    Conversations,
+    ConversationView,
+    JobErrorOut,
+    JobView,
+    MessageOut,
+    NoticeOut,
+    TurnOut,
+    UsageOut,
+    Waiting,
+)
+
+EARLIER_TURN: Final = Waiting(
+    reason="earlier_turn",
+    message="An earlier turn of this conversation has no answer yet; turns are answered in order.",
+)
+WORKER: Final = Waiting(
+    reason="worker",
+    message="It is next in its conversation and waits for a free worker.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What one caller may see."""
+
+    jobs: JobStore
+    conversations: ConversationStore
+    caller: Caller
+
+    def job(self, job_id: str) -> JobView:
+        """A job with its answer so far; refuses with 404."""
+        found = self.jobs.whole_log(job_id)
+        if found is None or found[0].job.owner != self.caller.owner:
+            raise not_found("job")
+        record, events = found
+        view = _job_view(record, events)
+        if view.state is not JobState.QUEUED:
+            return view
+        job = record.job
+        is_next = job.turn == 1 or self.conversations.has_answer(job.conversation_id, job.turn - 1)
+        return view.model_copy(update={"waiting": WORKER if is_next else EARLIER_TURN})
+
+    def conversation_list(self, limit: int, cursor: str | None) -> Conversations:
+        """A page of conversations, the last used first."""
+        start = None
+        if cursor is not None:
+            listed_at, _, conversation_id = cursor.rpartition(".")
+            start = (listed_at, conversation_id)
+        heads, more = self.conversations.heads(limit, start)
+        listed = [
+            ConversationOut(
+                conversation_id=head.conversation_id,
+                title=head.title,
+                created_at=head.created_at,
+                updated_at=head.updated_at,
+                turns=head.turns,
+            )
+            for head in heads
+        ]
+        return Conversations(
+            conversations=listed, next_cursor=_cursor_after(heads[-1]) if more and heads else None
+        )
+
+    def conversation(self, conversation_id: str, before: int | None) -> ConversationView:
+        """A conversation and its newest turns; refuses with 404."""
+        head = self._head(conversation_id)
+        turns, more = self.conversations.turns(conversation_id, before)
+        return ConversationView(
+            conversation_id=head.conversation_id,
+            title=head.title,
+            created_at=head.created_at,
+            updated_at=head.updated_at,
+            turns=[_turn(turn) for turn in turns],
+            next_before=turns[0].turn if more and turns else None,
+        )
+
+    def _head(self, conversation_id: str) -> ConversationHead:
+        head = self.conversations.head(conversation_id)
+        if head is None:
+            raise not_found("conversation")
+        return head
+
+
+def _job_view(record: JobRecord, events: Sequence[Event]) -> JobView:
+    """A job with what its log adds up to. The log may be ahead of the job's own item."""
+    job, state = record.job, record.cursor.state
+    texts: list[str] = []
+    notices: list[NoticeOut] = []
+    usage: UsageOut | None = None
+    error: JobErrorOut | None = None
+    finish_reason: FinishReason | None = None
+    for event in events:
+        match event.body:
+            case Delta(text=text):
+                texts.append(text)
+            case Usage(prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion):
+                usage = UsageOut(
+                    prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion
+                )
+            case JobError(code=code, message=message):
+                error = JobErrorOut(code=code, message=message)
+            case Notice(code=notice, message=message):
+                notices.append(NoticeOut(code=notice, message=message))
+            case StateChange():
+                state, finish_reason = event.body.state, event.body.finish_reason
+    return JobView(
+        job_id=job.job_id,
+        conversation_id=job.conversation_id,
+        state=state,
+        model=job.model,
+        text="".join(texts),
+        attempt=record.cursor.attempt,
+        created_at=job.created_at,
+        events=events[-1].seq if events else 0,
+        notices=notices,
+        usage=usage,
+        error=error,
+        finish_reason=finish_reason,
+    )
+
+
+def _turn(turn: Turn) -> TurnOut:
+    answer = turn.answer
+    return TurnOut(
+        turn=turn.turn,
+        job_id=turn.job_id,
+        created_at=turn.created_at,
+        messages=[MessageOut(role=m.role, content=m.content) for m in turn.messages],
+        answer=None if answer is None else AnswerOut(state=answer.state, text=answer.text),
+    )
+
+
+def _cursor_after(head: ConversationHead) -> str:
+    return f"{codec.format_time(head.updated_at)}.{head.conversation_id}"
