@@ -1,0 +1,70 @@
+# Aistratus. `make help` lists what there is.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+PY := .venv/bin/python
+
+# What a person may set, on the command line or in the environment.
+MODEL ?= standin
+APP_PORT ?= 8550
+GATEWAY_PORT ?= 8551
+ISSUER_PORT ?= 8552
+EMULATOR_PORT ?= 8553
+export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
+
+# A prompt goes through the environment, as it was typed: neither make nor the shell reads it.
+override export PROMPT := $(value PROMPT)
+
+##@ Use
+
+.PHONY: demo
+demo: ## The whole system on this machine, and the app in the browser (MODEL=tinyllama: real weights)
+	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local demo
+
+.PHONY: ask
+ask: ## One question on the command line: make ask PROMPT="What is Aistratus?"
+	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local ask
+
+##@ Work on it
+
+.PHONY: setup
+setup: ## Everything for work on the code, into .venv
+	@tools/setup setup dev
+
+.PHONY: test
+test: setup ## Every check and every test (ARGS="-k fence" picks some)
+	@tools/setup debian
+	@$(MAKE) lint
+	$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup ## ruff and mypy --strict
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+.PHONY: format
+format: setup ## Formats the code, and fixes what ruff can fix
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+.PHONY: lock
+lock: ## Compiles requirements/*.txt from the pyproject.toml files (UPGRADE=1: to the newest)
+	@test -x .venv/bin/uv || tools/setup setup dev
+	@tools/setup lock
+
+.PHONY: clean
+clean: ## Removes .venv and all that was made here; keeps the caches in your home
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ About
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,12 @@
+"""What keeps the house: set-up, Debian packages for the tests, lock files.
+
+Standard library only, because it runs before anything is installed.
+"""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository."""
+
+COMPONENTS = ("contracts", "router", "daemon", "desktop", "local")
+"""The folders with a package of ours; each is installed editable."""

@@ -1,0 +1,44 @@
+"""The house's own command: `tools/setup setup demo`, `tools/setup debian`, `tools/setup lock`."""
+
+import argparse
+import sys
+
+from house.console import say
+from house.errors import HouseError
+
+
+def main() -> int:
+    """Runs one command; an error is one sentence."""
+    parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    making = commands.add_parser("setup", help="bring .venv up to date")
+    making.add_argument("set", choices=("demo", "dev"))
+    making.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
+    commands.add_parser("debian", help="install the Debian packages that tests need")
+    commands.add_parser("lock", help="compile requirements/*.txt")
+    chosen = parser.parse_args()
+    # Each is imported when it is asked for: the check that finds nothing to do stays instant.
+    try:
+        if chosen.command == "setup":
+            from house.setup import setup
+
+            setup(chosen.set, quiet=chosen.quiet)
+        elif chosen.command == "debian":
+            from house.debian import provide
+
+            provide()
+        else:
+            from house.lock import lock
+
+            lock()
+    except HouseError as error:
+        say(f"\n{error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nStopped. The next run goes on from here.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

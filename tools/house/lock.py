@@ -1,0 +1,102 @@
+"""Compiles `requirements/*.txt` from the components' own pyproject.toml files.
+
+The widest set is solved first and holds all others to its versions, so that a package has one
+version in the whole house. The files name no registry: every file is known by its SHA-256.
+"""
+
+import os
+import subprocess
+import tempfile
+import tomllib
+from pathlib import Path
+
+from house import COMPONENTS, ROOT
+from house.console import say
+from house.errors import HouseError
+from house.requirements import Pin, read_pins
+
+OLDEST_PYTHON = "3.11"
+
+INSTALLER = ("editables", "hatchling", "pip", "uv")
+"""What installs the rest, and builds our own packages."""
+
+BUILD = ("cmake", "ninja", "pip", "scikit-build-core[pyproject]")
+"""What llama-cpp-python's source is built with."""
+
+NAMES = ("setup", "build", "dev")
+"""The files that together hold every package."""
+
+HEADER = """\
+# {title}
+# Made by `make lock` from the pyproject.toml files; do not edit.
+"""
+
+
+def lock() -> None:
+    """Writes every lock file.
+
+    Raises:
+        HouseError: the versions do not fit together.
+    """
+    own = {each: dependencies(ROOT / each / "pyproject.toml") for each in COMPONENTS}
+    demo = sorted({line for lines in own.values() for line in lines})
+    dev = [*demo, *_lines(ROOT / "requirements" / "dev.in")]
+    with tempfile.TemporaryDirectory() as scratch:
+        everything = Path(scratch) / "everything.txt"
+        if not os.environ.get("UPGRADE"):
+            everything.write_text(_pinned_now(), encoding="utf-8")  # kept where they still fit
+        _compile([*dev, *INSTALLER, *BUILD], everything, None)
+        for name, title, lines in (
+            ("setup", "What installs the rest, and builds our own packages.", list(INSTALLER)),
+            ("build", "What llama-cpp-python's source is built with.", list(BUILD)),
+            ("router", "The router's Lambda package.", own["router"]),
+            ("daemon", "The two services on the instance.", own["daemon"]),
+            ("desktop", "The app.", own["desktop"]),
+            ("demo", "All parts on one machine.", demo),
+            ("dev", "All parts, and what tests, checks and locks them.", dev),
+        ):
+            target = ROOT / "requirements" / f"{name}.txt"
+            half = Path(scratch) / f"{name}.txt"
+            _compile(lines, half, everything)
+            text = half.read_text(encoding="utf-8")
+            target.write_text(HEADER.format(title=title) + text, encoding="utf-8")
+            say(f"requirements/{name}.txt: {text.count('==')} packages")
+
+
+def dependencies(project: Path) -> list[str]:
+    """The third-party requirements of a component, its local extras included."""
+    table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    lines = list(table.get("dependencies", []))
+    for extra, more in table.get("optional-dependencies", {}).items():
+        if extra != "image":  # needs systemd's headers, and the image alone has a use for it
+            lines += more
+    return sorted(line for line in lines if not line.startswith("aistratus-"))
+
+
+def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:
+    source = target.with_suffix(".in")
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = [str(ROOT / ".venv" / "bin" / "uv"), "pip", "compile", str(source), "-q"]
+    command += ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
+    command += ["--no-emit-index-url", "--no-header", "--no-annotate", "--no-config"]
+    command += ["--constraint", str(constraint)] if constraint else []
+    done = subprocess.run(
+        [*command, "-o", str(target)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise HouseError(f"The versions do not fit together:\n{done.stderr.strip()}")
+
+
+def _pinned_now() -> str:
+    """Today's pins of the whole house, each once."""
+    pins = [pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")]
+    return "".join(sorted({f"{pin.name}=={pin.version} ; {pin.marker}\n".replace(" ; \n", "\n") for pin in pins}))
+
+
+def _read(path: Path) -> list[Pin]:
+    return read_pins(path) if path.is_file() else []
+
+
+def _lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]

@@ -1,0 +1,126 @@
+"""llama-cpp-python: the one package that is compiled here, once per machine and version.
+
+Its registry has the source alone. The build takes minutes, so the finished wheel is kept in
+the store. It uses what the processor offers, so it is kept per processor. The source is
+checked against the lock's hash before it is built, the tools that build it likewise, and the
+finished wheel against the hash that was written down when it was made.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from house.console import Progress
+from house.errors import HouseError
+from house.process import run
+from house.requirements import Pin, render
+from house.store import sha256
+
+BUILT_HERE = "llama-cpp-python"
+
+COMPILERS = ("c++", "g++", "clang++")
+
+NO_COMPILER = (
+    "Aistratus compiles llama.cpp once, and this machine has no C++ compiler: install one (on"
+    " Debian or Ubuntu: sudo apt install g++) and run the same command again."
+)
+
+_NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]")
+
+
+def processor() -> str:
+    """Twelve characters that name this kind of processor: a build runs on its like only."""
+    facts = platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        facts += platform.processor()
+    else:
+        facts += next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+
+def folder(store: Path, pin: Pin, flavour: str) -> Path:
+    """Where the wheel of `pin` lies that was built for this processor."""
+    source = hashlib.sha256("".join(sorted(pin.hashes)).encode()).hexdigest()[:12]
+    return store / "built" / f"{pin.name}-{pin.version}-{source}" / f"{flavour}-{processor()}"
+
+
+def built(place: Path, pin: Pin) -> Pin | None:
+    """`pin` with the hash of the wheel in `place`, if one is there and whole."""
+    for wheel in place.glob("*.whl"):
+        noted = wheel.with_name(wheel.name + ".sha256")
+        if noted.is_file() and noted.read_text(encoding="ascii").strip() == sha256(wheel):
+            digest = frozenset({noted.read_text(encoding="ascii").strip()})
+            return Pin(pin.name, pin.version, pin.marker, digest)
+    return None
+
+
+def compiler() -> str:
+    """The C++ compiler that CMake would take.
+
+    Raises:
+        HouseError: there is none, or it does not start.
+    """
+    named = os.environ.get("CXX", "").split()[:1]
+    for name in named or COMPILERS:
+        path = shutil.which(name)
+        if path and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
+            return path
+    raise HouseError(NO_COMPILER)
+
+
+def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) -> None:
+    """Compiles `pin` and puts its wheel and the wheel's hash into `place`.
+
+    Args:
+        pip: how to call pip in an environment that holds the build tools of the lock.
+        tools: the folder of that environment's programs (cmake, ninja).
+        pin: what to build; its hash is the source's.
+        place: where the wheel goes.
+        log: takes the compiler's output.
+
+    Raises:
+        HouseError: the source's hash is wrong, or it does not compile.
+    """
+    listed = log.with_name("build.txt")
+    listed.write_text(render([pin]), encoding="utf-8")
+    half = place.with_name(place.name + ".part")
+    shutil.rmtree(half, ignore_errors=True)
+    command = [*pip, "wheel", "-v", "--no-deps", "--require-hashes", "--no-build-isolation"]
+    command += ["--progress-bar=off", "--disable-pip-version-check", "-w", str(half)]
+    if place.parent.is_dir():
+        # This home has served another processor: pip's own cache may hold that one's build.
+        command.append("--no-cache-dir")
+    progress = Progress("Compiling llama.cpp, once (some 5 to 10 minutes on 2 cores)")
+
+    done, total = 0, 0
+
+    def watch(line: str) -> None:
+        nonlocal done, total
+        if step := _NINJA.match(line):
+            done, total = int(step[1]), int(step[2])
+        progress.update(done, total)
+
+    try:
+        run(
+            [*command, "-r", str(listed)],
+            log=log,
+            failure=f"{pin.name} {pin.version} could not be built; the next run tries again.",
+            env={"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
+            watch=watch,
+        )
+    except HouseError:
+        progress.abandon()
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+    for wheel in half.glob("*.whl"):
+        wheel.with_name(wheel.name + ".sha256").write_text(sha256(wheel), encoding="ascii")
+    shutil.rmtree(place, ignore_errors=True)
+    half.replace(place)
+    progress.finish()

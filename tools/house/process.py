@@ -1,0 +1,83 @@
+"""Runs a long command: its output goes to the log, line by line past a watcher."""
+
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from house.errors import HouseError
+
+TAIL_LINES = 15
+"""How much of a failed command's output is worth showing."""
+
+_NOISE = ("WARNING: Location ", "[notice]", "WARNING: Running pip as")
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    failure: str,
+    env: Mapping[str, str] | None = None,
+    watch: Callable[[str], None] | None = None,
+) -> None:
+    """Runs `command` to its end.
+
+    Raises:
+        HouseError: it failed: its last telling lines, the sentence `failure`, the log's path.
+    """
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", encoding="utf-8") as out,
+        subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        out.write(f"\n$ {' '.join(str(part) for part in command)}\n")
+        try:
+            for line in process.stdout or ():
+                out.write(line)
+                if line.strip() and not line.startswith(_NOISE):
+                    tail.append(line.rstrip())
+                if watch is not None:
+                    watch(line)
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        shown = "\n".join(f"    {line}" for line in _telling(tail))
+        raise HouseError(f"{failure}\nThe last lines (all of it in {_short(log)}):\n{shown}")
+
+
+def quietly(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str]) -> bool:
+    """Tries `command`; tells whether it worked. The log has the rest."""
+    try:
+        run(command, log=log, failure="", env=env)
+    except HouseError:
+        return False
+    return True
+
+
+def _telling(lines: Sequence[str]) -> list[str]:
+    """From the first line that names an error on, if one does."""
+    for position, line in enumerate(lines):
+        if "error" in line.lower():
+            return list(lines)[position:]
+    return list(lines)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+

@@ -1,0 +1,185 @@
+"""Set-up: `.venv` with everything in it, and a stamp so that the second time costs nothing."""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from house import COMPONENTS, ROOT, debian, native, store
+from house.console import Progress, say
+from house.errors import HouseError
+from house.process import quietly, run
+from house.requirements import Pin, read_pins
+
+SETS = ("demo", "dev")
+"""What can be installed; each holds the one before it."""
+
+NO_VENV = (
+    "Python's venv module is not complete on this machine: install it (on Debian or Ubuntu:"
+    " sudo apt install python3-venv) and run the same command again."
+)
+
+
+class Setup:
+    """One run of set-up in one clone."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.root = root
+        self.venv = root / ".venv"
+        self.python = self.venv / "bin" / "python"
+        self.log = root / "build" / "setup.log"
+        self.store = store.store_path()
+        self.locks = root / "requirements"
+
+    def ready(self, name: str) -> bool:
+        """Whether the set `name`, or one that holds it, stands as the tree now wants it."""
+        wider = SETS[SETS.index(name) :]
+        return any(self._stamp(each) == self._wanted(each) for each in wider)
+
+    def make(self, name: str) -> None:
+        """Brings `.venv` to the set `name`; a wider one that was there stays.
+
+        Raises:
+            HouseError: something is missing that only a person can provide.
+        """
+        if any((self.venv / f".ready-{wider}").exists() for wider in SETS[SETS.index(name) :]):
+            name = next(each for each in reversed(SETS) if (self.venv / f".ready-{each}").exists())
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_text("", encoding="utf-8")
+        self._make_venv()
+        installer = read_pins(self.locks / "setup.txt")
+        uv = self._uv(installer)
+        pins = [*installer, *read_pins(self.locks / f"{name}.txt")]
+        pins = list({pin.name + pin.marker: pin for pin in pins}.values())
+        self._install(uv, pins)
+        self._install_own(uv)
+        for each in SETS:
+            (self.venv / f".ready-{each}").unlink(missing_ok=True)
+        (self.venv / f".ready-{name}").write_text(self._wanted(name), encoding="ascii")
+
+    def _install(self, uv: Path, pins: list[Pin]) -> None:
+        """Installs from the store; what it lacks is fetched or built first."""
+        source = next(pin for pin in pins if pin.name == native.BUILT_HERE)
+        others = [pin for pin in pins if pin is not source]
+        place = native.folder(self.store, source, sys.implementation.cache_tag)
+        wheel = native.built(place, source)
+        folders = (self.store, place)
+        progress = Progress(f"Installing {len(pins)} Python packages into .venv")
+        if wheel and store.install(uv, self.python, [*others, wheel], folders, log=self.log):
+            progress.finish()
+            return
+        progress.abandon()
+        if wheel is None:
+            native.compiler()
+        pip = [str(self.python), "-m", "pip"]
+        self._ensure_pip()
+        store.fetch(pip, others, self.store, log=self.log, title="Fetching Python packages")
+        wheel = wheel or self._build(uv, source, place)
+        progress = Progress(f"Installing {len(pins)} Python packages into .venv")
+        if not store.install(uv, self.python, [*others, wheel], folders, log=self.log):
+            progress.abandon()
+            raise HouseError(f"The packages could not be installed; {self.log} says why.")
+        progress.finish()
+
+    def _build(self, uv: Path, source: Pin, place: Path) -> Pin:
+        """Builds the one source package, in an environment of the lock's build tools."""
+        tools = self.root / "build" / "native"
+        python = tools / "bin" / "python"
+        shutil.rmtree(tools, ignore_errors=True)
+        self._venv_at(tools)
+        pins = read_pins(self.locks / "build.txt")
+        pip = [str(self.python), "-m", "pip"]
+        if not store.install(uv, python, pins, [self.store], log=self.log):
+            store.fetch(pip, pins, self.store, log=self.log, title="Fetching the build tools")
+            if not store.install(uv, python, pins, [self.store], log=self.log):
+                raise HouseError(f"The build tools could not be installed; {self.log} says why.")
+        native.build([str(python), "-m", "pip"], tools / "bin", source, place, log=self.log)
+        shutil.rmtree(tools, ignore_errors=True)
+        wheel = native.built(place, source)
+        if wheel is None:
+            raise HouseError(f"The build of {source.name} left no wheel; {self.log} says why.")
+        return wheel
+
+    def _install_own(self, uv: Path) -> None:
+        """Our own packages, editable."""
+        projects = [self.root / each for each in COMPONENTS]
+        store.install_editable(
+            uv,
+            self.python,
+            [project for project in projects if (project / "pyproject.toml").is_file()],
+            log=self.log,
+            failure="A package of this repository could not be installed.",
+        )
+
+    def _uv(self, installer: list[Pin]) -> Path:
+        """uv, out of the store; fetched with pip the first time."""
+        pin = next(pin for pin in installer if pin.name == "uv")
+        program = store.unpack_uv(self.store, pin)
+        if program is None:
+            self._ensure_pip()
+            pip = [str(self.python), "-m", "pip"]
+            store.fetch(pip, installer, self.store, log=self.log, title="Fetching the installer")
+            program = store.unpack_uv(self.store, pin)
+        if program is None:
+            raise HouseError(f"uv {pin.version} has no wheel for this machine.")
+        return program
+
+    def _make_venv(self) -> None:
+        """Makes `.venv`, unless one stands that works and belongs to this place."""
+        home = self.venv / "pyvenv.cfg"
+        if home.is_file() and quietly([self.python, "-c", ""], log=self.log, env={}):
+            return
+        if self.venv.exists():
+            if not home.is_file() and any(self.venv.iterdir()):
+                raise HouseError(
+                    f"{self.venv} is there and is no virtual environment: move it away first."
+                )
+            shutil.rmtree(self.venv)
+        self._venv_at(self.venv)
+
+    def _venv_at(self, place: Path) -> None:
+        base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+        python = str(base) if base.is_file() else sys.executable
+        run([python, "-m", "venv", "--without-pip", place], log=self.log, failure=NO_VENV)
+
+    def _ensure_pip(self) -> None:
+        """pip in `.venv`, from Python's own copy of it: the first download needs one."""
+        if quietly([self.python, "-m", "pip", "--version"], log=self.log, env={}):
+            return
+        command = [self.python, "-m", "ensurepip"]
+        if not quietly(command, log=self.log, env={}):
+            debian.install(["python3-venv", f"python3.{sys.version_info.minor}-venv"])
+            run(command, log=self.log, failure=NO_VENV)
+
+    def _stamp(self, name: str) -> str:
+        try:
+            return (self.venv / f".ready-{name}").read_text(encoding="ascii")
+        except OSError:
+            return ""
+
+    def _wanted(self, name: str) -> str:
+        """A hash of all that decides what `.venv` holds, the clone's own place among it."""
+        files = [self.locks / "setup.txt", self.locks / f"{name}.txt"]
+        files += [self.root / each / "pyproject.toml" for each in COMPONENTS]
+        files += sorted((self.root / "tools" / "house").glob("*.py"))
+        digest = hashlib.sha256(f"{self.root}\n{native.processor()}".encode())
+        for path in files:
+            if path.is_file():
+                digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+
+def setup(name: str, *, quiet: bool = False) -> None:
+    """Sets up `name` if the tree has changed since the last time.
+
+    Raises:
+        HouseError: see `Setup.make`.
+    """
+    job = Setup()
+    if not job.ready(name) or not os.access(job.python, os.X_OK):
+        with store.locked(job.store):
+            if not job.ready(name) or not os.access(job.python, os.X_OK):
+                job.make(name)
+    elif not quiet:
+        say("Set-up is up to date.")
