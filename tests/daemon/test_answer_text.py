@@ -1,5 +1,7 @@
 """What has been shown is never taken back, and a stop string is never half-shown."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +80,7 @@ def test_any_cutting_into_tokens_shows_the_same_text(
 ) -> None:
     raw = said.encode()
     edges = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
-    pieces = [raw[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [raw[a:b] for a, b in itertools.pairwise(edges)]
     text = AnswerText(stop=tuple(stop))
     taken = [*feed(text, pieces), text.finish()]
     shown = "".join(part for _, part in taken)
@@ -100,7 +102,7 @@ def test_committed_tokens_always_spell_the_committed_text(said: str, cuts: list[
     """What makes a resume possible: at every moment text and tokens say the same."""
     raw = said.encode()
     edges = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
-    pieces = [raw[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [raw[a:b] for a, b in itertools.pairwise(edges)]
     committed_ids: list[int] = []
     committed = ""
     for ids, part in feed(AnswerText(stop=("zz",)), pieces):

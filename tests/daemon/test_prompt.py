@@ -61,7 +61,7 @@ def test_the_last_turn_stays_even_if_it_leaves_less_room_for_the_answer() -> Non
 
 
 def test_a_last_turn_that_leaves_no_room_is_refused_with_the_numbers() -> None:
-    with pytest.raises(RequestRefused, match="takes 10 tokens.*at most 9") as refused:
+    with pytest.raises(RequestRefused, match=r"takes 10 tokens.*at most 9") as refused:
         fitted(said(1), context=10, max_tokens=1)
     assert refused.value.code is JobErrorCode.PROMPT_TOO_LONG
 

@@ -82,7 +82,10 @@ class Consumer:
             log.error("The queue cannot be read (%s); trying again.", error)
             await self._or_stopping(asyncio.sleep(QUEUE_PAUSE_SECONDS))
             return
-        if message is not None:
+        if message is not None and self.stopping.is_set():
+            # It came while we were told to stop: it goes back before anything is begun.
+            await self._settle(message, self.queue.release)
+        elif message is not None:
             self._held[message.message_id] = message
             task = asyncio.create_task(self._work(message))
             self._tasks.add(task)

@@ -1,0 +1,125 @@
+"""The table's keys and items, and the transaction that everything rests on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aistratus_contracts import table
+from aistratus_contracts.event import Delta, Event, StateChange, Usage
+from aistratus_contracts.job import Cursor, Job, Message, Sampling
+from aistratus_contracts.limits import MAX_TITLE_CHARS
+from aistratus_contracts.states import FinishReason, JobState, Role
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+JOB = Job(
+    job_id="job-a",
+    owner="ann",
+    conversation_id="conv-b",
+    turn=3,
+    model="tinyllama",
+    sampling=Sampling(max_tokens=5, temperature=0.0),
+    created_at=NOW,
+    expires_at=table.expiry_of(NOW),
+)
+RECORD = table.JobRecord(JOB, Cursor(JobState.RUNNING, attempt=2, next_seq=7))
+
+
+def test_a_job_comes_back_from_its_item() -> None:
+    asked_to_stop = replace(RECORD, cursor=replace(RECORD.cursor, cancel_requested=True))
+    assert table.read_meta(table.meta_item(RECORD)) == RECORD
+    assert table.read_meta(table.meta_item(asked_to_stop)) == asked_to_stop
+
+
+def test_an_event_comes_back_from_its_item_and_is_told_from_the_job() -> None:
+    event = Event(4, 1, NOW, Delta("naïve", (1, 2)))
+    assert table.read_event(table.event_item(JOB, event)) == event
+    assert table.is_event(table.event_item(JOB, event))
+    assert not table.is_event(table.meta_item(RECORD))
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+def test_events_sort_as_their_numbers_and_before_the_job(one: int, two: int) -> None:
+    keys = table.event_sort_key(one), table.event_sort_key(two)
+    assert (keys[0] < keys[1]) == (one < two)
+    assert max(keys) < table.META
+
+
+def test_turns_come_back_in_order_with_their_answers() -> None:
+    said = (Message(Role.USER, "Hello 🙂"),)
+    items = []
+    for number in (1, 2, 10):
+        job = replace(JOB, turn=number, job_id=f"job-{number}")
+        items.append(table.prompt_item(job, said))
+        if number != 10:
+            items.append(table.answer_item(job, table.Answer(JobState.SUCCEEDED, f"A{number}")))
+    items.sort(key=lambda item: item["sk"]["S"])
+    turns = table.read_turns(items)
+    assert [turn.turn for turn in turns] == [1, 2, 10]
+    assert [turn.answer.text if turn.answer else None for turn in turns] == ["A1", "A2", None]
+    assert turns[2].messages == said
+
+
+def test_a_conversation_s_head_comes_back_from_its_item() -> None:
+    head = table.ConversationHead("conv-b", "Hello", NOW, NOW + timedelta(hours=1), 3)
+    assert table.read_head(table.head_item("ann", head)) == head
+
+
+def test_everything_of_a_user_lies_under_the_user() -> None:
+    items = [
+        table.prompt_item(JOB, ()),
+        table.answer_item(JOB, table.Answer(JobState.FAILED, "")),
+        table.head_item("ann", table.ConversationHead("conv-b", "", NOW, NOW, 1)),
+    ]
+    assert {item["pk"]["S"] for item in items} == {"USER#ann"}
+
+
+def test_a_title_is_the_first_thing_said_on_one_line() -> None:
+    system = Message(Role.SYSTEM, "Be brief.")
+    assert table.title_of([system, Message(Role.USER, " What\nis  it? ")]) == "What is it?"
+    long = table.title_of([Message(Role.USER, "word " * 50)])
+    assert len(long) == MAX_TITLE_CHARS
+    assert long.endswith("…")
+
+
+def test_an_append_is_conditional_on_attempt_and_next_seq() -> None:
+    made = table.append("jobs", RECORD, [Delta("a", (1,)), Delta("b", (2,))], NOW)
+    update, *puts = made.transact_items
+    assert update["Update"]["ConditionExpression"] == "attempt = :attempt AND next_seq = :next_seq"
+    values = update["Update"]["ExpressionAttributeValues"]
+    assert (values[":attempt"], values[":next_seq"]) == ({"N": "2"}, {"N": "7"})
+    assert made.cursor == Cursor(JobState.RUNNING, attempt=2, next_seq=9)
+    assert [event.seq for event in made.events] == [7, 8]
+    assert all(put["Put"]["ConditionExpression"] == "attribute_not_exists(pk)" for put in puts)
+    assert len(puts) == 2
+
+
+def test_taking_a_job_over_is_the_next_attempt() -> None:
+    made = table.append("jobs", RECORD, [StateChange(JobState.RUNNING)], NOW, new_attempt=True)
+    assert made.cursor == Cursor(JobState.RUNNING, attempt=3, next_seq=8)
+    assert made.events[0].attempt == 3
+
+
+def test_a_job_ends_if_and_only_if_its_turn_gets_an_answer() -> None:
+    end = [Usage(1, 0, 1), StateChange(JobState.SUCCEEDED, FinishReason.STOP)]
+    made = table.append("jobs", RECORD, end, NOW, answer_text="whole")
+    assert made.cursor.state is JobState.SUCCEEDED
+    (answer,) = (
+        item["Put"]["Item"]
+        for item in made.transact_items
+        if "Put" in item and "answer" in item["Put"]["Item"]
+    )
+    assert answer == table.answer_item(JOB, table.Answer(JobState.SUCCEEDED, "whole"))
+    running = table.append("jobs", RECORD, [Delta("a", (1,))], NOW)
+    assert not any(
+        "answer" in item.get("Put", {}).get("Item", {}) for item in running.transact_items
+    )
+
+
+@pytest.mark.parametrize("unless_cancelled", [True, False])
+def test_a_wish_to_cancel_refuses_an_append_only_where_asked(unless_cancelled: bool) -> None:
+    made = table.append("jobs", RECORD, [Delta("a", (1,))], NOW, unless_cancelled=unless_cancelled)
+    condition = made.transact_items[0]["Update"]["ConditionExpression"]
+    assert ("cancel_requested = :false" in condition) == unless_cancelled
