@@ -1,0 +1,45 @@
+"""The gateway client: every call to the API that an app or a terminal makes."""
+
+from aistratus_desktop.gateway.client import GatewayClient
+from aistratus_desktop.gateway.errors import (
+    GatewayError,
+    NotFound,
+    Refused,
+    SignInNeeded,
+    Unreachable,
+    Unreadable,
+)
+from aistratus_desktop.gateway.pace import Pace
+from aistratus_desktop.gateway.replies import (
+    Accepted,
+    Conversation,
+    ConversationPage,
+    ConversationSummary,
+    ConversationTurn,
+    EventPage,
+    JobView,
+    TurnAnswer,
+    Waiting,
+)
+from aistratus_desktop.gateway.tokens import TokenSource
+
+__all__ = [
+    "Accepted",
+    "Conversation",
+    "ConversationPage",
+    "ConversationSummary",
+    "ConversationTurn",
+    "EventPage",
+    "GatewayClient",
+    "GatewayError",
+    "JobView",
+    "NotFound",
+    "Pace",
+    "Refused",
+    "SignInNeeded",
+    "TokenSource",
+    "TurnAnswer",
+    "Unreachable",
+    "Unreadable",
+    "Waiting",
+]

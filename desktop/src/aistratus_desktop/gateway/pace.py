@@ -1,0 +1,35 @@
+"""How long to wait before asking again."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+FIRST_PAUSE_SECONDS: Final = 0.25
+LONGEST_PAUSE_SECONDS: Final = 8.0
+# The server may ask for more than our own longest pause, but a person waits in front of this.
+LONGEST_RETRY_AFTER_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Exponential back-off with full jitter, on a clock that tests can replace."""
+
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
+
+    async def back_off(self, failures: int, retry_after: float | None = None) -> None:
+        """Pause after the given number of failures in a row (1, 2, 3 …), in seconds.
+
+        Full jitter, so that many clients do not come back in step: a random part of
+        0.25 s · 2^(failures - 1), at most 8 s. `retry_after` is the server's own wish and a
+        lower bound.
+        """
+        ceiling = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 16))
+        pause = ceiling * self.chance()
+        if retry_after is not None:
+            pause = max(pause, min(retry_after, LONGEST_RETRY_AFTER_SECONDS))
+        await self.sleep(pause)
