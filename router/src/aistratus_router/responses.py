@@ -1,12 +1,12 @@
 """What callers get to read, as JSON and as the OpenAPI document says it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from aistratus_contracts import codec
-from aistratus_contracts.errors import JobErrorCode, NoticeCode
+from aistratus_contracts.errors import ErrorCode, JobErrorCode, NoticeCode
 from aistratus_contracts.states import FinishReason, JobState, Role
 
 Time = Annotated[
@@ -26,7 +26,7 @@ class Answer(BaseModel):
 class Health(Answer):
     """The service is up."""
 
-    status: str
+    status: Literal["ok"]
     version: str
 
 
@@ -80,8 +80,62 @@ class NoticeOut(Answer):
 class Waiting(Answer):
     """Why a queued job has not begun."""
 
-    reason: Annotated[str, Field(json_schema_extra={"enum": ["earlier_turn", "worker"]})]
+    reason: Literal["earlier_turn", "worker"]
     message: str
+
+
+class StateOut(Answer):
+    """The job is in this state from here on; a final state is the job's last event."""
+
+    state: JobState
+    finish_reason: FinishReason | None = None
+
+
+class DeltaOut(Answer):
+    """More of the answer: text to append, and the token ids that it came from."""
+
+    text: str
+    token_ids: list[Count]
+
+
+EVENT_BODIES: Final = ("state", "delta", "usage", "error", "notice")
+
+
+def _one_body(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": [name]} for name in EVENT_BODIES]
+
+
+class EventOut(Answer):
+    """One entry of a job's log. `seq` runs 1, 2, 3 … without a hole; `v` is the form's version.
+
+    It holds exactly one of `state`, `delta`, `usage`, `error` and `notice`.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_one_body)
+
+    v: Literal[1]
+    seq: Annotated[int, Field(ge=1)]
+    attempt: Count
+    at: Time
+    state: StateOut | None = None
+    delta: DeltaOut | None = None
+    usage: UsageOut | None = None
+    error: JobErrorOut | None = None
+    notice: NoticeOut | None = None
+
+
+class Events(Answer):
+    """New events, in order and without a hole.
+
+    `next_after` is what to ask for `after` next; `done` says that the job's last event is in
+    this page or before it.
+    """
+
+    job_id: str
+    state: JobState
+    events: list[EventOut]
+    next_after: Count
+    done: bool
 
 
 class JobView(Answer):
@@ -156,3 +210,27 @@ class ConversationView(Answer):
     updated_at: Time
     turns: list[TurnOut]
     next_before: int | None = None
+
+
+class FieldErrorOut(Answer):
+    """A refused field: an RFC 6901 pointer into the body, or `?name` of the query."""
+
+    field: str
+    message: str
+
+
+class ProblemOut(Answer):
+    """Why a request was refused (RFC 9457); `code` is stable, `detail` is for a person."""
+
+    type: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    code: ErrorCode
+    title: str
+    detail: str
+    errors: list[FieldErrorOut] | None = None
+
+
+class GatewayError(BaseModel):
+    """What the gateway says itself, before or instead of the service behind it."""
+
+    message: str
