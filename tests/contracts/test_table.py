@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aistratus_contracts import table
-from aistratus_contracts.event import Delta, Event, StateChange, Usage
+from aistratus_contracts.event import Delta, Event, EventBody, StateChange, Usage
 from aistratus_contracts.job import Cursor, Job, Message, Sampling
 from aistratus_contracts.limits import MAX_TITLE_CHARS
 from aistratus_contracts.states import FinishReason, JobState, Role
@@ -103,7 +103,7 @@ def test_taking_a_job_over_is_the_next_attempt() -> None:
 
 
 def test_a_job_ends_if_and_only_if_its_turn_gets_an_answer() -> None:
-    end = [Usage(1, 0, 1), StateChange(JobState.SUCCEEDED, FinishReason.STOP)]
+    end: list[EventBody] = [Usage(1, 0, 1), StateChange(JobState.SUCCEEDED, FinishReason.STOP)]
     made = table.append("jobs", RECORD, end, NOW, answer_text="whole")
     assert made.cursor.state is JobState.SUCCEEDED
     (answer,) = (
