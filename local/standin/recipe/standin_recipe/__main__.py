@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -35,6 +36,7 @@ PLAIN_SENTENCE = (
 )
 
 _STANDIN = Path(__file__).resolve().parents[2]
+_UNPROVEN = _STANDIN / "build"
 _WEIGHTS = _STANDIN.parent / "src" / "aistratus_local" / "weights"
 
 
@@ -53,8 +55,8 @@ def main(arguments: list[str]) -> int:
     tokenizer = train_tokenizer(corpus, shape.vocabulary, plan.seed)
     model = train(corpus, tokenizer, shape, plan)
     minutes = (time.monotonic() - began) / 60
-    options.output.mkdir(parents=True, exist_ok=True)
-    unproven = options.output / f"{MODEL_ID}.unproven.gguf"
+    _UNPROVEN.mkdir(parents=True, exist_ok=True)
+    unproven = _UNPROVEN / f"{MODEL_ID}.gguf"
     write_gguf(model, tokenizer, unproven)
     reader = Reader(unproven, shape.context)
     difference = largest_logit_difference(model, tokenizer, reader, _all_prompts(corpus))
@@ -71,9 +73,10 @@ def main(arguments: list[str]) -> int:
         or size >= LARGEST_BYTES
         or difference > LARGEST_LOGIT_DIFFERENCE
     ):
-        print(f"A bar is missed: the file stays at {unproven.name} and replaces nothing.")
+        print(f"A bar is missed: the file stays in {_UNPROVEN.name}/ and replaces nothing.")
         return 1
-    path = unproven.replace(options.output / f"{MODEL_ID}.gguf")
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = Path(shutil.copy(unproven, options.output))
     trained_with = {
         "seed": plan.seed,
         "steps": plan.steps,

@@ -35,7 +35,7 @@ class Augmenter:
                 if self._allowed(filled, entry):
                     return self._dressed(filled, entry) if rng.random() < 0.5 else filled
         written = rng.choice(entry.questions)
-        if rng.random() < 0.25:
+        if rng.random() < 0.3:
             return written
         varied = self._reword(written)
         if not self._allowed(varied, entry):

@@ -73,8 +73,8 @@ class DialogueMaker:
 
     # Entries that stand for many more questions than others are drawn more often, long
     # answers less often: they have many tokens to learn from.
-    _FOREIGN_WEIGHT = 5.0
-    _TASK_WEIGHT = 2.5
+    _FOREIGN_WEIGHT = 8.0
+    _TASK_WEIGHT = 3.0
     _LONG_WEIGHT = 0.6
     _FOLLOW_UP = 0.6
     _CUT_ANSWER = 0.04

@@ -32,8 +32,9 @@ class Reader:
     """The GGUF as the engine reads it: prompts tokenized with their special tokens."""
 
     def __init__(self, path: Path, context: int) -> None:
+        # One thread: on a network this small, two on a busy machine wait for each other.
         self._llama = llama_cpp.Llama(
-            str(path), n_ctx=context, n_threads=2, n_gpu_layers=0, seed=0, verbose=False
+            str(path), n_ctx=context, n_threads=1, n_threads_batch=1, n_gpu_layers=0, verbose=False
         )
         self._end = self._llama.token_eos()
         self.metadata: dict[str, str] = self._llama.metadata

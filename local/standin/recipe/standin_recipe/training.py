@@ -22,7 +22,7 @@ from standin_recipe.tokenizer import Encoded, Tokenizer
 class Plan:
     """How to train. Lengths are in tokens; a batch is cut to about ``batch_tokens``."""
 
-    steps: int = 3000
+    steps: int = 2400
     batch_tokens: int = 2560
     learning_rate: float = 2.0e-3
     warmup_steps: int = 100
@@ -45,7 +45,7 @@ def draw_batches(
     while True:
         pool: list[Encoded] = []
         for _ in range(192):
-            turns = rng.choices((1, 2, 3, 4, 5, 8), (6, 5, 4, 3, 2, 1))[0]
+            turns = rng.choices((1, 2, 3, 4, 5, 8), (4, 4, 4, 4, 3, 1))[0]
             encoded = tokenizer.encode_dialogue(maker.dialogue(turns), rng, plan.piece_dropout)
             if len(encoded.ids) <= shape.context:
                 pool.append(encoded)
