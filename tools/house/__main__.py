@@ -3,36 +3,33 @@
 import argparse
 import sys
 
+from house import debian, lock, setup
 from house.console import say
 from house.errors import HouseError
 
 
 def main() -> int:
-    """Runs one command; an error is one sentence."""
+    """Runs one command; an error is a sentence."""
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("setup", help="bring .venv up to date")
-    making.add_argument("set", choices=("demo", "dev"))
+    making.add_argument("set", choices=setup.SETS)
     making.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
     chosen = parser.parse_args()
-    # Each is imported when it is asked for: the check that finds nothing to do stays instant.
     try:
         if chosen.command == "setup":
-            from house.setup import setup
-
-            setup(chosen.set, quiet=chosen.quiet)
+            setup.setup(chosen.set, quiet=chosen.quiet)
         elif chosen.command == "debian":
-            from house.debian import provide
-
-            provide()
+            debian.provide()
         else:
-            from house.lock import lock
-
-            lock()
+            lock.lock()
     except HouseError as error:
         say(f"\n{error}")
+        return 1
+    except OSError as error:
+        say(f"\nSet-up stopped: {error.strerror} ({error.filename}). Mend that and run it again.")
         return 1
     except KeyboardInterrupt:
         say("\nStopped. The next run goes on from here.")

@@ -39,8 +39,7 @@ class Progress:
         self._began = time.monotonic()
         self._shown = self._began
         self._width = 0
-        if not self._terminal:
-            say(f"{title} …", self._out)
+        self._write(f"{title} …")
 
     def update(self, done: int, total: int, detail: str = "") -> None:
         """Shows `done` of `total`, unless a line has just been shown."""
@@ -76,7 +75,7 @@ class Progress:
 
     def _write(self, line: str) -> None:
         if not self._terminal:
-            say("  " + line, self._out)
+            say(line, self._out)
             return
         self._out.write("\r" + line.ljust(self._width))
         self._out.flush()

@@ -90,7 +90,11 @@ def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:
 def _pinned_now() -> str:
     """Today's pins of the whole house, each once."""
     pins = [pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")]
-    return "".join(sorted({f"{pin.name}=={pin.version} ; {pin.marker}\n".replace(" ; \n", "\n") for pin in pins}))
+    return "".join(
+        sorted(
+            {f"{pin.name}=={pin.version} ; {pin.marker}\n".replace(" ; \n", "\n") for pin in pins}
+        )
+    )
 
 
 def _read(path: Path) -> list[Pin]:

@@ -70,7 +70,11 @@ def compiler() -> str:
     named = os.environ.get("CXX", "").split()[:1]
     for name in named or COMPILERS:
         path = shutil.which(name)
-        if path and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
+        if (
+            path
+            and subprocess.run([path, "--version"], capture_output=True, check=False).returncode
+            == 0
+        ):
             return path
     raise HouseError(NO_COMPILER)
 

@@ -1,15 +1,20 @@
 """Runs a long command: its output goes to the log, line by line past a watcher."""
 
 import os
+import queue
 import subprocess
+import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from house.errors import HouseError
 
 TAIL_LINES = 15
 """How much of a failed command's output is worth showing."""
+
+IDLE_SECONDS = 1.0
+"""How long a command may be silent before its watcher is called with an empty line."""
 
 _NOISE = ("WARNING: Location ", "[notice]", "WARNING: Running pip as")
 
@@ -44,7 +49,7 @@ def run(
     ):
         out.write(f"\n$ {' '.join(str(part) for part in command)}\n")
         try:
-            for line in process.stdout or ():
+            for line in _with_idle_lines(process.stdout or ()):
                 out.write(line)
                 if line.strip() and not line.startswith(_NOISE):
                     tail.append(line.rstrip())
@@ -67,6 +72,27 @@ def quietly(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str])
     return True
 
 
+def _with_idle_lines(stream: Iterable[str]) -> Iterator[str]:
+    """The lines as they come, and "" for each second without one."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in stream:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            yield ""
+            continue
+        if line is None:
+            return
+        yield line
+
+
 def _telling(lines: Sequence[str]) -> list[str]:
     """From the first line that names an error on, if one does."""
     for position, line in enumerate(lines):
@@ -80,4 +106,3 @@ def _short(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-

@@ -9,7 +9,7 @@ from pathlib import Path
 from house import COMPONENTS, ROOT, debian, native, store
 from house.console import Progress, say
 from house.errors import HouseError
-from house.process import quietly, run
+from house.process import quietly
 from house.requirements import Pin, read_pins
 
 SETS = ("demo", "dev")
@@ -47,12 +47,15 @@ class Setup:
             name = next(each for each in reversed(SETS) if (self.venv / f".ready-{each}").exists())
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_text("", encoding="utf-8")
+        pins = read_pins(self.locks / f"{name}.txt")
+        source = self._source(pins)
+        if native.built(self._place(source), source) is None:
+            native.compiler()  # first of all: the longest wait ends with what is missing
         self._make_venv()
         installer = read_pins(self.locks / "setup.txt")
         uv = self._uv(installer)
-        pins = [*installer, *read_pins(self.locks / f"{name}.txt")]
-        pins = list({pin.name + pin.marker: pin for pin in pins}.values())
-        self._install(uv, pins)
+        both = {pin.name + pin.marker: pin for pin in [*installer, *pins]}
+        self._install(uv, list(both.values()))
         self._install_own(uv)
         for each in SETS:
             (self.venv / f".ready-{each}").unlink(missing_ok=True)
@@ -60,9 +63,9 @@ class Setup:
 
     def _install(self, uv: Path, pins: list[Pin]) -> None:
         """Installs from the store; what it lacks is fetched or built first."""
-        source = next(pin for pin in pins if pin.name == native.BUILT_HERE)
+        source = self._source(pins)
         others = [pin for pin in pins if pin is not source]
-        place = native.folder(self.store, source, sys.implementation.cache_tag)
+        place = self._place(source)
         wheel = native.built(place, source)
         folders = (self.store, place)
         progress = Progress(f"Installing {len(pins)} Python packages into .venv")
@@ -70,8 +73,6 @@ class Setup:
             progress.finish()
             return
         progress.abandon()
-        if wheel is None:
-            native.compiler()
         pip = [str(self.python), "-m", "pip"]
         self._ensure_pip()
         store.fetch(pip, others, self.store, log=self.log, title="Fetching Python packages")
@@ -81,6 +82,12 @@ class Setup:
             progress.abandon()
             raise HouseError(f"The packages could not be installed; {self.log} says why.")
         progress.finish()
+
+    def _source(self, pins: list[Pin]) -> Pin:
+        return next(pin for pin in pins if pin.name == native.BUILT_HERE)
+
+    def _place(self, source: Pin) -> Path:
+        return native.folder(self.store, source, str(sys.implementation.cache_tag))
 
     def _build(self, uv: Path, source: Pin, place: Path) -> Pin:
         """Builds the one source package, in an environment of the lock's build tools."""
@@ -141,16 +148,20 @@ class Setup:
     def _venv_at(self, place: Path) -> None:
         base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
         python = str(base) if base.is_file() else sys.executable
-        run([python, "-m", "venv", "--without-pip", place], log=self.log, failure=NO_VENV)
+        self._with_venv_package([python, "-m", "venv", "--without-pip", str(place)])
 
     def _ensure_pip(self) -> None:
-        """pip in `.venv`, from Python's own copy of it: the first download needs one."""
-        if quietly([self.python, "-m", "pip", "--version"], log=self.log, env={}):
+        """Pip in `.venv`, from Python's own copy of it: the first download needs one."""
+        if not quietly([self.python, "-m", "pip", "--version"], log=self.log, env={}):
+            self._with_venv_package([str(self.python), "-m", "ensurepip"])
+
+    def _with_venv_package(self, command: list[str]) -> None:
+        """Runs what Debian has put into a package of its own; installs that if need be."""
+        packages = [f"python3.{sys.version_info.minor}-venv", "python3-venv"]
+        if quietly(command, log=self.log, env={}):
             return
-        command = [self.python, "-m", "ensurepip"]
-        if not quietly(command, log=self.log, env={}):
-            debian.install(["python3-venv", f"python3.{sys.version_info.minor}-venv"])
-            run(command, log=self.log, failure=NO_VENV)
+        if not (debian.install(packages) and quietly(command, log=self.log, env={})):
+            raise HouseError(NO_VENV)
 
     def _stamp(self, name: str) -> str:
         try:

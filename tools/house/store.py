@@ -54,9 +54,9 @@ def find_wheel(folder: Path, pin: Pin) -> Path | None:
     stem = canonical(pin.name).replace("-", "_")
     for path in sorted(folder.glob("*.whl")):
         name, version = path.name.split("-")[:2]
-        if canonical(name).replace("-", "_") == stem and version == pin.version:
-            if sha256(path) in pin.hashes:
-                return path
+        same = canonical(name).replace("-", "_") == stem and version == pin.version
+        if same and sha256(path) in pin.hashes:
+            return path
     return None
 
 
@@ -70,6 +70,8 @@ def fetch(pip: list[str], pins: Iterable[Pin], store: Path, *, log: Path, title:
     listed = log.with_name("fetch.txt")
     listed.parent.mkdir(parents=True, exist_ok=True)
     listed.write_text(render(wanted), encoding="utf-8")
+    command = [*pip, "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    command += ["--progress-bar=off", "--disable-pip-version-check"]
     progress = Progress(title)
     seen = 0
 
@@ -77,13 +79,11 @@ def fetch(pip: list[str], pins: Iterable[Pin], store: Path, *, log: Path, title:
         nonlocal seen
         if line.startswith(("Collecting ", "Ignoring ")):
             seen += 1
-            progress.update(seen, len(wanted), line.split()[1].split("=")[0])
+            progress.update(seen, len(wanted), line.split()[1].partition("=")[0])
 
     try:
         run(
-            [*pip, "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-            + ["--progress-bar=off", "--disable-pip-version-check"]
-            + ["--dest", str(store), "-r", str(listed)],
+            [*command, "--dest", str(store), "-r", str(listed)],
             log=log,
             failure=NO_NETWORK,
             watch=watch,
@@ -140,10 +140,11 @@ def install_editable(
     Raises:
         HouseError: one of them does not build.
     """
-    editables = [part for project in projects for part in ("-e", str(project))]
+    command = [str(uv), "pip", "install", "--python", str(python), "--no-deps", "--no-index"]
+    command += ["--no-build-isolation"]
+    command += [part for project in projects for part in ("-e", str(project))]
     run(
-        [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation"]
-        + ["--no-index", *editables],
+        command,
         log=log,
         failure=failure,
         env=UV_ENVIRONMENT,

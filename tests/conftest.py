@@ -1,0 +1,87 @@
+"""The house's rules for every test: a skipped test fails CI, and nothing is left out silently."""
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from house import debian
+
+IN_CI = os.environ.get("CI", "").lower() in {"true", "1"}
+
+_LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true, a skipped or expectedly failing test has failed."""
+    report = yield
+    if IN_CI and (report.skipped or (report.passed and hasattr(report, "wasxfail"))):
+        why = getattr(report, "wasxfail", "") or report.longreprtext
+        report.outcome = "failed"
+        report.longrepr = f"CI runs every test, and this one was left out: {why}"
+        vars(report).pop("wasxfail", None)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """With CI=true, a module that leaves itself out has failed."""
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"CI runs every test, and this module was left out: {report.longrepr}"
+    return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the tests whose needs this machine does not meet; in CI they run, and fail."""
+    known = {need.name: need for need in debian.needs()}
+    left_out: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        for name in _needs(item):
+            if name not in known:
+                raise pytest.UsageError(
+                    f"{item.nodeid} needs {name!r}, which requirements/debian.txt does not list."
+                )
+            if known[name].found() is None:
+                left_out.setdefault(name, []).append(item)
+    if IN_CI or not left_out:
+        return
+    gone = {item for group in left_out.values() for item in group}
+    items[:] = [item for item in items if item not in gone]
+    config.hook.pytest_deselected(items=list(gone))
+    config.stash[_LEFT_OUT] = [
+        f"{len(group)} left out, because {name} is missing ({known[name].used_for});"
+        f" to run them: sudo apt install {known[name].packages[0]}"
+        for name, group in left_out.items()
+    ]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Says in one sentence what a test lacks, where it may not be left out."""
+    known = {need.name: need for need in debian.needs()}
+    for name in _needs(item):
+        if known[name].found() is None:
+            pytest.fail(f"This test needs {name}, and it is not installed.", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Lists what was left out."""
+    for line in terminalreporter.config.stash.get(_LEFT_OUT, []):
+        terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser; the test is marked `@pytest.mark.needs("chromium")`."""
+    need = next(need for need in debian.needs() if need.name == "chromium")
+    path = need.found()
+    if path is None:
+        pytest.fail("This test needs chromium, and it is not installed.", pytrace=False)
+    return path
+
+
+def _needs(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("needs"):
+        yield from mark.args
