@@ -1,0 +1,276 @@
+"""SQS as moto has it, made as strict as AWS about who holds a message.
+
+moto accepts any receipt handle that a message ever had, whenever it comes; a worker that has
+lost its message could still delete it, and a test of fencing would pass falsely. Here:
+
+- A handle deletes or extends only while it is the message's latest and its visibility timeout
+  runs. Otherwise DeleteMessage on a FIFO queue answers `InvalidParameterValue` (the handle has
+  expired; in a batch AWS calls the same thing `ReceiptHandleIsInvalid`), and
+  ChangeMessageVisibility `MessageNotInflight`.
+- A standard queue lets the latest handle delete for as long as nobody else has received the
+  message, and shrugs at an older one: success, and nothing deleted. That is AWS too.
+- Deduplication is remembered for five minutes also after the message was deleted.
+- Receives are taken one after the other, and a long poll wakes when a message arrives, comes
+  back, or is deleted (which frees its group).
+"""
+
+import copy
+import time
+from typing import Any, Final
+
+from moto.core.utils import unix_time_millis
+from moto.sqs import urls
+from moto.sqs.exceptions import (
+    InvalidParameterValue,
+    ReceiptHandleIsInvalid,
+    SQSException,
+)
+from moto.sqs.models import (
+    DEDUPLICATION_TIME_IN_SECONDS,
+    Message,
+    Queue,
+    SQSBackend,
+    _filter_message_attributes,
+    sqs_backends,
+)
+
+MAX_VISIBILITY_SECONDS: Final = 43_200
+
+
+class MessageNotInflight(SQSException):
+    """Nobody holds the message, or somebody else does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "MessageNotInflight",
+            "The message referred to is not in flight.",
+        )
+
+
+class StrictQueues(SQSBackend):
+    """moto's SQS of one region, with AWS's rules for receipt handles and waiting."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        # Per queue: deduplication id → (sent at, message); kept past the message's deletion.
+        self._sent: dict[str, dict[str, tuple[float, Message]]] = {}
+
+    @property
+    def _url_module(self) -> Any:
+        # moto looks for this beside the class, which is here and not there.
+        return urls
+
+    def send_message(self, queue_name: str, *args: Any, **kwargs: Any) -> Message:
+        """SendMessage; a duplicate is accepted and answered with the first one's id."""
+        queue = self.get_queue(queue_name)
+        with queue._messages_lock:
+            now = time.monotonic()
+            sent = self._sent.setdefault(queue_name, {})
+            for old in [k for k, (at, _) in sent.items() if now - at > _DEDUPLICATION_SECONDS]:
+                del sent[old]
+            key = _deduplication_key(queue, kwargs)
+            if key is not None and key in sent:
+                return sent[key][1]
+            message: Message = super().send_message(queue_name, *args, **kwargs)
+            if key is not None:
+                sent[key] = (now, message)
+            return message
+
+    def receive_message(
+        self,
+        queue_name: str,
+        count: int,
+        wait_seconds_timeout: int,
+        visibility_timeout: int,
+        message_attribute_names: list[str] | None = None,
+    ) -> list[Message]:
+        """ReceiveMessage, waiting for the first message for that many seconds."""
+        queue = self.get_queue(queue_name)
+        deadline = time.monotonic() + wait_seconds_timeout
+        with queue._messages_lock:
+            while True:
+                taken = self._take(queue, count, visibility_timeout)
+                left = deadline - time.monotonic()
+                if taken or left <= 0:
+                    break
+                queue._messages_lock.wait(min(left, _until_next_change(queue)))
+            answer = []
+            for message in taken:
+                # A copy: filtering takes attributes away, and the next receive wants them.
+                shown = copy.deepcopy(message)
+                _filter_message_attributes(shown, message_attribute_names or [])
+                answer.append(shown)
+            return answer
+
+    def delete_message(self, queue_name: str, receipt_handle: str) -> None:
+        """DeleteMessage; deleting what is deleted already succeeds."""
+        queue = self.get_queue(queue_name)
+        with queue._messages_lock:
+            if receipt_handle in queue.deleted_messages:
+                return
+            message = _message_with(queue, receipt_handle)
+            is_latest = message.receipt_handle == receipt_handle
+            if queue.fifo_queue and (not is_latest or message.visible):
+                raise InvalidParameterValue(
+                    f"Value {receipt_handle} for parameter ReceiptHandle is invalid. "
+                    "Reason: The receipt handle has expired."
+                )
+            if not is_latest:
+                return
+            queue._messages.remove(message)
+            queue.pending_messages.discard(message)
+            queue.deleted_messages.update(h for h in message.all_receipt_handles if h)
+            queue._messages_lock.notify_all()
+
+    def delete_message_batch(
+        self, queue_name: str, receipts: list[dict[str, Any]]
+    ) -> tuple[list[str], list[dict[str, Any]]]:
+        """DeleteMessageBatch: each entry succeeds or fails by itself."""
+        done: list[str] = []
+        failed: list[dict[str, Any]] = []
+        for entry in receipts:
+            try:
+                self.delete_message(queue_name, entry["ReceiptHandle"])
+                done.append(entry["Id"])
+            except InvalidParameterValue:
+                failed.append(
+                    _failure(entry, "ReceiptHandleIsInvalid", "The receipt handle has expired")
+                )
+            except ReceiptHandleIsInvalid as error:
+                failed.append(_failure(entry, "ReceiptHandleIsInvalid", error.message))
+        return done, failed
+
+    def change_message_visibility(
+        self, queue_name: str, receipt_handle: str, visibility_timeout: int
+    ) -> None:
+        """ChangeMessageVisibility, in seconds from now; 0 gives the message back."""
+        queue = self.get_queue(queue_name)
+        with queue._messages_lock:
+            if receipt_handle in queue.deleted_messages:
+                raise _no_message(receipt_handle)
+            message = _message_with(queue, receipt_handle)
+            if message.visible or message.receipt_handle != receipt_handle:
+                raise MessageNotInflight
+            until = unix_time_millis() + visibility_timeout * 1000
+            if until - (message.approximate_first_receive_timestamp or 0) > (
+                MAX_VISIBILITY_SECONDS * 1000
+            ):
+                raise InvalidParameterValue(
+                    f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. "
+                    "Reason: Total VisibilityTimeout for the message is beyond the limit "
+                    f"[{MAX_VISIBILITY_SECONDS} seconds]"
+                )
+            # moto calls a message visible after this moment, not at it.
+            message.visible_at = until if visibility_timeout else 0.0
+            if not visibility_timeout:
+                queue.pending_messages.discard(message)
+            queue._messages_lock.notify_all()
+
+    def change_message_visibility_batch(
+        self, queue_name: str, entries: list[dict[str, Any]]
+    ) -> tuple[list[str], list[dict[str, Any]]]:
+        """ChangeMessageVisibilityBatch: each entry succeeds or fails by itself."""
+        done: list[str] = []
+        failed: list[dict[str, Any]] = []
+        for entry in entries:
+            try:
+                seconds = int(entry["VisibilityTimeout"])
+                if not 0 <= seconds <= MAX_VISIBILITY_SECONDS:
+                    raise InvalidParameterValue("Visibility timeout invalid")
+                self.change_message_visibility(queue_name, entry["ReceiptHandle"], seconds)
+                done.append(entry["Id"])
+            except SQSException as error:
+                failed.append(_failure(entry, str(error.code), error.message))
+        return done, failed
+
+    def _take(self, queue: Queue, count: int, visibility_timeout: int) -> list[Message]:
+        """Up to `count` messages, oldest first; the caller holds the queue's lock."""
+        for message in [m for m in queue.pending_messages if m.visible]:
+            queue.pending_messages.discard(message)
+        blocked = queue.pending_message_groups if queue.fifo_queue else set()
+        taken: list[Message] = []
+        for message in list(queue._messages):
+            if len(taken) == count:
+                break
+            if not message.visible:
+                continue
+            if queue.fifo_queue and (message.group_id in blocked or message.delayed):
+                # What is not given out holds back what came after it in its group.
+                blocked.add(message.group_id or "")
+                continue
+            if message.delayed or self._set_aside(queue, message):
+                continue
+            queue.pending_messages.add(message)
+            message.mark_received(visibility_timeout=visibility_timeout)
+            taken.append(message)
+        return taken
+
+    def _set_aside(self, queue: Queue, message: Message) -> bool:
+        """Move a message to the dead-letter queue, or into the past, if its time has come."""
+        policy = queue.redrive_policy
+        if (
+            queue.dead_letter_queue is not None
+            and policy
+            and message.approximate_receive_count >= policy["maxReceiveCount"]
+        ):
+            queue._messages.remove(message)
+            queue.dead_letter_queue.add_message(message)
+            return True
+        if not self.is_message_valid_based_on_retention_period(queue.name, message):
+            queue._messages.remove(message)
+            return True
+        return False
+
+    def is_message_valid_based_on_retention_period(self, queue_name: str, message: Message) -> bool:
+        """Whether the queue still keeps the message; moto builds all attributes to say so."""
+        kept_seconds = int(self.queues[queue_name].message_retention_period)  # type: ignore[attr-defined]
+        sent_at_ms = message.sent_timestamp or 0
+        return bool(sent_at_ms + kept_seconds * 1000 > unix_time_millis())
+
+
+_DEDUPLICATION_SECONDS: Final = float(DEDUPLICATION_TIME_IN_SECONDS)
+
+
+def _deduplication_key(queue: Queue, sent: dict[str, Any]) -> str | None:
+    """What makes two messages one, by the queue's scope; None when nothing does."""
+    given = sent.get("deduplication_id")
+    if not queue.fifo_queue or given is None:
+        return None
+    scope = sent.get("group_id") if queue.deduplication_scope == "messageGroup" else ""  # type: ignore[attr-defined]
+    return f"{scope}\n{given}"
+
+
+def _message_with(queue: Queue, receipt_handle: str) -> Message:
+    for message in queue._messages:
+        if message.had_receipt_handle(receipt_handle):
+            return message
+    raise ReceiptHandleIsInvalid
+
+
+def _no_message(receipt_handle: str) -> InvalidParameterValue:
+    return InvalidParameterValue(
+        f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: Message does "
+        "not exist or is not available for visibility timeout change."
+    )
+
+
+def _failure(entry: dict[str, Any], code: str, message: object) -> dict[str, Any]:
+    return {"Id": entry["Id"], "SenderFault": True, "Code": code, "Message": str(message)}
+
+
+def _until_next_change(queue: Queue) -> float:
+    """Seconds until a message comes back by itself; nobody notifies of that."""
+    now = unix_time_millis()
+    coming = [
+        moment
+        for message in queue._messages
+        for moment in (message.visible_at, message.delayed_until)
+        if moment >= now
+    ]
+    # A millisecond late rather than early: moto wants the moment to have passed.
+    return (min(coming) - now + 1.0) / 1000 if coming else float("inf")
+
+
+def install() -> None:
+    """Have moto use these queues, for every region and account from now on."""
+    sqs_backends.backend = StrictQueues

@@ -1,0 +1,164 @@
+"""The HTTP in front of moto: one thread a connection, connections kept, nothing logged.
+
+moto's own server closes each connection after one answer and looks for the service among some
+hundred patterns each time; together that costs more than most requests do.
+"""
+
+import os
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+from wsgiref.types import StartResponse
+
+# moto reads these when it is imported: nobody's browser talks to the emulator.
+os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    create_backend_app,
+)
+
+from aistratus_local.emulator import queues, tables
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+
+
+class _Application(DomainDispatcherApplication):
+    """moto's applications by service, the service found once per name."""
+
+    @lru_cache(maxsize=256)  # noqa: B019  # one instance, as long as the process
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return super().get_backend_for_host(host)
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    """HTTP/1.1, as much of it as an AWS client speaks."""
+
+    disable_nagle_algorithm = True
+    server: "EmulatorServer"
+
+    def handle(self) -> None:
+        try:
+            while self._answer_one():
+                pass
+        except ConnectionError:
+            return
+
+    def _answer_one(self) -> bool:
+        """Answer the next request; False when the connection is at its end."""
+        environ = self._read_request()
+        if environ is None:
+            return False
+        head: list[str] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> Any:
+            head.append(f"HTTP/1.1 {status}\r\n")
+            head.extend(f"{name}: {value}\r\n" for name, value in headers)
+
+        chunks = self.server.application(environ, _as_start_response(start_response))
+        try:
+            body = b"".join(chunks)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+        if not any(line.lower().startswith("content-length:") for line in head):
+            head.append(f"Content-Length: {len(body)}\r\n")
+        self.wfile.write("".join([*head, "\r\n"]).encode("latin-1") + body)
+        return bool(environ["HTTP_CONNECTION"].lower() != "close")
+
+    def _read_request(self) -> dict[str, Any] | None:
+        line = self.rfile.readline(MAX_HEAD_BYTES)
+        if not line.strip():
+            return None
+        method, target, protocol = line.decode("latin-1").split()
+        path, query = urlsplit(target).path, urlsplit(target).query
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote(path, "latin-1"),
+            "QUERY_STRING": query,
+            "RAW_URI": target,
+            "REQUEST_URI": target,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": str(self.server.server_address[1]),
+            "SERVER_PROTOCOL": protocol,
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_CONNECTION": "",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        while (line := self.rfile.readline(MAX_HEAD_BYTES)).strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            key = name.strip().upper().replace("-", "_")
+            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                key = f"HTTP_{key}"
+            environ[key] = value.strip()
+        length = int(environ.setdefault("CONTENT_LENGTH", "0"))
+        if length > MAX_BODY_BYTES:
+            return None
+        if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ["wsgi.input"] = BytesIO(self.rfile.read(length))
+        environ["wsgi.errors"] = _Nowhere()
+        return environ
+
+
+class EmulatorServer(socketserver.ThreadingTCPServer):
+    """AWS on one port; `port` 0 takes a free one."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int) -> None:
+        queues.install()
+        tables.install()
+        self.application = _Application(create_backend_app)
+        super().__init__((host, port), _Connection)
+
+    @property
+    def url(self) -> str:
+        """Where AWS clients find it: the value of AWS_ENDPOINT_URL."""
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no error; anything else must be seen."""
+        super().handle_error(request, client_address)
+
+
+@contextmanager
+def serve(host: str = "127.0.0.1", port: int = 0) -> Iterator[EmulatorServer]:
+    """An emulator in a thread of this process, for tests."""
+    with EmulatorServer(host, port) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _as_start_response(function: Any) -> StartResponse:
+    return function  # type: ignore[no-any-return]
+
+
+class _Nowhere:
+    """WSGI's error stream; moto writes nothing there that anybody needs."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return

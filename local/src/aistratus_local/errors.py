@@ -1,0 +1,5 @@
+"""Errors of this package."""
+
+
+class LocalError(Exception):
+    """Root of what this package raises; its text is a sentence for the person at the terminal."""
