@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,8 @@ LONG_QUESTION = "Tell me about the whole journey of a prompt."
 OTHERS = ["Hello", "What is the worker?", "What is the engine?", "What is a Spot instance?"]
 
 
-def request(job_id: str, question: str = QUESTION, **changes: object) -> Generate:
-    fields = {
+def request(job_id: str, question: str = QUESTION, **changes: Any) -> Generate:
+    fields: dict[str, Any] = {
         "cache_key": f"someone/{job_id}",
         "messages": user(question),
         "sampling": greedy(),

@@ -1,7 +1,6 @@
 """The worker as its users meet it: real processes, the emulator over HTTP, a real model."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 from aistratus_contracts.event import Delta, JobError, Usage
 from aistratus_contracts.job import new_conversation_id
 from support.cloud import PREFIX, Cloud, emulated_cloud, states_of, text_of
-from support.engine_process import EngineProcess, running_engine
+from support.engine_process import EngineProcess
 from support.worker_process import WorkerProcess, running_worker
 
 QUESTION = "What is Aistratus?"
@@ -29,7 +28,7 @@ def cloud() -> Iterator[Cloud]:
 def worker(
     cloud: Cloud, engine: EngineProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WorkerProcess]:
-    with running_worker(cloud, engine, tmp_path_factory.mktemp("worker")) as worker:
+    with running_worker(cloud, engine.socket_path, tmp_path_factory.mktemp("worker")) as worker:
         yield worker
 
 
@@ -91,18 +90,6 @@ class TestOneWorker:
         cloud.until_queue_is_empty()
         assert cloud.events(job) == before
 
-    def test_a_running_job_is_cancelled_and_keeps_its_text(self, cloud: Cloud) -> None:
-        job = cloud.put_job(LONG_QUESTION)
-        cloud.until_event(job, Delta)
-        cloud.cancel(job)
-        seen = text_of(cloud.events(job))
-        cloud.until_end(job)
-        assert states_of(cloud.events(job)) == ["queued", "running", "cancelled"]
-        answer = cloud.answer(job)
-        assert answer is not None
-        assert answer.text == text_of(cloud.events(job))
-        assert answer.text.startswith(seen)
-
     def test_a_job_cancelled_before_it_ran_never_runs(self, cloud: Cloud) -> None:
         job = cloud.put_job(LONG_QUESTION, cancel_requested=True)
         cloud.until_end(job)
@@ -118,13 +105,6 @@ class TestOneWorker:
         (error,) = (e.body for e in cloud.events(job) if isinstance(e.body, JobError))
         assert "shorten it" in error.message
         assert states_of(cloud.events(after))[-1] == "succeeded"
-
-    def test_a_job_whose_conversation_was_deleted_is_dropped(self, cloud: Cloud) -> None:
-        job = cloud.put_job(LONG_QUESTION)
-        cloud.until_event(job, Delta)
-        cloud.delete(job)
-        cloud.until_queue_is_empty()
-        assert not any(event.ends_job for event in cloud.events(job))
 
     def test_a_message_that_nobody_can_read_is_set_aside_with_the_reason(
         self, cloud: Cloud
@@ -151,66 +131,8 @@ class TestOneWorker:
         assert any(line.get("JOB") for line in worker.log())
 
 
-def test_sigterm_gives_the_job_to_the_next_worker_where_it_stood(
-    cloud: Cloud, engine: EngineProcess, tmp_path: Path
-) -> None:
-    with running_worker(cloud, engine, tmp_path) as first:
-        whole = cloud.put_job(LONG_QUESTION)
-        cloud.until_end(whole)
-        job = cloud.put_job(LONG_QUESTION)
-        cloud.until_event(job, Delta)
-        assert first.stop() == 0
-    left = cloud.events(job)
-    assert states_of(left) == ["queued", "running"]
-    assert cloud.messages() == (1, 0), "the message is there for the next worker at once"
-    with running_worker(cloud, engine, tmp_path):
-        cloud.until_end(job)
-    events = cloud.events(job)
-    assert events[: len(left)] == left, "what a reader has seen never changes"
-    assert states_of(events) == ["queued", "running", "running", "succeeded"]
-    assert events[-1].attempt == 2
-    assert text_of(events) == text_of(cloud.events(whole))
-
-
-def test_an_engine_that_is_killed_comes_back_and_the_answer_goes_on(
-    cloud: Cloud, tmp_path: Path
-) -> None:
-    with running_engine(tmp_path) as engine, running_worker(cloud, engine, tmp_path):
-        whole = cloud.put_job(LONG_QUESTION)
-        cloud.until_end(whole)
-        job = cloud.put_job(LONG_QUESTION)
-        cloud.until_event(job, Delta)
-        engine.process.send_signal(signal.SIGKILL)
-        engine.process.wait()
-        left = cloud.events(job)
-        with running_engine(tmp_path):
-            cloud.until_end(job)
-    events = cloud.events(job)
-    assert events[: len(left)] == left
-    assert text_of(events) == text_of(cloud.events(whole))
-    assert states_of(events)[-1] == "succeeded"
-
-
-def test_a_worker_without_an_engine_takes_nothing_from_the_queue(
-    cloud: Cloud, tmp_path: Path
-) -> None:
-    with running_engine(tmp_path) as engine:
-        engine.process.kill()
-        engine.process.wait()
-        with running_worker(cloud, engine, tmp_path) as worker:
-            job = cloud.put_job(QUESTION)
-            worker.log_file.touch()
-            with running_engine(tmp_path):
-                cloud.until_end(job)
-            assert worker.stop() == 0
-    assert [event.attempt for event in cloud.events(job)][-1] == 1
-
-
-def test_a_worker_without_an_engine_stops_when_told(
-    cloud: Cloud, engine: EngineProcess, tmp_path: Path
-) -> None:
-    nowhere = EngineProcess(engine.process, tmp_path / "nowhere.sock")
-    with running_worker(cloud, nowhere, tmp_path) as worker:
+def test_a_worker_without_an_engine_stops_when_told(cloud: Cloud, tmp_path: Path) -> None:
+    with running_worker(cloud, tmp_path / "nowhere.sock", tmp_path) as worker:
         while "Started." not in worker.log_file.read_text():
             assert worker.process.poll() is None
         assert worker.stop() == 0

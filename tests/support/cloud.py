@@ -1,14 +1,15 @@
 """The emulator with a table and queues, and jobs put there as the router puts them."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, Event, StateChange
@@ -135,6 +136,18 @@ class Cloud:
             ExpressionAttributeValues={":true": {"BOOL": True}},
         )
 
+    def take_over(self, job: Job) -> None:
+        """Another worker takes the job, as after a visibility timeout."""
+        answer = self.dynamodb.get_item(TableName=TABLE, Key=table.meta_key(job.job_id))
+        made = table.append(
+            TABLE,
+            table.read_meta(answer["Item"]),
+            [StateChange(JobState.RUNNING)],
+            datetime.now(UTC),
+            new_attempt=True,
+        )
+        self.dynamodb.transact_write_items(TransactItems=cast("Any", made.transact_items))
+
     def delete(self, job: Job) -> None:
         self.dynamodb.delete_item(TableName=TABLE, Key=table.meta_key(job.job_id))
 
@@ -178,32 +191,40 @@ def states_of(events: list[Event]) -> list[str]:
 @contextmanager
 def emulated_cloud() -> Iterator[Cloud]:
     """An emulator of its own, with everything that a worker needs."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        session = boto3.Session("test", "test", region_name="eu-central-1")
-        dynamodb = session.client("dynamodb", endpoint_url=endpoint)
-        sqs = session.client("sqs", endpoint_url=endpoint)
-        ssm = session.client("ssm", endpoint_url=endpoint)
-        dynamodb.create_table(TableName=TABLE, **table.TABLE_SCHEMA)
-        urls = [
-            sqs.create_queue(
-                QueueName=name,
-                Attributes={
-                    "FifoQueue": "true",
-                    "VisibilityTimeout": str(VISIBILITY_TIMEOUT_SECONDS),
-                },
-            )["QueueUrl"]
-            for name in ("jobs.fifo", "jobs-dead.fifo")
-        ]
-        for parameter, value in (
-            (Parameter.QUEUE_URL, urls[0]),
-            (Parameter.DEAD_LETTER_QUEUE_URL, urls[1]),
-            (Parameter.TABLE_NAME, TABLE),
-        ):
-            ssm.put_parameter(Name=parameter.under(PREFIX), Value=value, Type="String")
-        yield Cloud(endpoint, dynamodb, sqs, urls[0], urls[1])
-    finally:
-        server.stop()
+    with subprocess.Popen(
+        [sys.executable, "-m", "aistratus_local.emulator", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as emulator:
+        try:
+            assert emulator.stdout is not None
+            endpoint = emulator.stdout.readline().removeprefix("ready ").strip()
+            yield provisioned(endpoint)
+        finally:
+            emulator.terminate()
+
+
+def provisioned(endpoint: str) -> Cloud:
+    """A table, queues and their ids, as a worker wants them."""
+    session = boto3.Session("test", "test", region_name="eu-central-1")
+    dynamodb = session.client("dynamodb", endpoint_url=endpoint)
+    sqs = session.client("sqs", endpoint_url=endpoint)
+    ssm = session.client("ssm", endpoint_url=endpoint)
+    dynamodb.create_table(TableName=TABLE, **table.TABLE_SCHEMA)
+    urls = [
+        sqs.create_queue(
+            QueueName=name,
+            Attributes={
+                "FifoQueue": "true",
+                "VisibilityTimeout": str(VISIBILITY_TIMEOUT_SECONDS),
+            },
+        )["QueueUrl"]
+        for name in ("jobs.fifo", "jobs-dead.fifo")
+    ]
+    for parameter, value in (
+        (Parameter.QUEUE_URL, urls[0]),
+        (Parameter.DEAD_LETTER_QUEUE_URL, urls[1]),
+        (Parameter.TABLE_NAME, TABLE),
+    ):
+        ssm.put_parameter(Name=parameter.under(PREFIX), Value=value, Type="String")
+    return Cloud(endpoint, dynamodb, sqs, urls[0], urls[1])

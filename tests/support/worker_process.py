@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from support.cloud import Cloud
-from support.engine_process import EngineProcess
 
 STOP_SECONDS = 20.0
 
@@ -37,13 +36,13 @@ class WorkerProcess:
 
 
 @contextmanager
-def running_worker(cloud: Cloud, engine: EngineProcess, folder: Path) -> Iterator[WorkerProcess]:
+def running_worker(cloud: Cloud, engine_socket: Path, folder: Path) -> Iterator[WorkerProcess]:
     """A worker for the length of a block; always ended."""
     log_file = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
     environment = {
         **os.environ,
         **cloud.environment(),
-        "AISTRATUS_ENGINE_SOCKET": str(engine.socket_path),
+        "AISTRATUS_ENGINE_SOCKET": str(engine_socket),
     }
     with log_file.open("w") as log:
         process = subprocess.Popen(

@@ -15,7 +15,7 @@ from typing import Any, Final
 import llama_cpp
 
 from aistratus_contracts.job import Sampling
-from aistratus_daemon.engine.settings import EngineSettings
+from aistratus_daemon.engine.settings import EngineSettings, default_threads
 from aistratus_daemon.engine.template import ChatTemplate
 from aistratus_daemon.errors import DecodeError, ModelError
 
@@ -78,8 +78,9 @@ class Llama:
         parameters.n_seq_max = self.slots
         parameters.n_batch = BATCH_TOKENS
         parameters.n_ubatch = BATCH_TOKENS
-        parameters.n_threads = settings.threads
-        parameters.n_threads_batch = settings.threads
+        threads = settings.threads or default_threads(settings.model_file.stat().st_size)
+        parameters.n_threads = threads
+        parameters.n_threads_batch = threads
         parameters.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:

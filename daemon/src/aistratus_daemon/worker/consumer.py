@@ -48,10 +48,13 @@ class Consumer:
                 if await self._until_room():
                     await self._take_one()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._drain()
             beat.cancel()
+
+    async def _drain(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _until_room(self) -> bool:
         """Wait for an engine with a free slot; False when it is time to stop."""
@@ -76,8 +79,15 @@ class Consumer:
         return None
 
     async def _take_one(self) -> None:
+        receive = asyncio.create_task(asyncio.to_thread(self.queue.receive))
+        stop = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait({receive, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if self.stopping.is_set():
+            # What is running need not wait for the poll to come back.
+            await self._drain()
         try:
-            message = await asyncio.to_thread(self.queue.receive)
+            message = await receive
         except _CLOUD_ERRORS as error:
             log.error("The queue cannot be read (%s); trying again.", error)
             await self._or_stopping(asyncio.sleep(QUEUE_PAUSE_SECONDS))

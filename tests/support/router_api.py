@@ -1,0 +1,331 @@
+"""The router over ports that a test holds in its hands."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from aistratus_contracts import table
+from aistratus_contracts.event import EventBody
+from aistratus_contracts.models import Catalogue, ModelCard, encode_catalogue
+from aistratus_contracts.registry import Parameter
+from aistratus_contracts.table import JobRecord
+from aistratus_router.app import App, build_app
+from aistratus_router.memory import MemoryQueue, MemoryTable
+from aistratus_router.ports import CLIENT_CONFIG, Ports
+from aistratus_router.registry import Addresses
+from aistratus_router.sweep import Sweep
+
+CLIENT_ID = "the-app"
+TABLE = "jobs"
+HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
+CARDS = (
+    ModelCard("small", "Small", 2048, 256, 0.7, "Apache-2.0"),
+    ModelCard("large", "Large", 8192, 512, 0.5, "Apache-2.0"),
+)
+_serial = itertools.count()
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@dataclass
+class FakeTime:
+    """Time passes when somebody sleeps; `meanwhile` is what others do then."""
+
+    now: float = 1000.0
+    naps: list[float] = field(default_factory=list)
+    meanwhile: Callable[[float], None] = lambda _: None
+    epoch: datetime = datetime(2026, 11, 23, 10, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def clock(self) -> datetime:
+        return self.epoch + timedelta(seconds=self.now - 1000.0)
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+        self.meanwhile(self.now - 1000.0)
+
+
+class Intercepted:
+    """A client whose calls are written down, and may be interfered with before and after."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.before: Callable[[str, dict[str, Any]], None] = lambda *_: None
+        self.after: Callable[[str, dict[str, Any]], None] = lambda *_: None
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            self.before(name, arguments)
+            self.calls.append((name, arguments))
+            answer = getattr(self._client, name)(**arguments)
+            self.after(name, arguments)
+            return answer
+
+        return call
+
+    def count(self, name: str) -> int:
+        return sum(called == name for called, _ in self.calls)
+
+
+@dataclass
+class StubRegistry:
+    addresses: Addresses
+
+    def read(self) -> Addresses:
+        return self.addresses
+
+
+@dataclass
+class Context:
+    """What Lambda says about an invocation."""
+
+    aws_request_id: str = "req-1"
+    left_ms: int = 29_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left_ms
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def fields(self) -> list[str]:
+        return [error["field"] for error in self.json["errors"]]
+
+
+@dataclass
+class Api:
+    """The router, and the world around it."""
+
+    app: App
+    ports: Ports
+    dynamodb: Intercepted
+    sqs: Intercepted
+    time: FakeTime
+    registry: StubRegistry
+    table_name: str
+    context: Context = field(default_factory=Context)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: dict[str, Any] | str = "",
+        owner: str = "ann",
+        claims: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        is_base64: bool = False,
+    ) -> Reply:
+        event = gateway_event(
+            method,
+            path,
+            body,
+            query=query,
+            claims=access_claims(owner) if claims is None else claims,
+            headers=headers,
+            is_base64=is_base64,
+        )
+        answer = self.app(event, cast("Any", self.context))
+        return Reply(answer["statusCode"], answer["headers"], answer["body"] or "")
+
+    def infer(self, body: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """Ask, and expect that it is accepted."""
+        reply = self.call("POST", "/infer", HELLO if body is None else body, **options)
+        assert reply.status == 202, reply.text
+        return cast("dict[str, Any]", reply.json)
+
+    def say(self, conversation_id: str, text: str = "And?") -> dict[str, Any]:
+        """The next turn of a conversation."""
+        messages = [{"role": "user", "content": text}]
+        return self.infer({"conversation_id": conversation_id, "messages": messages})
+
+    def sent(self) -> list[str]:
+        """The job ids that went out to the queue, in order."""
+        return [
+            json.loads(call["MessageBody"])["job_id"]
+            for name, call in self.sqs.calls
+            if name == "send_message"
+        ]
+
+    def outbox(self) -> list[str]:
+        """The jobs that lie in the outbox."""
+        return [i["sk"]["S"] for i in self.items() if i["pk"]["S"] == table.OUTBOX_PARTITION]
+
+    def items(self) -> list[dict[str, Any]]:
+        """All that lies in the table."""
+        client = self.dynamodb._client
+        if isinstance(client, MemoryTable):
+            return list(client.items.values())
+        return cast("list[dict[str, Any]]", client.scan(TableName=self.table_name)["Items"])
+
+    def record(self, job_id: str) -> JobRecord:
+        client = self.dynamodb._client
+        answer = client.get_item(TableName=self.table_name, Key=table.meta_key(job_id))
+        return table.read_meta(answer["Item"])
+
+    def work(self, job_id: str, *bodies: EventBody, take: bool = False, text: str = "") -> None:
+        """Do what a worker does: a fenced append."""
+        append = table.append(
+            self.table_name,
+            self.record(job_id),
+            bodies,
+            self.time.clock(),
+            new_attempt=take,
+            answer_text=text,
+        )
+        self.dynamodb._client.transact_write_items(TransactItems=append.transact_items)
+
+    def steward(self) -> dict[str, int]:
+        return Sweep(self.ports).run()
+
+
+def access_claims(owner: str = "ann", **changes: Any) -> dict[str, Any]:
+    """The claims of a good access token, as API Gateway hands them over; None takes one out."""
+    claims: dict[str, Any] = {
+        "sub": owner,
+        "token_use": "access",
+        "client_id": CLIENT_ID,
+        "scope": "openid aistratus/infer",
+        "iss": "https://issuer.test/pool",
+        "exp": "1795000000",
+    }
+    claims.update(changes)
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def gateway_event(
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: dict[str, Any] | str = "",
+    claims: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+    is_base64: bool = False,
+) -> dict[str, Any]:
+    """An HTTP API event, payload format 2.0."""
+    context: dict[str, Any] = {
+        "stage": "$default",
+        "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "userAgent": "test"},
+        "requestId": f"gateway-{next(_serial)}",
+    }
+    if claims:
+        context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query if isinstance(query, str) else urlencode(query),
+        "headers": {"content-type": "application/json"} if headers is None else headers,
+        "requestContext": context,
+        "isBase64Encoded": is_base64,
+    }
+    if body is not None:
+        event["body"] = body if isinstance(body, str) else json.dumps(body)
+    return event
+
+
+def memory_api() -> Api:
+    """The router over a table and a queue in memory."""
+    time = FakeTime()
+    return _api(MemoryTable(), MemoryQueue(time.monotonic), "memory://jobs.fifo", TABLE, time)
+
+
+@dataclass
+class Emulator:
+    """AWS behind HTTP on loopback."""
+
+    endpoint: str
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, name: Any) -> Any:
+        if name not in self.clients:
+            session = boto3.Session("test", "test", region_name="eu-central-1")
+            options: Any = {"endpoint_url": self.endpoint, "config": CLIENT_CONFIG}
+            self.clients[name] = session.client(name, **options)
+        return self.clients[name]
+
+    def environment(self, registry: str) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": "eu-central-1",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AISTRATUS_REGISTRY": registry,
+        }
+
+    def create(self) -> tuple[str, str]:
+        """A fresh table's name and a fresh queue's address."""
+        name = f"jobs-{next(_serial)}"
+        self.client("dynamodb").create_table(TableName=name, **table.TABLE_SCHEMA)
+        queue = self.client("sqs").create_queue(
+            QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"}
+        )
+        return name, queue["QueueUrl"]
+
+    def register(self, prefix: str, table_name: str, queue_url: str) -> None:
+        """What `local/` or Terraform writes into the registry."""
+        ssm = self.client("ssm")
+        for parameter, value in {
+            Parameter.TABLE_NAME: table_name,
+            Parameter.QUEUE_URL: queue_url,
+            Parameter.CLIENT_ID: CLIENT_ID,
+            Parameter.MODELS: encode_catalogue(Catalogue(CARDS)),
+        }.items():
+            ssm.put_parameter(Name=parameter.under(prefix), Value=value, Type="String")
+
+
+@contextmanager
+def running_emulator() -> Iterator[Emulator]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield Emulator(f"http://{host}:{port}")
+    finally:
+        server.stop()
+
+
+def emulator_api(emulator: Emulator) -> Api:
+    """The router over the emulator, with a table and a queue of its own."""
+    name, url = emulator.create()
+    return _api(emulator.client("dynamodb"), emulator.client("sqs"), url, name, FakeTime())
+
+
+def _api(dynamodb: Any, sqs: Any, queue_url: str, table_name: str, time: FakeTime) -> Api:
+    spied_table, spied_queue = Intercepted(dynamodb), Intercepted(sqs)
+    registry = StubRegistry(Addresses(table_name, queue_url, CLIENT_ID, Catalogue(CARDS)))
+    ports = Ports(
+        dynamodb=cast("Any", spied_table),
+        sqs=cast("Any", spied_queue),
+        registry=registry,
+        clock=time.clock,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+    )
+    return Api(build_app(ports), ports, spied_table, spied_queue, time, registry, table_name)

@@ -1,0 +1,101 @@
+"""An engine that says what the test tells it to, over the real socket, in the real frames."""
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aistratus_contracts.event import Usage
+from aistratus_contracts.states import FinishReason
+from aistratus_daemon.frames import (
+    Cancel,
+    Done,
+    Frame,
+    Generate,
+    NewTokens,
+    Ready,
+    Tokens,
+    decode_frame,
+    encode_frame,
+)
+
+PATIENCE_SECONDS = 30.0
+# The answer that it gives when it is told to go on: one letter a token.
+ANSWER = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass
+class ScriptedEngine:
+    """The other end of a worker's socket. Its model answers every prompt with the alphabet."""
+
+    socket_path: Path
+    slots: int = 4
+    _asked: queue.SimpleQueue[Generate] = field(default_factory=queue.SimpleQueue)
+    _cancelled: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    _connected: threading.Event = field(default_factory=threading.Event)
+    _connection: socket.socket | None = None
+
+    def serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                self._connection, _ = listener.accept()
+            except OSError:
+                return
+            self.send(Ready(self.slots, 1024))
+            self._connected.set()
+            with self._connection, self._connection.makefile("rb") as lines:
+                for line in lines:
+                    match decode_frame(line):
+                        case Generate() as request:
+                            self._asked.put(request)
+                        case Cancel(job_id):
+                            self._cancelled.put(job_id)
+
+    def send(self, frame: Frame) -> None:
+        assert self._connection is not None
+        self._connection.sendall(encode_frame(frame))
+
+    def next_request(self) -> Generate:
+        return self._asked.get(timeout=PATIENCE_SECONDS)
+
+    def next_cancel(self) -> str:
+        return self._cancelled.get(timeout=PATIENCE_SECONDS)
+
+    def say(self, request: Generate, until: int) -> None:
+        """Go on with the answer up to that token, from what is committed."""
+        ids = range(len(request.committed), until)
+        text = "".join(ANSWER[number] for number in ids)
+        self.send(Tokens((NewTokens(request.job_id, tuple(ids), text),)))
+
+    def end(self, request: Generate, reason: FinishReason = FinishReason.STOP) -> None:
+        self.send(Done(request.job_id, reason, Usage(7, 0, len(ANSWER))))
+
+    def finish(self, request: Generate) -> None:
+        """All the rest, and the end."""
+        self.say(request, len(ANSWER))
+        self.end(request)
+
+    def drop(self) -> None:
+        """The engine dies: the connection is gone, and a new one takes its place."""
+        assert self._connection is not None
+        self._connected.clear()
+        self._connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def scripted_engine(folder: Path, slots: int = 4) -> Iterator[ScriptedEngine]:
+    """A scripted engine for the length of a block."""
+    path = folder / "scripted.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        engine = ScriptedEngine(path, slots)
+        thread = threading.Thread(target=engine.serve, args=(listener,), daemon=True)
+        thread.start()
+        try:
+            yield engine
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
