@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from house import debian
+from housekeeping import debian
 
 IN_CI = os.environ.get("CI", "").lower() in {"true", "1"}
 

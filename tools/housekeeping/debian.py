@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from house import ROOT
-from house.console import say
+from housekeeping import ROOT
+from housekeeping.console import say
 
 LISTED = ROOT / "requirements" / "debian.txt"
 

@@ -15,11 +15,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from house.console import Progress
-from house.errors import HouseError
-from house.process import run
-from house.requirements import Pin, render
-from house.store import sha256
+from housekeeping.console import Progress
+from housekeeping.errors import HouseError
+from housekeeping.process import run
+from housekeeping.requirements import Pin, render
+from housekeeping.store import sha256
 
 BUILT_HERE = "llama-cpp-python"
 

@@ -6,11 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from house import COMPONENTS, ROOT, debian, native, store
-from house.console import Progress, say
-from house.errors import HouseError
-from house.process import quietly
-from house.requirements import Pin, read_pins
+from housekeeping import COMPONENTS, ROOT, debian, native, store
+from housekeeping.console import Progress, say
+from housekeeping.errors import HouseError
+from housekeeping.process import quietly
+from housekeeping.requirements import Pin, read_pins
 
 SETS = ("demo", "dev")
 """What can be installed; each holds the one before it."""
@@ -173,7 +173,7 @@ class Setup:
         """A hash of all that decides what `.venv` holds, the clone's own place among it."""
         files = [self.locks / "setup.txt", self.locks / f"{name}.txt"]
         files += [self.root / each / "pyproject.toml" for each in COMPONENTS]
-        files += sorted((self.root / "tools" / "house").glob("*.py"))
+        files += sorted((self.root / "tools" / "housekeeping").glob("*.py"))
         digest = hashlib.sha256(f"{self.root}\n{native.processor()}".encode())
         for path in files:
             if path.is_file():

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from house.console import Progress, say
-from house.errors import HouseError
-from house.process import quietly, run
-from house.requirements import Pin, canonical, render
+from housekeeping.console import Progress, say
+from housekeeping.errors import HouseError
+from housekeeping.process import quietly, run
+from housekeeping.requirements import Pin, canonical, render
 
 NO_NETWORK = (
     "The Python packages could not be fetched. Is the network (or the mirror that pip is set"

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from house import debian, lock, setup
-from house.console import say
-from house.errors import HouseError
+from housekeeping import debian, lock, setup
+from housekeeping.console import say
+from housekeeping.errors import HouseError
 
 
 def main() -> int:

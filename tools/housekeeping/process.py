@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from house.errors import HouseError
+from housekeeping.errors import HouseError
 
 TAIL_LINES = 15
 """How much of a failed command's output is worth showing."""

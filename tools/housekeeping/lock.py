@@ -10,10 +10,10 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from house import COMPONENTS, ROOT
-from house.console import say
-from house.errors import HouseError
-from house.requirements import Pin, read_pins
+from housekeeping import COMPONENTS, ROOT
+from housekeeping.console import say
+from housekeeping.errors import HouseError
+from housekeeping.requirements import Pin, read_pins
 
 OLDEST_PYTHON = "3.11"
 
