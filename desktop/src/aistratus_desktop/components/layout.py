@@ -1,0 +1,20 @@
+"""How much room there is."""
+
+import flet as ft
+
+from aistratus_desktop.components.theme import WIDE_FROM
+
+
+def use_is_wide() -> bool:
+    """A hook: whether a sidebar fits beside the chat; the component follows the window."""
+    page = ft.context.page
+    is_wide, set_is_wide = ft.use_state((page.width or WIDE_FROM) >= WIDE_FROM)
+
+    def watch() -> None:
+        def resized(event: ft.PageResizeEvent) -> None:
+            set_is_wide(event.width >= WIDE_FROM)
+
+        page.on_resize = resized
+
+    ft.use_effect(watch, [])
+    return is_wide

@@ -1,0 +1,30 @@
+"""Colours, measures and the page's settings, in one place."""
+
+from typing import Final
+
+import flet as ft
+
+SEED: Final = "#3D5AFE"
+# A width is a wish: where there is less room, less is taken.
+CONTENT_WIDTH: Final = 760
+SIDEBAR_WIDTH: Final = 288
+# Below this there is no room for a sidebar beside the text (Material 3: "medium" begins at 600).
+WIDE_FROM: Final = 840
+GAP: Final = 16
+RADIUS: Final = 18
+BODY_SIZE: Final = 15.5
+LINE_HEIGHT: Final = 1.5
+
+
+def dress(page: ft.Page) -> None:
+    """Material 3 from one seed colour, light or dark as the system says."""
+    page.title = "Aistratus"
+    page.padding = 0
+    page.theme_mode = ft.ThemeMode.SYSTEM
+    page.theme = ft.Theme(color_scheme_seed=SEED)
+    page.dark_theme = ft.Theme(color_scheme_seed=SEED)
+
+
+def body_style(*, color: str | None = None) -> ft.TextStyle:
+    """The style of what is read at length."""
+    return ft.TextStyle(size=BODY_SIZE, height=LINE_HEIGHT, color=color)

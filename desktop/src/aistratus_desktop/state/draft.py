@@ -1,0 +1,35 @@
+"""What stands in the prompt field and has not been sent."""
+
+from dataclasses import dataclass
+
+import flet as ft
+
+
+@ft.observable
+@dataclass(eq=False)
+class Draft:
+    """The text, and which field it is typed into.
+
+    A person types faster than a change travels to the app and back. So the app never writes
+    into a field that is being typed in: to put other text there (or none, after sending), it
+    asks for a new field, the next `generation`, that begins with `initial`.
+    """
+
+    text: str = ""
+    initial: str = ""
+    generation: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not self.text.strip()
+
+    def typed(self, text: str) -> None:
+        """The person has changed the text."""
+        self.text = text
+
+    def replace(self, text: str) -> None:
+        """The app changes the text."""
+        self.initial = text
+        self.text = text
+        self.generation += 1

@@ -1,0 +1,269 @@
+"""The chat in a browser: `python -m aistratus_desktop.web --port 8550`.
+
+One server for one person's machine. It serves Flet's page and its websocket, and three routes
+of its own for signing in and out. Tokens stay in this server (see `browsers`); a browser is
+known by a cookie.
+"""
+
+import argparse
+import html
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import flet as ft
+import flet_web.fastapi  # type: ignore[import-untyped]  # has no types of its own
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request, cookie_parser
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aistratus_desktop.browsers import SIGN_IN_SECONDS, Browsers
+from aistratus_desktop.gateway import GatewayError, SignInNeeded
+from aistratus_desktop.settings import Settings, SettingsError, load_settings
+from aistratus_desktop.signin import ManagedLogin
+from aistratus_desktop.tokens import Tokens
+from aistratus_desktop.window import show
+
+DEFAULT_PORT: Final = 8550
+SESSION_COOKIE: Final = "aistratus_session"
+SIGN_IN_COOKIE: Final = "aistratus_sign_in"
+CALLBACK_PATH: Final = "/callback"
+# A page that nobody looks at any more is kept this long, for a browser that comes back.
+PAGE_SECONDS: Final = 300
+_LOOPBACK_NAMES: Final = ("127.0.0.1", "[::1]")
+
+# Which browser a websocket belongs to: set by the doorkeeper, read when its page is made.
+_session_id: ContextVar[str] = ContextVar("session_id", default="")
+
+
+class Doorkeeper:
+    """Lets in only requests that were meant for this address.
+
+    A visitor of http://127.0.0.1 is sent to http://localhost, the only name under which a
+    login may send somebody back over plain http. Any other name is refused, so that no
+    stranger's domain can be pointed here (DNS rebinding); so is a websocket that another site's
+    page opens (websockets know no same-origin rule).
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str) -> None:
+        self._app = app
+        self._public_url = public_url
+        self._host = urlsplit(public_url).netloc
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if scope["type"] == "websocket":
+            if host != self._host or headers.get("origin") != self._public_url:
+                await _refuse_websocket(receive, send)
+                return
+            _session_id.set(cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, ""))
+        elif host != self._host:
+            await self._elsewhere(host, scope)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _elsewhere(self, host: str, scope: Scope) -> Response:
+        port = urlsplit(self._public_url).port
+        if scope["method"] in {"GET", "HEAD"} and host in {
+            f"{name}:{port}" for name in _LOOPBACK_NAMES
+        }:
+            query = scope["query_string"].decode("latin-1")
+            path = scope["path"] + (f"?{query}" if query else "")
+            return RedirectResponse(self._public_url + path, status_code=307)
+        return _page(f"This Aistratus is at {self._public_url}.", self._public_url, status=421)
+
+
+async def _refuse_websocket(receive: Receive, send: Send) -> None:
+    await receive()  # the connect message
+    await send({"type": "websocket.close", "code": 1008})
+
+
+@dataclass(frozen=True, slots=True)
+class WebDoor:
+    """How a browser comes in: it leaves the page for the login, and comes back to a new one."""
+
+    page: ft.Page
+    tokens: Tokens | None
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether this browser's session is good."""
+        return self.tokens is not None and self.tokens.signed_in
+
+    async def sign_in(self) -> None:
+        """Send the browser to the login."""
+        await _go("/signin")
+
+    async def sign_out(self) -> None:
+        """Send the browser to where its session ends."""
+        await _go("/signout")
+
+
+async def _go(path: str) -> None:
+    await ft.UrlLauncher().launch_url(path, web_only_window_name="_self")
+
+
+class _SignedOut:
+    """The tokens of a browser that has none."""
+
+    async def access_token(self) -> str:
+        raise SignInNeeded
+
+    async def refresh(self) -> None:
+        raise SignInNeeded
+
+
+class SignInRoutes:
+    """The three addresses that a browser visits to come in and to go out."""
+
+    def __init__(self, browsers: Browsers, *, secure: bool) -> None:
+        self._browsers = browsers
+        self._secure = secure
+
+    def routes(self) -> list[Route]:
+        """For the server."""
+        return [
+            Route("/signin", self.begin, methods=["GET"]),
+            Route(CALLBACK_PATH, self.finish, methods=["GET"]),
+            Route("/signout", self.leave, methods=["GET"]),
+        ]
+
+    async def begin(self, _request: Request) -> Response:
+        """Remember in this very browser that it begins a sign-in, and send it to the login."""
+        sign_in_id, url = self._browsers.begin_sign_in()
+        response = _redirect(url)
+        # Lax: the login's redirect back is a navigation from another site, and must carry it.
+        response.set_cookie(
+            SIGN_IN_COOKIE,
+            sign_in_id,
+            max_age=SIGN_IN_SECONDS,
+            path=CALLBACK_PATH,
+            httponly=True,
+            samesite="lax",
+            secure=self._secure,
+        )
+        return response
+
+    async def finish(self, request: Request) -> Response:
+        """The browser is back: exchange the code, and open a session for it."""
+        try:
+            session_id = await self._browsers.finish_sign_in(
+                request.cookies.get(SIGN_IN_COOKIE, ""), dict(request.query_params)
+            )
+        except GatewayError as error:
+            response: Response = _page(str(error), "/signin", "Sign in", status=400)
+        else:
+            await self._browsers.sign_out(request.cookies.get(SESSION_COOKIE, ""))
+            response = _redirect("/")
+            # Strict: only our own page ever needs it, for its websocket.
+            response.set_cookie(
+                SESSION_COOKIE,
+                session_id,
+                httponly=True,
+                samesite="strict",
+                secure=self._secure,
+            )
+        response.delete_cookie(SIGN_IN_COOKIE, path=CALLBACK_PATH, httponly=True)
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        """End this browser's session. A link on another site cannot: the cookie is strict."""
+        await self._browsers.sign_out(request.cookies.get(SESSION_COOKIE, ""))
+        response = _redirect("/")
+        response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+        return response
+
+
+def _redirect(url: str) -> Response:
+    return RedirectResponse(url, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+def _page(sentence: str, url: str, link: str = "Go there", *, status: int) -> Response:
+    """A small page of our own, for when the app itself cannot be shown."""
+    return HTMLResponse(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Aistratus</title>"
+        "<meta name=viewport content='width=device-width'>"
+        "<body style='font: 17px/1.5 system-ui; max-width: 32em; margin: 20vh auto; padding: 1em'>"
+        f"<h1>Aistratus</h1><p>{html.escape(sentence)}</p>"
+        f"<p><a href='{html.escape(url)}'>{html.escape(link)}</a></p>",
+        status_code=status,
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        },
+    )
+
+
+async def _main(settings: Settings, browsers: Browsers, page: ft.Page) -> None:
+    """A page of Flet's: the browser behind it is known from its websocket's cookie."""
+    tokens = browsers.tokens(_session_id.get())
+    await show(page, settings.api_url, tokens or _SignedOut(), WebDoor(page, tokens))
+
+
+def build(settings: Settings, public_url: str, login: ManagedLogin | None = None) -> ASGIApp:
+    """The whole server as an ASGI app, to be found at `public_url` (an origin, no path)."""
+    login = login or ManagedLogin(settings.login_url, settings.client_id)
+    browsers = Browsers(login, f"{public_url}{CALLBACK_PATH}")
+    # The page's files are Flet's own, bundled: nothing is fetched from anywhere else.
+    flet_app: Any = flet_web.fastapi.app(
+        partial(_main, settings, browsers),
+        no_cdn=True,
+        app_name="Aistratus",
+        app_short_name="Aistratus",
+        app_description="Your own language model, on your own account.",
+        session_timeout_seconds=PAGE_SECONDS,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await flet_web.fastapi.app_manager.start()
+        yield
+        await flet_web.fastapi.app_manager.shutdown()
+        await login.close()
+
+    routes = SignInRoutes(browsers, secure=public_url.startswith("https:")).routes()
+    server = Starlette(routes=[*routes, Mount("/", flet_app)], lifespan=lifespan)
+    return Doorkeeper(server, public_url)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; serves until it is interrupted. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="aistratus-web", description="Serve the Aistratus chat to the browser of this machine."
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    # No access log: the callback's address holds the code.
+    uvicorn.run(
+        build(settings, f"http://localhost:{options.port}"),
+        host="127.0.0.1",
+        port=options.port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        ws="websockets-sansio",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

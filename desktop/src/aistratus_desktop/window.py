@@ -1,0 +1,24 @@
+"""One page of the app: the model behind it, drawn, and taken down with it."""
+
+import flet as ft
+
+from aistratus_desktop.components import AppView
+from aistratus_desktop.components.theme import dress
+from aistratus_desktop.gateway import GatewayClient, TokenSource
+from aistratus_desktop.state import App, Door
+
+
+async def show(page: ft.Page, api_url: str, tokens: TokenSource, door: Door) -> App:
+    """Put the app on a page; returns its model once the history is there."""
+    client = GatewayClient(api_url, tokens)
+    app = App(client, door)
+
+    async def closed() -> None:
+        app.close()
+        await client.close()
+
+    page.on_close = closed
+    dress(page)
+    page.render(AppView, app)
+    await app.start()
+    return app
