@@ -7,7 +7,7 @@ import pytest
 
 from housekeeping import COMPONENTS
 from housekeeping.requirements import canonical
-from support.tree import Import, imports, own_packages, package, project
+from support.tree import Import, imports, own_packages, package, pinned_name, project
 
 MAY_IMPORT = {
     "contracts": set[str](),
@@ -97,8 +97,7 @@ def _declared(component: str) -> set[str]:
     lines = list(table.get("dependencies", []))
     for more in table.get("optional-dependencies", {}).values():
         lines += more
-    names = [line.split(";")[0].split("[")[0] for line in lines]
-    return {canonical(name.rstrip("0123456789.<>=!~, ")) for name in names}
+    return {pinned_name(line) for line in lines}
 
 
 def _top(found: Import) -> str:

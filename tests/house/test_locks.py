@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from housekeeping import ROOT, lock
-from housekeeping.requirements import canonical, read_pins
-from support.tree import project
+from housekeeping.requirements import read_pins
+from support.tree import pinned_name, project
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"), key=lambda path: path.name)
 LOCKS = [path for path in LOCKS if path.name != "debian.txt"]
@@ -45,10 +45,7 @@ def test_a_package_has_one_version_in_the_whole_house() -> None:
 @pytest.mark.parametrize("component", ["router", "daemon", "desktop"])
 def test_a_part_that_is_shipped_alone_has_its_own_lock(component: str) -> None:
     pinned = {pin.name for pin in read_pins(ROOT / "requirements" / f"{component}.txt")}
-    wanted = {
-        canonical(line.split("[")[0].split(">")[0].split("=")[0])
-        for line in lock.dependencies(ROOT / component / "pyproject.toml")
-    }
+    wanted = {pinned_name(line) for line in lock.dependencies(ROOT / component / "pyproject.toml")}
     assert wanted <= pinned
 
 
@@ -56,7 +53,7 @@ def test_the_locks_hold_what_the_projects_ask_for() -> None:
     pinned = {pin.name for pin in read_pins(ROOT / "requirements" / "demo.txt")}
     for component in ("router", "daemon", "desktop", "local"):
         for line in project(component)["dependencies"]:
-            name = canonical(line.split("[")[0].split(">")[0].split("=")[0])
+            name = pinned_name(line)
             assert name in pinned or name.startswith("aistratus-"), f"{line}: run make lock"
 
 

@@ -1,6 +1,7 @@
 """What the tests of this folder look at: the tracked files, and each component's sources."""
 
 import ast
+import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from housekeeping import COMPONENTS, ROOT
+from housekeeping.requirements import canonical
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,9 @@ def imports(component: str) -> Iterator[Import]:
 
 def own_packages() -> set[str]:
     return {package(component) for component in COMPONENTS}
+
+
+def pinned_name(requirement: str) -> str:
+    """The distribution that a requirement asks for, without extras, versions and markers."""
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return canonical(match[0]) if match else requirement
