@@ -1,0 +1,85 @@
+"""`python -m aistratus_local.gateway --port 8551 --issuer … --client-id …` until SIGTERM."""
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from typing import Final
+
+import uvicorn
+
+from aistratus_contracts.registry import Scope
+from aistratus_local.gateway.api import Api, Cors, every
+from aistratus_local.gateway.authorizer import Authorizer, KeySource
+from aistratus_local.gateway.function import Function
+
+STEWARD_PERIOD_SECONDS: Final = 60.0
+WARM_ENVIRONMENTS: Final = 2
+_SCHEDULED_EVENT: Final[dict[str, object]] = {
+    "version": "0",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "detail": {},
+}
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"ready http://127.0.0.1:{self.config.port}\n")
+            sys.stdout.flush()
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    variables = dict(os.environ)
+    router = Function("aistratus-router", options.function, variables)
+    steward = Function("aistratus-steward", options.steward, variables)
+    keys = KeySource(options.issuer)
+    authorizer = Authorizer(keys, options.issuer, [options.client_id], [s.value for s in Scope])
+    api = Api(router, authorizer, Cors(options.allow_origin))
+    config = uvicorn.Config(
+        api.app(),
+        host="127.0.0.1",
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=75,
+        # A held poll ends with the client, or after its own 20 s; at the end nobody waits for it.
+        timeout_graceful_shutdown=1,
+    )
+    try:
+        await router.start(WARM_ENVIRONMENTS)
+        schedule = asyncio.create_task(every(STEWARD_PERIOD_SECONDS, steward, _SCHEDULED_EVENT))
+        await _Server(config).serve()
+        schedule.cancel()
+    finally:
+        await router.stop()
+        await steward.stop()
+        await keys.close()
+    return 0
+
+
+def main() -> int:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="aistratus_local.gateway")
+    parser.add_argument("--port", type=int, default=8551)
+    parser.add_argument("--issuer", required=True)
+    parser.add_argument("--client-id", required=True)
+    parser.add_argument("--allow-origin", action="append", default=[])
+    parser.add_argument("--function", default="aistratus_router.handler.handler")
+    parser.add_argument("--steward", default="aistratus_router.steward.handler")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    # httpx tells every address at INFO, and addresses are nobody's business.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return asyncio.run(run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

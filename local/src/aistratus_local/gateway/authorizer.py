@@ -1,0 +1,192 @@
+"""The JWT authorizer: what API Gateway checks of a token, no more and no less.
+
+Signature (RS256 only) by a key of the issuer, `iss`, `aud` or `client_id`, `exp`, `nbf`, `iat`,
+and that the token has one of the route's scopes. It cannot tell an ID token from an access token;
+the function behind it does. Nothing of a token is ever logged, and no error repeats any of it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+
+log = logging.getLogger("gateway")
+
+ALGORITHMS: Final = ["RS256"]
+# Keys are asked for again after this long, and for an unknown `kid` no more often than that.
+KEYS_MAX_AGE_SECONDS: Final = 3600.0
+UNKNOWN_KEY_PAUSE_SECONDS: Final = 10.0
+FETCH_TIMEOUT_SECONDS: Final = 5.0
+MAX_DOCUMENT_BYTES: Final = 256 * 1024
+
+
+class Unauthorized(Exception):
+    """No token, or none of ours: 401. `reason` goes into `www-authenticate`."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Forbidden(Exception):
+    """A good token without any of the route's scopes: 403."""
+
+
+class KeySource:
+    """The issuer's public keys, found through its discovery document.
+
+    The last good ones outlive an issuer that does not answer.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = issuer
+        self._monotonic = monotonic
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._lock = asyncio.Lock()
+        # A key set that moves elsewhere is none of this issuer's: redirects are not followed.
+        self._http = httpx.AsyncClient(
+            timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=False, transport=transport
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def key(self, kid: str) -> jwt.PyJWK:
+        """The key of that id; raises `Unauthorized` when the issuer has none such."""
+        if kid not in self._keys or self._age() > KEYS_MAX_AGE_SECONDS:
+            async with self._lock:
+                is_missing = kid not in self._keys
+                is_due = is_missing or self._age() > KEYS_MAX_AGE_SECONDS
+                if is_due and self._monotonic() - self._tried_at >= UNKNOWN_KEY_PAUSE_SECONDS:
+                    await self._refresh()
+        try:
+            return self._keys[kid]
+        except KeyError:
+            raise Unauthorized("signing key not found") from None
+
+    def _age(self) -> float:
+        return self._monotonic() - self._fetched_at
+
+    async def _refresh(self) -> None:
+        self._tried_at = self._monotonic()
+        try:
+            configuration = await self._document(f"{self._issuer}/.well-known/openid-configuration")
+            address = _keys_address(configuration, self._issuer)
+            found = jwt.PyJWKSet.from_dict(await self._document(address))
+        except (httpx.HTTPError, ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
+            log.warning("the issuer's keys were not to be had (%s)", type(error).__name__)
+            return
+        self._keys = {key.key_id: key for key in found.keys if key.key_id}
+        self._fetched_at = self._monotonic()
+
+    async def _document(self, url: str) -> dict[str, Any]:
+        answer = await self._http.get(url)
+        answer.raise_for_status()
+        if answer.status_code != 200 or len(answer.content) > MAX_DOCUMENT_BYTES:
+            raise ValueError("no document")
+        return dict(answer.json())
+
+
+class Authorizer:
+    """The authorizer of one route: its issuer, its audience, its scopes (any of them)."""
+
+    def __init__(
+        self, keys: KeySource, issuer: str, audience: Sequence[str], scopes: Sequence[str]
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = frozenset(audience)
+        self._scopes = tuple(scopes)
+
+    async def authorize(self, header: str | None) -> dict[str, Any]:
+        """`requestContext.authorizer` for the value of an Authorization header.
+
+        Raises `Unauthorized` or `Forbidden`.
+        """
+        token = _token_of(header)
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            if not isinstance(kid, str) or not kid:
+                raise Unauthorized("signing key not found")
+            claims = jwt.decode(
+                token,
+                await self._keys.key(kid),
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                options={
+                    "require": ["exp", "iss"],
+                    "verify_aud": False,  # `aud` or `client_id`: below
+                    "verify_iat": True,
+                    "verify_nbf": True,
+                },
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthorized(_REASONS.get(type(error), "the token is not valid")) from None
+        named = claims.get("aud", claims.get("client_id"))
+        audience = named if isinstance(named, list) else [named]
+        if not self._audience.intersection(str(name) for name in audience):
+            raise Unauthorized("invalid audience")
+        granted = _scopes_of(claims)
+        if self._scopes and not granted.intersection(self._scopes):
+            raise Forbidden
+        return {
+            "jwt": {
+                "claims": {name: _as_text(value) for name, value in claims.items()},
+                "scopes": [scope for scope in self._scopes if scope in granted] or None,
+            }
+        }
+
+
+_REASONS: Final[dict[type[Exception], str]] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.InvalidIssuerError: "invalid issuer",
+    jwt.ImmatureSignatureError: "the token is not valid yet",
+    jwt.InvalidSignatureError: "invalid signature",
+}
+
+
+def _token_of(header: str | None) -> str:
+    """The token, with or without `Bearer` before it, as API Gateway takes both."""
+    words = (header or "").split()
+    if len(words) == 2 and words[0].lower() == "bearer":
+        return words[1]
+    if len(words) == 1 and words[0].lower() != "bearer":
+        return words[0]
+    raise Unauthorized
+
+
+def _scopes_of(claims: dict[str, Any]) -> set[str]:
+    found = claims.get("scope", claims.get("scp", ""))
+    return set(found) if isinstance(found, list) else set(str(found).split())
+
+
+def _as_text(value: object) -> str:
+    """A claim's value as payload format 2.0 shows it: always text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{' '.join(_as_text(item) for item in value)}]"
+    return str(value)
+
+
+def _keys_address(configuration: dict[str, Any], issuer: str) -> str:
+    """Where the discovery document has the keys; raises ValueError if that is not the issuer."""
+    address = str(configuration["jwks_uri"])
+    there, here = urlsplit(address), urlsplit(issuer)
+    if configuration.get("issuer") != issuer or there[:2] != here[:2]:
+        raise ValueError("the discovery document is not this issuer's")
+    return address
