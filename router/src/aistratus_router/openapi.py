@@ -5,7 +5,6 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -142,7 +141,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     parameters = []
-    for name, schema in model.model_json_schema()["properties"].items() if _fields(model) else ():
+    for name, schema in model.model_json_schema().get("properties", {}).items():
         plain = _tidy(schema)
         parameters.append(
             {
@@ -154,10 +153,6 @@ def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
             }
         )
     return parameters
-
-
-def _fields(model: type[BaseModel]) -> Mapping[str, Any]:
-    return model.model_fields
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
@@ -245,11 +240,13 @@ def _tidy(schema: Any) -> Any:
         return [_tidy(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    tidy = {}
+    tidy: dict[str, Any] = {}
     for name, part in schema.items():
         if (name == "title" and isinstance(part, str)) or (name == "default" and part is None):
             continue
-        if name == "properties":
+        if name == "description":
+            tidy[name] = " ".join(part.split())
+        elif name == "properties":
             tidy[name] = {key: _tidy(value) for key, value in part.items()}
         else:
             tidy[name] = _tidy(part)

@@ -1,0 +1,390 @@
+"""Whatever is sent, it is answered with a problem that names the field, and nothing is stored."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from aistratus_contracts.limits import MAX_BODY_BYTES
+from aistratus_contracts.problem import PROBLEM_CONTENT_TYPE, problem_from_plain
+from support.router_api import HELLO, Api, Reply
+
+USER = {"role": "user", "content": "Hello"}
+ASSISTANT = {"role": "assistant", "content": "Hello"}
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def refused(api: Api, body: Any, **options: Any) -> Reply:
+    """The answer to a bad /infer: a good problem document, and nothing was touched."""
+    reply = api.call("POST", "/infer", body, **options)
+    assert 400 <= reply.status < 500, reply.text
+    assert reply.headers["Content-Type"] == PROBLEM_CONTENT_TYPE
+    problem = problem_from_plain(reply.json)
+    assert problem.status == reply.status
+    assert problem.detail.endswith(".")
+    assert all(error.message.endswith(".") for error in problem.errors)
+    assert api.dynamodb.calls == []
+    assert api.sqs.calls == []
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (None, "empty"),
+        ("", "empty"),
+        (" \n ", "empty"),
+        ("{", "JSON"),
+        ("{'messages': []}", "JSON"),
+        ('{"messages": [],}', "JSON"),
+        ('{"temperature": NaN}', "NaN"),
+        ('{"temperature": Infinity}', "Infinity"),
+        ('{"temperature": -Infinity}', "Infinity"),
+        ('{"seed": 1, "seed": 2}', "twice"),
+        ('{"messages": [{"role": "user", "role": "system"}]}', "twice"),
+        ("[" * 100_000, "deep"),
+        ('{"a":' * 20_000, "deep"),
+        ("\ud800", "UTF-8"),
+        ("\ufeff{}", "JSON"),
+        ("{} {}", "JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read(quick_api: Api, body: str | None, word: str) -> None:
+    reply = refused(quick_api, body)
+
+    assert (reply.status, reply.json["code"]) == (400, "invalid_json")
+    assert word in reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xfe{}", b'{"model": "\xe9"}', '{"seed": 1}'.encode("utf-16"), b"\xed\xa0\x80"]
+)
+def test_a_body_that_is_not_utf_8(quick_api: Api, raw: bytes) -> None:
+    reply = refused(quick_api, base64.b64encode(raw).decode(), is_base64=True)
+
+    assert (reply.status, reply.json["code"]) == (400, "invalid_json")
+    assert "UTF-8" in reply.json["detail"]
+
+
+def test_a_body_in_base64_is_decoded_first(quick_api: Api) -> None:
+    body = base64.b64encode(json.dumps(HELLO).encode()).decode()
+
+    assert quick_api.call("POST", "/infer", body, is_base64=True).status == 202
+
+
+def test_a_body_that_is_not_the_base64_that_it_says(quick_api: Api) -> None:
+    assert refused(quick_api, "{not base64}", is_base64=True).status == 400
+
+
+@pytest.mark.parametrize("is_base64", [False, True])
+def test_a_body_may_have_256_kib_and_no_byte_more(quick_api: Api, is_base64: bool) -> None:
+    def sent(size: int) -> str:
+        frame = len(json.dumps({"messages": [{"role": "user", "content": ""}]}))
+        body = json.dumps({"messages": [{"role": "user", "content": "x" * (size - frame)}]})
+        assert len(body) == size
+        return base64.b64encode(body.encode()).decode() if is_base64 else body
+
+    reply = refused(quick_api, sent(MAX_BODY_BYTES + 1), is_base64=is_base64)
+    assert (reply.status, reply.json["code"]) == (413, "body_too_large")
+    assert quick_api.call("POST", "/infer", sent(MAX_BODY_BYTES), is_base64=is_base64).status == 202
+
+
+def test_the_size_is_counted_in_bytes(quick_api: Api) -> None:
+    body = '{"messages":[{"role":"user","content":"' + "é" * (MAX_BODY_BYTES // 2) + '"}]}'
+
+    assert refused(quick_api, body).status == 413
+
+
+def test_the_largest_body_fits_the_table(api: Api) -> None:
+    frame = '{"messages":[{"role":"user","content":"%s"}]}'
+    text = '\\u0000\U0001f600é\\"' * 30_000
+    room = MAX_BODY_BYTES - len(frame) - 100
+    body = frame % text.encode()[: room - room % 14].decode()
+
+    reply = api.call("POST", "/infer", body)
+    assert reply.status == 202, reply.text
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonp",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+        "nonsense",
+    ],
+)
+def test_a_body_that_says_it_is_not_json(quick_api: Api, content_type: str) -> None:
+    reply = refused(quick_api, HELLO, headers={"Content-Type": content_type})
+
+    assert (reply.status, reply.json["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "application/json"},
+        {"Content-Type": 'Application/JSON; charset="UTF-8"'},
+    ],
+)
+def test_a_body_that_is_json(quick_api: Api, headers: dict[str, str]) -> None:
+    assert quick_api.call("POST", "/infer", HELLO, headers=headers).status == 202
+
+
+@pytest.mark.parametrize("body", [[], [HELLO], "7", '"text"', "null", "true"])
+def test_a_body_that_is_no_object(quick_api: Api, body: Any) -> None:
+    reply = refused(quick_api, body)
+
+    assert (reply.status, reply.fields) == (422, [""])
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"messages": None}, ["/messages"]),
+        ({"messages": []}, ["/messages"]),
+        ({"messages": {}}, ["/messages"]),
+        ({"messages": "Hello"}, ["/messages"]),
+        ({"messages": [USER, ASSISTANT] * 128 + [USER]}, ["/messages"]),
+        ({"messages": ["Hello"]}, ["/messages/0"]),
+        ({"messages": [{}]}, ["/messages/0/role", "/messages/0/content"]),
+        ({"messages": [{"role": "user"}]}, ["/messages/0/content"]),
+        ({"messages": [{**USER, "content": ""}]}, ["/messages/0/content"]),
+        ({"messages": [{**USER, "content": 7}]}, ["/messages/0/content"]),
+        ({"messages": [{**USER, "content": None}]}, ["/messages/0/content"]),
+        ({"messages": [{**USER, "content": ["a"]}]}, ["/messages/0/content"]),
+        ({"messages": [{**USER, "role": "robot"}]}, ["/messages/0/role"]),
+        ({"messages": [{**USER, "role": "User"}]}, ["/messages/0/role"]),
+        ({"messages": [{**USER, "role": 1}]}, ["/messages/0/role"]),
+        ({"messages": [{**USER, "name": "Ann"}]}, ["/messages/0/name"]),
+        ({"max_tokens": 0}, ["/max_tokens"]),
+        ({"max_tokens": -1}, ["/max_tokens"]),
+        ({"max_tokens": "5"}, ["/max_tokens"]),
+        ({"max_tokens": 5.5}, ["/max_tokens"]),
+        ({"max_tokens": True}, ["/max_tokens"]),
+        ({"max_tokens": 2048}, ["/max_tokens"]),
+        ({"max_tokens": 8192, "model": "large"}, ["/max_tokens"]),
+        ({"max_tokens": 10**30}, ["/max_tokens"]),
+        ({"temperature": -0.1}, ["/temperature"]),
+        ({"temperature": 2.1}, ["/temperature"]),
+        ({"temperature": "hot"}, ["/temperature"]),
+        ({"temperature": False}, ["/temperature"]),
+        ({"top_p": 1.1}, ["/top_p"]),
+        ({"top_p": -0.1}, ["/top_p"]),
+        ({"top_k": -1}, ["/top_k"]),
+        ({"top_k": 1001}, ["/top_k"]),
+        ({"min_p": 2}, ["/min_p"]),
+        ({"repeat_penalty": 0}, ["/repeat_penalty"]),
+        ({"repeat_penalty": 2.5}, ["/repeat_penalty"]),
+        ({"seed": -1}, ["/seed"]),
+        ({"seed": 2**32}, ["/seed"]),
+        ({"stop": "\n"}, ["/stop"]),
+        ({"stop": [""]}, ["/stop/0"]),
+        ({"stop": ["x" * 65]}, ["/stop/0"]),
+        ({"stop": list("abcde")}, ["/stop"]),
+        ({"stop": ["a", None]}, ["/stop/1"]),
+        ({"model": ""}, ["/model"]),
+        ({"model": "gpt"}, ["/model"]),
+        ({"model": 1}, ["/model"]),
+        ({"conversation_id": ""}, ["/conversation_id"]),
+        ({"conversation_id": "conv-1"}, ["/conversation_id"]),
+        ({"conversation_id": "conv-" + "a" * 24 + "\n"}, ["/conversation_id"]),
+        ({"request_id": ""}, ["/request_id"]),
+        ({"request_id": "a b"}, ["/request_id"]),
+        ({"request_id": "x" * 65}, ["/request_id"]),
+        ({"request_id": "x\n"}, ["/request_id"]),
+        ({"colour": "blue"}, ["/colour"]),
+        ({"a/b~c": 1}, ["/a~1b~0c"]),
+        ({"seed": "a", "top_k": "b"}, ["/top_k", "/seed"]),
+    ],
+)
+def test_a_field_that_is_wrong_is_named(
+    quick_api: Api, changes: dict[str, Any], fields: list[str]
+) -> None:
+    reply = refused(quick_api, {**HELLO, **changes})
+
+    assert (reply.status, reply.json["code"]) == (422, "invalid_request")
+    assert reply.fields == fields
+    assert all(field in reply.json["detail"] for field in fields if field)
+
+
+@pytest.mark.parametrize(
+    ("number", "field"),
+    [
+        ("1e400", "temperature"),
+        ("-1e400", "temperature"),
+        ("9" * 5000, "temperature"),
+        ("9" * 5000, "max_tokens"),
+        ("-" + "9" * 5000, "seed"),
+        ("1e400", "max_tokens"),
+        ("1e300", "seed"),
+    ],
+)
+def test_a_number_beyond_all_bounds(quick_api: Api, number: str, field: str) -> None:
+    messages = json.dumps(HELLO["messages"])
+    reply = refused(quick_api, f'{{"messages": {messages}, "{field}": {number}}}')
+
+    assert (reply.status, reply.fields) == (422, [f"/{field}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "/messages/0/content"),
+        ('{"messages": [{"role": "user", "content": "\\udfff\\ud800"}]}', "/messages/0/content"),
+        ('{"messages": [{"role": "\\ud800", "content": "x"}]}', "/messages/0/role"),
+        ('{"messages": [{"role": "user", "content": "x"}], "model": "\\ud800"}', "/model"),
+        ('{"messages": [{"role": "user", "content": "x"}], "stop": ["\\ud800"]}', "/stop/0"),
+        ('{"messages": [{"role": "user", "content": "x"}], "\\ud800": 1}', ""),
+    ],
+)
+def test_half_a_character(quick_api: Api, text: str, field: str) -> None:
+    reply = refused(quick_api, text)
+
+    assert reply.status == 422
+    assert reply.fields == [field]
+    reply.text.encode()
+
+
+@pytest.mark.parametrize(
+    ("messages", "field"),
+    [
+        ([ASSISTANT], "/messages/0/role"),
+        ([USER, USER], "/messages/1/role"),
+        ([USER, ASSISTANT], "/messages/1/role"),
+        ([USER, ASSISTANT, ASSISTANT, USER], "/messages/2/role"),
+        ([USER, SYSTEM, USER], "/messages/1/role"),
+        ([SYSTEM], "/messages"),
+        ([SYSTEM, SYSTEM, USER], "/messages/1/role"),
+        ([SYSTEM, ASSISTANT, USER], "/messages/1/role"),
+    ],
+)
+def test_roles_out_of_order(quick_api: Api, messages: list[Any], field: str) -> None:
+    reply = refused(quick_api, {"messages": messages})
+
+    assert (reply.status, reply.fields) == (422, [field])
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [USER],
+        [SYSTEM, USER],
+        [USER, ASSISTANT, USER],
+        [SYSTEM, USER, ASSISTANT, USER],
+        [SYSTEM, USER, *[ASSISTANT, USER] * 127],
+    ],
+)
+def test_roles_in_order(quick_api: Api, messages: list[Any]) -> None:
+    quick_api.infer({"messages": messages})
+
+
+@pytest.mark.parametrize("messages", [[SYSTEM, USER], [ASSISTANT, USER], [USER, ASSISTANT]])
+def test_roles_out_of_order_in_a_conversation(quick_api: Api, messages: list[Any]) -> None:
+    opened = quick_api.infer()["conversation_id"]
+    quick_api.dynamodb.calls.clear()
+    quick_api.sqs.calls.clear()
+    reply = refused(quick_api, {"messages": messages, "conversation_id": opened})
+
+    assert reply.status == 422
+    assert reply.fields[0].endswith("/role")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"max_tokens": 5.0},
+        {"max_tokens": 2047},
+        {"model": "large", "max_tokens": 8191},
+        {"temperature": 0},
+        {"temperature": 2},
+        {"seed": 4294967295.0},
+        {"stop": []},
+        {"stop": ["\u0000", "é" * 64]},
+        {"messages": [{"role": "user", "content": "\u0000\U0001f600\u200b"}]},
+        {"request_id": None, "conversation_id": None, "model": None, "top_p": None},
+    ],
+)
+def test_what_is_odd_but_right_is_accepted(api: Api, body: dict[str, Any]) -> None:
+    job = api.infer({**HELLO, **body})
+
+    assert api.call("GET", f"/conversations/{job['conversation_id']}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field"),
+    [
+        ("/jobs/{job}/events", "after=-1", "?after"),
+        ("/jobs/{job}/events", "after=x", "?after"),
+        ("/jobs/{job}/events", "after=1.0", "?after"),
+        ("/jobs/{job}/events", "after=%2B1", "?after"),
+        ("/jobs/{job}/events", "after=%EF%BC%91", "?after"),
+        ("/jobs/{job}/events", "after=10000000000", "?after"),
+        ("/jobs/{job}/events", "after=", "?after"),
+        ("/jobs/{job}/events", "after", "?after"),
+        ("/jobs/{job}/events", "wait=21", "?wait"),
+        ("/jobs/{job}/events", "wait=true", "?wait"),
+        ("/jobs/{job}/events", "wait=1&wait=2", "?wait"),
+        ("/jobs/{job}/events", "what=1", "?what"),
+        ("/jobs/{job}/events", "%ED%A0%80=1", "?" + "\ufffd" * 3),
+        ("/jobs/{job}", "verbose=1", "?verbose"),
+        ("/conversations", "limit=0", "?limit"),
+        ("/conversations", "limit=51", "?limit"),
+        ("/conversations", "cursor=", "?cursor"),
+        ("/conversations", "cursor=abc", "?cursor"),
+        ("/conversations/{conversation}", "before=0", "?before"),
+        ("/models", "x=", "?x"),
+        ("/health", "x=1", "?x"),
+        ("/openapi.json", "x=1", "?x"),
+    ],
+)
+def test_a_query_that_is_wrong_is_named(quick_api: Api, path: str, query: str, field: str) -> None:
+    job = quick_api.infer()
+    address = path.format(job=job["job_id"], conversation=job["conversation_id"])
+    reply = quick_api.call("GET", address, query=query)
+
+    assert (reply.status, reply.fields) == (422, [field])
+
+
+def test_a_query_where_none_belongs_enqueues_nothing(quick_api: Api) -> None:
+    assert refused(quick_api, HELLO, query="x=1").fields == ["?x"]
+
+
+def test_many_errors_are_not_all_told(quick_api: Api) -> None:
+    reply = refused(quick_api, {**HELLO, **{f"field-{n}" * 100: n for n in range(100)}})
+
+    assert len(reply.json["errors"]) == 20
+    assert len(reply.text) < 5000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/infer", "POST"),
+        ("HEAD", "/health", "GET"),
+        ("POST", "/conversations", "GET"),
+        ("PATCH", "/conversations/conv-1", "DELETE, GET"),
+        ("DELETE", "/jobs/job-1", "GET"),
+        ("GET", "/jobs/job-1/cancel", "POST"),
+        ("TRACE", "/models", "GET"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(
+    quick_api: Api, method: str, path: str, allowed: str
+) -> None:
+    reply = quick_api.call(method, path)
+
+    assert (reply.status, reply.json["code"]) == (405, "method_not_allowed")
+    assert reply.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/jobs", "/jobs/a/b/c", "/infer/", "//health"])
+def test_an_unknown_address_is_not_found(quick_api: Api, path: str) -> None:
+    reply = quick_api.call("GET", path)
+
+    assert (reply.status, reply.json["code"]) == (404, "not_found")
+    assert reply.headers["Content-Type"] == PROBLEM_CONTENT_TYPE

@@ -1,0 +1,119 @@
+"""The document says what the router does."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator, meta
+
+from aistratus_contracts.errors import JobErrorCode, NoticeCode
+from aistratus_contracts.event import (
+    Delta,
+    Event,
+    EventBody,
+    JobError,
+    Notice,
+    StateChange,
+    Usage,
+    event_to_plain,
+)
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_router import openapi
+from aistratus_router.operations import OPERATIONS
+from support.router_api import Api, FakeTime, memory_api
+
+FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
+DOCUMENT: dict[str, Any] = json.loads(openapi.document_text())
+
+
+def test_the_file_in_docs_is_this_document() -> None:
+    written = FILE.read_text(encoding="utf-8")
+    assert written == openapi.document_text(), (
+        "docs/openapi.json is stale: run python -m aistratus_router.openapi docs/openapi.json"
+    )
+
+
+def test_the_document_can_be_written_to_a_file(tmp_path: Path) -> None:
+    openapi.main([str(tmp_path / "openapi.json")])
+
+    assert (tmp_path / "openapi.json").read_text(encoding="utf-8") == openapi.document_text()
+
+
+def test_the_router_serves_the_document(quick_api: Api) -> None:
+    reply = quick_api.call("GET", "/openapi.json", claims={})
+
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+    assert reply.json == DOCUMENT
+
+
+def test_the_document_has_exactly_the_routes_of_the_router() -> None:
+    routes = {
+        (method, re.sub("<(.+?)>", r"{\1}", rule)) for method, rule in memory_api().app.routes
+    }
+
+    assert {(o.method, o.path) for o in OPERATIONS} == routes
+
+
+def test_all_but_the_open_addresses_need_a_token() -> None:
+    needs = {
+        operation["operationId"]: operation["security"]
+        for path in DOCUMENT["paths"].values()
+        for operation in path.values()
+    }
+    public = {name for name, security in needs.items() if security == []}
+
+    assert public == {"get_health", "get_openapi"}
+    signed_in = [{"signed_in": ["aistratus/infer"]}]
+    assert all(security == signed_in for name, security in needs.items() if name not in public)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.operation_id)
+def test_the_examples_are_right(operation: Any) -> None:
+    described = DOCUMENT["paths"][operation.path][operation.method.lower()]
+    answer = described["responses"][str(operation.status)].get("content", {})
+    if operation.answer is not None:
+        content = answer["application/json"]
+        validator(content["schema"]).validate(content["example"])
+    for body in described.get("requestBody", {}).get("content", {}).values():
+        for example in body["examples"].values():
+            validator(body["schema"]).validate(example["value"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        StateChange(JobState.RUNNING),
+        *[StateChange(JobState.SUCCEEDED, reason) for reason in FinishReason],
+        Delta("Blue", (1, 2)),
+        Usage(1, 0, 2),
+        *[JobError(code, "Why.") for code in JobErrorCode],
+        *[Notice(code, "What.") for code in NoticeCode],
+    ],
+)
+def test_every_event_is_described(body: EventBody) -> None:
+    event = event_to_plain(Event(1, 1, FakeTime().clock(), body))
+
+    validator({"$ref": "#/components/schemas/EventOut"}).validate(event)
+
+
+def test_an_event_holds_exactly_one_thing() -> None:
+    event = event_to_plain(Event(1, 1, FakeTime().clock(), Usage(1, 0, 2)))
+    check = validator({"$ref": "#/components/schemas/EventOut"})
+
+    assert not check.is_valid({**event, "delta": {"text": "", "token_ids": []}})
+    assert not check.is_valid({name: event[name] for name in ("v", "seq", "attempt", "at")})
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', openapi.document_text()))
+
+    assert references <= set(DOCUMENT["components"]["schemas"])
+    for schema in DOCUMENT["components"]["schemas"].values():
+        meta.validate(schema)
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    whole = {**schema, "components": DOCUMENT["components"]}
+    return Draft202012Validator(whole, validate_formats=True)

@@ -1,0 +1,121 @@
+"""The ids come from the registry: in one call, kept for a minute, and an outage is survived."""
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from aistratus_contracts.models import Catalogue, encode_catalogue
+from aistratus_contracts.registry import Parameter
+from aistratus_router.problems import Misconfigured, RouterError, Unavailable
+from aistratus_router.registry import PAUSE_AFTER_FAILURE_SECONDS, SsmRegistry, read_addresses
+from aistratus_router.settings import Settings
+from support.router_api import CARDS, CLIENT_ID, Emulator
+
+VALUES: dict[str, object] = {
+    "jobs/table_name": "jobs",
+    "jobs/queue_url": "https://sqs.test/jobs.fifo",
+    "identity/client_id": CLIENT_ID,
+    "models": encode_catalogue(Catalogue(CARDS)),
+}
+
+
+def test_what_is_registered_is_read(emulator: Emulator) -> None:
+    emulator.register("/aistratus/read", "jobs-7", "https://sqs.test/jobs-7.fifo")
+    addresses = SsmRegistry(emulator.client("ssm"), "/aistratus/read").read()
+
+    assert addresses.table_name == "jobs-7"
+    assert addresses.queue_url == "https://sqs.test/jobs-7.fifo"
+    assert addresses.client_id == CLIENT_ID
+    assert addresses.catalogue == Catalogue(CARDS)
+
+
+def test_another_environments_ids_are_not_ours(emulator: Emulator) -> None:
+    emulator.register("/aistratus/production", "jobs-p", "https://sqs.test/p.fifo")
+
+    with pytest.raises(Misconfigured):
+        SsmRegistry(emulator.client("ssm"), "/aistratus/prod").read()
+
+
+def test_it_is_one_call_and_kept() -> None:
+    registry, stub, _ = stubbed()
+    with stub:
+        add_page(stub)
+        first = registry.read()
+        assert registry.read() is first
+        assert registry.read() is first
+
+
+def test_an_outage_is_survived_with_what_was_known() -> None:
+    registry, stub, now = stubbed()
+    with stub:
+        add_page(stub)
+        first = registry.read()
+        expire(registry)
+        stub.add_client_error("get_parameters_by_path", "InternalServerError")
+        assert registry.read() is first
+        assert registry.read() is first  # and it is not asked at once again
+
+        now[0] += PAUSE_AFTER_FAILURE_SECONDS + 1
+        add_page(stub, "jobs-new")
+        assert registry.read().table_name == "jobs-new"
+
+
+def test_an_outage_at_the_start_passes() -> None:
+    registry, stub, _ = stubbed()
+    with stub:
+        stub.add_client_error("get_parameters_by_path", "ThrottlingException")
+        with pytest.raises(Unavailable):
+            registry.read()
+        add_page(stub)
+        assert registry.read().table_name == "jobs"
+
+
+@pytest.mark.parametrize("missing", list(VALUES))
+def test_a_missing_id_is_named(missing: str) -> None:
+    values = {name: value for name, value in VALUES.items() if name != missing}
+
+    with pytest.raises(Misconfigured, match=f"/aistratus/dev/{missing}"):
+        read_addresses("/aistratus/dev", values)
+
+
+@pytest.mark.parametrize("models", ["", "no JSON", '{"v":1,"models":[]}', '{"v":9,"models":[]}'])
+def test_a_catalogue_that_names_no_model_is_refused(models: str) -> None:
+    with pytest.raises(Misconfigured, match="/models"):
+        read_addresses("/aistratus/dev", {**VALUES, "models": models})
+
+
+@pytest.mark.parametrize("environ", [{}, {"AISTRATUS_REGISTRY": ""}, {"AISTRATUS_REGISTRY": "dev"}])
+def test_without_a_registry_it_does_not_start(environ: dict[str, str]) -> None:
+    with pytest.raises(RouterError, match=r"AISTRATUS_REGISTRY .*\."):
+        Settings.from_environment(environ)
+
+
+def test_only_what_is_registered_is_wanted() -> None:
+    assert set(VALUES) <= {parameter.value for parameter in Parameter}
+
+
+def stubbed() -> tuple[SsmRegistry, Stubber, list[float]]:
+    session = boto3.Session("test", "test", region_name="eu-central-1")
+    client = session.client("ssm")
+    now = [1000.0]
+    return SsmRegistry(client, "/aistratus/dev", lambda: now[0]), Stubber(client), now
+
+
+def add_page(stub: Stubber, table_name: str = "jobs") -> None:
+    values = {**VALUES, "jobs/table_name": table_name}
+    parameters = [
+        {"Name": f"/aistratus/dev/{name}", "Value": value} for name, value in values.items()
+    ]
+    wanted: dict[str, Any] = {
+        "Path": "/aistratus/dev",
+        "Recursive": True,
+        "WithDecryption": False,
+        "MaxResults": 10,
+    }
+    stub.add_response("get_parameters_by_path", {"Parameters": parameters}, wanted)
+
+
+def expire(registry: SsmRegistry) -> None:
+    registry._provider.store.clear()
