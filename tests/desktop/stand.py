@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -236,7 +236,7 @@ class Stand:
         return RedirectResponse(f"{query['redirect_uri']}?{back}", 303)
 
     async def token(self, request: Request) -> Response:
-        form = {key: str(value) for key, value in (await request.form()).items()}
+        form = dict(parse_qsl((await request.body()).decode()))
         self.login_forms.append(form)
         if form["grant_type"] == "refresh_token":
             if not self.refresh_is_good:
@@ -254,7 +254,7 @@ class Stand:
         return JSONResponse({**self._tokens(), "refresh_token": "refresh-1"})
 
     async def revoke(self, request: Request) -> Response:
-        form = {key: str(value) for key, value in (await request.form()).items()}
+        form = dict(parse_qsl((await request.body()).decode()))
         self.login_forms.append(form)
         return Response()
 

@@ -6,6 +6,7 @@ known by a cookie.
 """
 
 import argparse
+import hashlib
 import html
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -20,11 +21,11 @@ import flet as ft
 import flet_web.fastapi  # type: ignore[import-untyped]  # has no types of its own
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aistratus_desktop.browsers import SIGN_IN_SECONDS, Browsers
 from aistratus_desktop.gateway import GatewayError, SignInNeeded
@@ -40,6 +41,19 @@ CALLBACK_PATH: Final = "/callback"
 # A page that nobody looks at any more is kept this long, for a browser that comes back.
 PAGE_SECONDS: Final = 300
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "[::1]")
+
+# The page is Flet's: its scripts stand in the page, and its engine is WebAssembly. Whatever it,
+# or an answer that it shows, would load from elsewhere stays out.
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
+        "base-uri 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 # Which browser a websocket belongs to: set by the doorkeeper, read when its page is made.
 _session_id: ContextVar[str] = ContextVar("session_id", default="")
@@ -70,11 +84,14 @@ class Doorkeeper:
             if host != self._host or headers.get("origin") != self._public_url:
                 await _refuse_websocket(receive, send)
                 return
-            _session_id.set(cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, ""))
-        elif host != self._host:
+            session_id = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
+            _session_id.set(session_id)
+            await self._app(_bound_to(session_id, scope), receive, send)
+            return
+        if host != self._host:
             await self._elsewhere(host, scope)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _with_headers(send))
 
     def _elsewhere(self, host: str, scope: Scope) -> Response:
         port = urlsplit(self._public_url).port
@@ -85,6 +102,36 @@ class Doorkeeper:
             path = scope["path"] + (f"?{query}" if query else "")
             return RedirectResponse(self._public_url + path, status_code=307)
         return _page(f"This Aistratus is at {self._public_url}.", self._public_url, status=421)
+
+
+def _bound_to(session_id: str, scope: Scope) -> Scope:
+    """The websocket of this browser, such that Flet takes up only pages of this browser.
+
+    A tab that comes back names the page that it showed before, and Flet finds it by that name,
+    the address and the user agent. With the session in the latter, a page never outlives its
+    sign-in or sign-out, and nobody takes up the page of another by its name.
+    """
+    mark = hashlib.sha256(session_id.encode()).hexdigest()
+    headers = [
+        (name, value + b" " + mark.encode() if name == b"user-agent" else value)
+        for name, value in scope["headers"]
+    ]
+    if not any(name == b"user-agent" for name, _ in headers):
+        headers.append((b"user-agent", mark.encode()))
+    return {**scope, "headers": headers}
+
+
+def _with_headers(send: Send) -> Send:
+    """A `send` that adds what every answer of this server should say."""
+
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return with_headers
 
 
 async def _refuse_websocket(receive: Receive, send: Send) -> None:

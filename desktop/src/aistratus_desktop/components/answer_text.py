@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import flet as ft
 
-from aistratus_desktop.components.theme import BODY_SIZE, LINE_HEIGHT
+from aistratus_desktop.components.theme import body_style
 
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -29,16 +29,15 @@ def is_web_address(url: str) -> bool:
 
 @ft.component
 def AnswerText(text: str) -> ft.Control:
-    """Selectable Markdown; links open in a new tab, and only those that lead to web pages."""
+    """Markdown; links open in a new tab, and only those that lead to web pages."""
 
     async def follow(event: ft.Event[ft.Markdown]) -> None:
         if is_web_address(str(event.data)):
             await ft.UrlLauncher().launch_url(str(event.data), web_only_window_name="_blank")
 
-    body = ft.TextStyle(size=BODY_SIZE, height=LINE_HEIGHT)
+    body = body_style()
     return ft.Markdown(
         without_images(text),
-        selectable=True,
         extension_set=ft.MarkdownExtensionSet.GITHUB_FLAVORED,
         code_theme=ft.MarkdownCodeTheme.ATOM_ONE_DARK,
         md_style_sheet=ft.MarkdownStyleSheet(

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import flet as ft
 
+from aistratus_desktop.components.icon_button import icon_button
 from aistratus_desktop.state import NextStep, Trouble
 
 
@@ -26,9 +27,7 @@ def Banner(
             live_region=True,
             container=True,
             expand=True,
-            content=ft.Text(
-                trouble.sentence, size=14, color=ft.Colors.ON_ERROR_CONTAINER, selectable=True
-            ),
+            content=ft.Text(trouble.sentence, size=14, color=ft.Colors.ON_ERROR_CONTAINER),
         ),
     ]
     if step:
@@ -41,11 +40,11 @@ def Banner(
         )
     if dismiss:
         row.append(
-            ft.IconButton(
+            icon_button(
                 ft.Icons.CLOSE,
-                icon_size=18,
-                icon_color=ft.Colors.ON_ERROR_CONTAINER,
-                tooltip="Dismiss",
+                "Dismiss",
+                size=18,
+                color=ft.Colors.ON_ERROR_CONTAINER,
                 on_click=dismiss,
             )
         )

@@ -36,7 +36,6 @@ def _question(text: str) -> ft.Control:
                     margin=ft.Margin.only(left=QUESTION_INDENT),
                     content=ft.Text(
                         text,
-                        selectable=True,
                         style=body_style(color=ft.Colors.ON_PRIMARY_CONTAINER),
                     ),
                 ),
@@ -96,6 +95,6 @@ def _note(
         vertical_alignment=ft.CrossAxisAlignment.CENTER,
         controls=[
             ft.Icon(icon, size=16, color=color),
-            ft.Text(text, size=13.5, color=color, expand=True, selectable=True),
+            ft.Text(text, size=13.5, color=color, expand=True),
         ],
     )

@@ -75,7 +75,7 @@ def Messages(chat: Chat) -> ft.Control:
         if event.event_type in (ft.ScrollType.USER, ft.ScrollType.UPDATE):
             set_at_end(event.pixels >= event.max_scroll_extent - NEAR_END)
 
-    return ft.ListView(
+    messages = ft.ListView(
         expand=True,
         auto_scroll=at_end,
         scroll_interval=100,
@@ -96,6 +96,7 @@ def Messages(chat: Chat) -> ft.Control:
             for bubble in chat.bubbles
         ],
     )
+    return ft.SelectionArea(messages, expand=True)
 
 
 def _centred(

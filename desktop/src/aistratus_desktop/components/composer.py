@@ -4,11 +4,14 @@ from collections.abc import Awaitable, Callable
 
 import flet as ft
 
+from aistratus_desktop.components.icon_button import icon_button
 from aistratus_desktop.components.theme import BODY_SIZE
-from aistratus_desktop.components.typed import keyed, once
+from aistratus_desktop.components.typed import once
 from aistratus_desktop.state import Chat, Draft, Phase
 
 MAX_LINES = 8
+# The button is lower than the field's one line, and stays beside its last.
+_BUTTON_MARGIN = ft.Margin.only(bottom=4)
 
 
 @ft.component
@@ -22,9 +25,7 @@ def Composer(chat: Chat, draft: Draft) -> ft.Control:
             vertical_alignment=ft.CrossAxisAlignment.END,
             spacing=8,
             controls=[
-                keyed(f"prompt-{draft.generation}", _PROMPT_FIELD)(
-                    draft.initial, draft.typed, chat.send
-                ),
+                _PROMPT_FIELD(draft.initial, draft.generation, draft.typed, chat.send),
                 _button(chat),
             ],
         ),
@@ -33,9 +34,12 @@ def Composer(chat: Chat, draft: Draft) -> ft.Control:
 
 @ft.component
 def PromptField(
-    initial: str, typed: Callable[[str], None], send: Callable[[], Awaitable[None]]
+    initial: str,
+    generation: int,  # noqa: ARG001  # only to be drawn anew when it changes
+    typed: Callable[[str], None],
+    send: Callable[[], Awaitable[None]],
 ) -> ft.Control:
-    """The field. It is drawn once for each generation of the draft, and never written into."""
+    """The field. It is drawn once for each generation of the draft, and not while one types."""
 
     def changed(event: ft.Event[ft.TextField]) -> None:
         typed(str(event.data or ""))
@@ -43,7 +47,7 @@ def PromptField(
     async def submitted() -> None:
         await send()
 
-    return ft.TextField(
+    field = ft.TextField(
         value=initial,
         hint_text="Ask anything",
         multiline=True,
@@ -58,6 +62,7 @@ def PromptField(
         on_change=changed,
         on_submit=submitted,
     )
+    return ft.Semantics(content=field, label="Prompt", expand=True)
 
 
 _PROMPT_FIELD = once(PromptField)
@@ -65,19 +70,21 @@ _PROMPT_FIELD = once(PromptField)
 
 def _button(chat: Chat) -> ft.Control:
     if chat.phase in (Phase.IDLE, Phase.LOADING):
-        return ft.IconButton(
+        return icon_button(
             ft.Icons.ARROW_UPWARD_ROUNDED,
-            tooltip="Send",
+            "Send",
             disabled=not chat.can_send,
             style=_style(ft.Colors.PRIMARY, ft.Colors.ON_PRIMARY),
             on_click=chat.send,
+            margin=_BUTTON_MARGIN,
         )
-    return ft.IconButton(
+    return icon_button(
         ft.Icons.STOP_ROUNDED,
-        tooltip="Stop",
+        "Stop",
         disabled=not chat.can_stop,
         style=_style(ft.Colors.INVERSE_SURFACE, ft.Colors.ON_INVERSE_SURFACE),
         on_click=chat.stop,
+        margin=_BUTTON_MARGIN,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import flet as ft
 
 from aistratus_desktop.components.chat_view import ChatView
+from aistratus_desktop.components.icon_button import icon_button
 from aistratus_desktop.components.layout import use_is_wide
 from aistratus_desktop.components.sidebar import Sidebar
 from aistratus_desktop.components.typed import keyed
@@ -55,9 +56,9 @@ def _bar(app: App, show: Callable[[], None]) -> ft.Control:
         padding=ft.Padding.symmetric(horizontal=4, vertical=4),
         content=ft.Row(
             controls=[
-                ft.IconButton(ft.Icons.MENU, tooltip="Show chats", on_click=show),
+                icon_button(ft.Icons.MENU, "Show chats", on_click=show),
                 ft.Text("Aistratus", size=17, weight=ft.FontWeight.W_600, expand=True),
-                ft.IconButton(ft.Icons.EDIT_OUTLINED, tooltip="New chat", on_click=app.chat.new),
+                icon_button(ft.Icons.EDIT_OUTLINED, "New chat", on_click=app.chat.new),
             ]
         ),
     )

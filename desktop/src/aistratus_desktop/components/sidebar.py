@@ -6,6 +6,7 @@ import flet as ft
 
 from aistratus_desktop.components.banner import Banner
 from aistratus_desktop.components.brand import Brand
+from aistratus_desktop.components.icon_button import icon_button
 from aistratus_desktop.components.theme import SIDEBAR_WIDTH
 from aistratus_desktop.components.typed import keyed
 from aistratus_desktop.gateway import ConversationSummary
@@ -42,7 +43,7 @@ def Sidebar(app: App, chat: Chat, history: History, close: Callable[[], None]) -
                 ft.Text("Aistratus", size=19, weight=ft.FontWeight.W_600),
             ],
         ),
-        ft.FilledTonalButton("New chat", icon=ft.Icons.EDIT_OUTLINED, on_click=new),
+        ft.FilledTonalButton("New chat", icon=ft.Icons.EDIT_OUTLINED, height=42, on_click=new),
     ]
     if history.trouble:
         rows.append(Banner(history.trouble, again))
@@ -107,26 +108,34 @@ def ConversationRow(
         content=ft.Row(
             spacing=0,
             controls=[
-                ft.Container(
+                ft.Semantics(
+                    container=True,
+                    button=True,
+                    selected=is_open,
                     expand=True,
-                    border_radius=12,
-                    padding=ft.Padding.symmetric(horizontal=12, vertical=10),
-                    ink=True,
-                    on_click=chosen,
-                    content=ft.Text(
-                        item.title or "Untitled",
-                        size=14,
-                        max_lines=1,
-                        overflow=ft.TextOverflow.ELLIPSIS,
-                        weight=ft.FontWeight.W_500 if is_open else None,
+                    content=ft.Container(
+                        border_radius=12,
+                        padding=ft.Padding.symmetric(horizontal=12, vertical=10),
+                        ink=True,
+                        on_click=chosen,
+                        content=ft.Text(
+                            item.title,
+                            size=14,
+                            max_lines=1,
+                            overflow=ft.TextOverflow.ELLIPSIS,
+                            weight=ft.FontWeight.W_500 if is_open else None,
+                        ),
                     ),
                 ),
-                ft.IconButton(
-                    ft.Icons.DELETE_OUTLINE,
-                    icon_size=18,
-                    icon_color=ft.Colors.ON_SURFACE_VARIANT,
-                    tooltip=f"Delete “{item.title}”",
-                    on_click=lambda: doom(item),
+                ft.Semantics(
+                    container=True,
+                    content=icon_button(
+                        ft.Icons.DELETE_OUTLINE,
+                        f"Delete “{item.title}”",
+                        size=18,
+                        color=ft.Colors.ON_SURFACE_VARIANT,
+                        on_click=lambda: doom(item),
+                    ),
                 ),
             ],
         ),

@@ -14,6 +14,7 @@ GAP: Final = 16
 RADIUS: Final = 18
 BODY_SIZE: Final = 15.5
 LINE_HEIGHT: Final = 1.5
+LETTER_SPACING: Final = 0.1
 
 
 def dress(page: ft.Page) -> None:
@@ -27,4 +28,6 @@ def dress(page: ft.Page) -> None:
 
 def body_style(*, color: str | None = None) -> ft.TextStyle:
     """The style of what is read at length."""
-    return ft.TextStyle(size=BODY_SIZE, height=LINE_HEIGHT, color=color)
+    return ft.TextStyle(
+        size=BODY_SIZE, height=LINE_HEIGHT, letter_spacing=LETTER_SPACING, color=color
+    )

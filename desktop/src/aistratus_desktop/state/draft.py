@@ -8,11 +8,11 @@ import flet as ft
 @ft.observable
 @dataclass(eq=False)
 class Draft:
-    """The text, and which field it is typed into.
+    """The text, and what the app last put there itself.
 
-    A person types faster than a change travels to the app and back. So the app never writes
-    into a field that is being typed in: to put other text there (or none, after sending), it
-    asks for a new field, the next `generation`, that begins with `initial`.
+    A person types faster than a change travels to the app and back: a field that is drawn anew
+    at every key loses letters. So it is drawn only when the app puts other text there (or none,
+    after sending): `initial`, and another `generation`.
     """
 
     text: str = ""

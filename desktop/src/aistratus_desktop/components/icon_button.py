@@ -1,0 +1,27 @@
+"""Buttons that are pictures: each has a name, for a pointer that rests and for a screen reader."""
+
+from collections.abc import Awaitable, Callable
+
+import flet as ft
+
+
+def icon_button(
+    icon: ft.IconData,
+    name: str,
+    *,
+    on_click: Callable[[], Awaitable[None] | None],
+    size: float = 24,
+    color: ft.Colors | None = None,
+    disabled: bool = False,
+    style: ft.ButtonStyle | None = None,
+    margin: ft.Margin | None = None,
+) -> ft.IconButton:
+    """A button with a picture. The name is the picture's label, so that the button has it."""
+    return ft.IconButton(
+        ft.Icon(icon, size=size, color=color, semantics_label=name),
+        tooltip=ft.Tooltip(name, exclude_from_semantics=True),
+        disabled=disabled,
+        style=style,
+        margin=margin,
+        on_click=on_click,
+    )
