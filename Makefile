@@ -51,6 +51,26 @@ format: setup ## Formats the code, and fixes what ruff can fix
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+.PHONY: openapi
+openapi: setup ## Writes docs/openapi.json from the router's code
+	$(PY) -m aistratus_router.openapi docs/openapi.json
+
+.PHONY: router.zip
+router.zip: setup ## Packs the router for Lambda (Python 3.13 on arm64), into dist
+	@tools/setup router-zip
+
+.PHONY: bench
+bench: setup ## Measures the router, and the way of a token through all parts
+	$(PY) router/bench.py
+	$(PY) -m aistratus_local.latency
+
+.PHONY: standin
+standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)
+	@tools/setup setup dev --quiet
+	@test -x build/standin/bin/python || .venv/bin/python -m venv build/standin
+	build/standin/bin/python -m pip install -q -r local/standin/recipe/requirements.txt
+	PYTHONPATH=local/standin/recipe build/standin/bin/python -m standin_recipe $(ARGS)
+
 .PHONY: lock
 lock: ## Compiles requirements/*.txt from the pyproject.toml files (UPGRADE=1: to the newest)
 	@test -x .venv/bin/uv || tools/setup setup dev
