@@ -35,32 +35,38 @@ setup: ## Everything for work on the code, into .venv
 	@tools/setup setup dev
 
 .PHONY: test
-test: setup ## Every check and every test (ARGS="-k fence" picks some)
+test: ## Every check and every test (ARGS="-k fence" picks some)
+	@tools/setup setup dev --quiet
 	@tools/setup debian
 	@$(MAKE) lint
 	$(PY) -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup ## ruff and mypy --strict
+lint: ## ruff and mypy --strict
+	@tools/setup setup dev --quiet
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 .PHONY: format
-format: setup ## Formats the code, and fixes what ruff can fix
+format: ## Formats the code, and fixes what ruff can fix
+	@tools/setup setup dev --quiet
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
 .PHONY: openapi
-openapi: setup ## Writes docs/openapi.json from the router's code
+openapi: ## Writes docs/openapi.json from the router's code
+	@tools/setup setup dev --quiet
 	$(PY) -m aistratus_router.openapi docs/openapi.json
 
 .PHONY: router.zip
-router.zip: setup ## Packs the router for Lambda (Python 3.13 on arm64), into dist
+router.zip: ## Packs the router for Lambda (Python 3.13 on arm64), into dist
+	@tools/setup setup dev --quiet
 	@tools/setup router-zip
 
 .PHONY: bench
-bench: setup ## Measures the router, and the way of a token through all parts
+bench: ## Measures the router, and the way of a token through all parts
+	@tools/setup setup dev --quiet
 	$(PY) router/bench.py
 	$(PY) -m aistratus_local.latency
 
@@ -75,6 +81,7 @@ standin: ## Trains the stand-in model again (half an hour; PyTorch goes into bui
 lock: ## Compiles requirements/*.txt from the pyproject.toml files (UPGRADE=1: to the newest)
 	@test -x .venv/bin/uv || tools/setup setup dev
 	@tools/setup lock
+	@tools/setup setup dev
 
 .PHONY: clean
 clean: ## Removes .venv and all that was made here; keeps the caches in your home

@@ -16,8 +16,8 @@ from housekeeping.process import run
 from housekeeping.requirements import Pin, read_pins
 from support.tree import tracked
 
-NOTHING_TO_DO_SECONDS = 1.0
-"""A quiet machine takes a tenth of it."""
+NOTHING_TO_DO_SECONDS = 0.5
+"""A quiet machine takes a fifth of it."""
 
 SECOND_CLONE_SECONDS = 60.0
 """About a quarter of it on two quiet cores."""
@@ -132,15 +132,15 @@ def test_somebody_elses_folder_is_not_deleted(
 
 
 def test_nothing_changed_costs_nothing() -> None:
-    began = time.monotonic()
-    done = subprocess.run(
-        [ROOT / "tools" / "setup", "setup", "demo", "--quiet"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert time.monotonic() - began < NOTHING_TO_DO_SECONDS
-    assert done.stdout + done.stderr == ""
+    command = [ROOT / "tools" / "setup", "setup", "demo", "--quiet"]
+    subprocess.run(command, capture_output=True, check=True)
+    seconds = []
+    for _ in range(3):
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds.append(time.monotonic() - began)
+        assert done.stdout + done.stderr == ""
+    assert min(seconds) < NOTHING_TO_DO_SECONDS
 
 
 def test_a_second_clone_is_ready_in_seconds_and_without_the_network(clone: Path) -> None:
