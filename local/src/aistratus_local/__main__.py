@@ -1,0 +1,22 @@
+"""`python -m aistratus_local demo|ask …`."""
+
+import sys
+
+
+def main() -> int:
+    """Hand over to the command; what it needs is imported only then."""
+    command, arguments = sys.argv[1:2], sys.argv[2:]
+    if command == ["demo"]:
+        from aistratus_local.demo import main as demo  # noqa: PLC0415
+
+        return demo(arguments)
+    if command == ["ask"]:
+        from aistratus_local.ask import main as ask  # noqa: PLC0415
+
+        return ask(arguments)
+    sys.stderr.write("Say `demo` or `ask`: python -m aistratus_local demo --help\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

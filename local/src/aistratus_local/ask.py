@@ -1,0 +1,98 @@
+"""`python -m aistratus_local ask "…"`: one question, one answer, in the terminal.
+
+Uses the demo that runs here; without one it starts the system for this question.
+"""
+
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from aistratus_desktop.ask import ask as ask_gateway
+from aistratus_desktop.gateway import GatewayClient
+from aistratus_desktop.signin import ManagedLogin
+from aistratus_desktop.tokens import Tokens
+from aistratus_local.console import Console
+from aistratus_local.errors import LocalError
+from aistratus_local.models import STANDIN, local_model, model_id
+from aistratus_local.options import Options, read_options
+from aistratus_local.ports import Ports
+from aistratus_local.signin import sign_in
+from aistratus_local.stack import StackSettings, running
+from aistratus_local.state import StackState, find_running, state_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask; returns the exit code."""
+    console = Console(sys.stderr)
+    try:
+        options = read_options("ask", sys.argv[1:] if arguments is None else arguments)
+        return asyncio.run(_ask(options, console))
+    except LocalError as error:
+        console.say(str(error))
+        return 1
+
+
+async def _ask(options: Options, console: Console) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    if not options.prompt.strip():
+        raise LocalError('Say what to ask: make ask PROMPT="What is Aistratus?"')
+    found = find_running(state_folder(options.ports.gateway))
+    if found is not None:
+        if options.model != STANDIN and found.model != model_id(options.model):
+            raise LocalError(
+                f"The demo that runs here answers with {found.model}. Stop it first, or ask "
+                "without MODEL."
+            )
+        return await _put(found, options, stop)
+    model = await asyncio.to_thread(local_model, options.model, console)
+    # Beside whatever else runs: any free ports, a folder of its own.
+    folder = Path(tempfile.mkdtemp(prefix="aistratus-ask-"))
+    settings = StackSettings(Ports(0, 0, 0, 0), model, folder, with_app=False)
+    console.working("Starting the system for this question")
+    async with running(settings, lambda what, _: console.working(f"{what} is there")) as stack:
+        starting = asyncio.create_task(stack.start())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return 130
+        stopping.cancel()
+        console.clear()
+        code = await _put(starting.result(), options, stop)
+    # Not after an error: its sentence names a log in there.
+    shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+async def _put(state: StackState, options: Options, stop: asyncio.Event) -> int:
+    """Sign in as the demo's user, and put the question."""
+    login = ManagedLogin(state.login_url, state.client_id)
+    tokens = Tokens(login)
+    try:
+        tokens.sign_in(await sign_in(state.login_url, state.client_id, state.user, state.password))
+        async with GatewayClient(state.api_url, tokens) as client:
+            return int(
+                await ask_gateway(
+                    options.prompt,
+                    client,
+                    sys.stdout,
+                    sys.stderr,
+                    as_json=options.as_json,
+                    stop=stop,
+                )
+            )
+    finally:
+        await tokens.sign_out()
+        await login.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What `demo` and `ask` can be told, on the command line or by `make` through the environment."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aistratus_local.models import STANDIN, check_choice
+from aistratus_local.ports import VARIABLES, Ports, port_of
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices that were made."""
+
+    model: str
+    ports: Ports
+    with_app: bool = True
+    with_browser: bool = True
+    prompt: str = ""
+    as_json: bool = False
+
+
+def read_options(
+    command: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Options:
+    """The options of `demo` or `ask`; raises a `LocalError` for a wrong model or port."""
+    environment = os.environ if environment is None else environment
+    parser = argparse.ArgumentParser(prog=f"aistratus_local {command}")
+    parser.add_argument("--model", default=environment.get("MODEL") or STANDIN)
+    for name, variable in VARIABLES.items():
+        default = environment.get(variable) or str(getattr(Ports(), name))
+        parser.add_argument(f"--{name}-port", default=default, metavar="PORT")
+    if command == "demo":
+        parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
+        parser.add_argument("--no-app", action="store_true", help="only what is behind the API")
+    else:
+        parser.add_argument("prompt", nargs="?", default=environment.get("PROMPT", ""))
+        parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
+    chosen = parser.parse_args(arguments)
+    ports = {
+        name: port_of(getattr(chosen, f"{name}_port"), variable)
+        for name, variable in VARIABLES.items()
+    }
+    return Options(
+        model=check_choice(chosen.model),
+        ports=Ports(**ports),
+        with_app=not getattr(chosen, "no_app", False),
+        with_browser=not getattr(chosen, "no_browser", False),
+        prompt=getattr(chosen, "prompt", ""),
+        as_json=getattr(chosen, "json", False),
+    )

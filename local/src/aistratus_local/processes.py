@@ -1,0 +1,201 @@
+"""One process of the system: started, awaited, kept up or mourned, and stopped for certain."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aistratus_local.errors import LocalError
+
+PROBE_PERIOD_SECONDS: Final = 0.02
+# What systemd does for the services on an instance: Restart=, RestartSec=, StartLimit….
+RESTART_PAUSE_SECONDS: Final = 0.5
+MAX_RESTARTS: Final = 5
+RESTART_WINDOW_SECONDS: Final = 60.0
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+Address = tuple[str, int] | Path
+
+
+class ProcessFailed(LocalError):
+    """A part ended, or did not come up; the text names its log and repeats the last line."""
+
+    def __init__(self, name: str, what: str, log: Path) -> None:
+        super().__init__(f"The {name} {what}. Its log is {log}{_last_line(log)}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How to run one process.
+
+    `address` is where it answers when it is ready; None if nobody asks. `restarts`: when it dies
+    it is started again, as systemd would; otherwise its death is the whole system's.
+    """
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    address: Address | None = None
+    restarts: bool = False
+    ready_seconds: float = 60.0
+    stop_seconds: float = 5.0
+
+
+class Child:
+    """A `Part` that runs."""
+
+    def __init__(self, part: Part, on_failure: Callable[[ProcessFailed], None]) -> None:
+        self.part = part
+        self.restarts = 0
+        self._on_failure = on_failure
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        process = self._process
+        return process.pid if process and process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start it and look after it from here on."""
+        self.part.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.part.log.unlink(missing_ok=True)
+        await self._spawn()
+        self._watch = asyncio.create_task(self._keep())
+
+    async def until_ready(self) -> None:
+        """Return once it answers at its address; raises `ProcessFailed`."""
+        address = self.part.address
+        if address is None:
+            return
+        deadline = time.monotonic() + self.part.ready_seconds
+        while not await _answers(address):
+            if self._watch is None or self._watch.done():
+                raise self._failure("ended while it was starting")
+            if time.monotonic() > deadline:
+                raise self._failure(f"was not ready after {self.part.ready_seconds:.0f} seconds")
+            await asyncio.sleep(PROBE_PERIOD_SECONDS)
+
+    async def stop(self) -> None:
+        """SIGTERM, then after a while SIGKILL; returns when it is gone."""
+        self._is_stopping = True
+        if self._watch is not None:  # first of all: it must not start the part again
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self.pid is not None:
+            self._signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(self.part.stop_seconds):
+                    await self._ended()
+            except TimeoutError:
+                self._signal(signal.SIGKILL)
+                await self._ended()
+
+    def kill(self) -> None:
+        """No more patience."""
+        self._is_stopping = True
+        self._signal(signal.SIGKILL)
+
+    async def _spawn(self) -> None:
+        with self.part.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.part.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(self.part.environment),
+                cwd=self.part.log.parent,
+                # Ctrl-C at the terminal is for the supervisor alone: it stops the rest in order.
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
+
+    async def _keep(self) -> None:
+        """Wait for its end, over and over; report the one that cannot be mended."""
+        ends: deque[float] = deque(maxlen=MAX_RESTARTS)
+        while True:
+            code = await self._ended()
+            if self._is_stopping:
+                return
+            now = time.monotonic()
+            is_hopeless = len(ends) == MAX_RESTARTS and now - ends[0] < RESTART_WINDOW_SECONDS
+            # Codes 2 and 3 say that starting again with the same settings is of no use.
+            if not self.part.restarts or is_hopeless or code in (2, 3):
+                self._on_failure(self._failure(f"ended unexpectedly ({_describe(code)})"))
+                return
+            ends.append(now)
+            self.restarts += 1
+            await asyncio.sleep(RESTART_PAUSE_SECONDS)
+            await self._spawn()
+
+    async def _ended(self) -> int:
+        assert self._process is not None, "start() comes first"  # noqa: S101
+        return await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the part and what it started, which is in a session of its own."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                if number is signal.SIGKILL:
+                    os.killpg(self.pid, number)
+                else:
+                    os.kill(self.pid, number)
+
+    def _failure(self, what: str) -> ProcessFailed:
+        return ProcessFailed(self.part.name, what, self.part.log)
+
+
+async def _answers(address: Address) -> bool:
+    """Whether somebody accepts connections there."""
+    if isinstance(address, Path):
+        family, target = socket.AF_UNIX, str(address)
+    else:
+        family, target = socket.AF_INET, address  # type: ignore[assignment]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(probe, target)
+        except OSError:
+            return False
+    return True
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """What a child does before it is itself: ask the kernel to end it when its parent ends."""
+
+    def prepare() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it ended before the kernel was asked
+                os._exit(1)
+
+    return prepare
+
+
+def _describe(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return f"; its last line: {lines[-1][:300]}" if lines else "."

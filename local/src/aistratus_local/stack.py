@@ -1,0 +1,242 @@
+"""The whole system on this machine, part by part; what `make demo` and `make ask` start."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from aistratus_contracts.models import Catalogue
+from aistratus_contracts.registry import REGISTRY_VARIABLE
+from aistratus_local import state
+from aistratus_local.models import LocalModel
+from aistratus_local.ports import HOST, Ports, claim
+from aistratus_local.processes import Address, Child, Part, ProcessFailed
+from aistratus_local.provision import (
+    REGION,
+    REGISTRY_PREFIX,
+    Addresses,
+    Provisioned,
+    User,
+    aws_environment,
+    loopback_origins,
+    provision,
+)
+from aistratus_local.state import StackState
+
+DEMO_USER: Final = "demo"
+# What a drain may take: the worker commits, gives its messages back and leaves.
+WORKER_STOP_SECONDS: Final = 10.0
+# Real weights are verified and read before the engine listens.
+ENGINE_READY_SECONDS: Final = 180.0
+
+# Called when a step is done: what, and after how many seconds.
+Report = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """What to start, and where."""
+
+    ports: Ports
+    model: LocalModel
+    state_dir: Path
+    with_app: bool = True
+
+
+class Stack:
+    """Every process of the system. Use `running`."""
+
+    def __init__(self, settings: StackSettings, report: Report, socket_dir: Path) -> None:
+        self.settings = settings
+        self.failed: asyncio.Future[ProcessFailed] = asyncio.get_running_loop().create_future()
+        self.children: dict[str, Child] = {}
+        self._report = report
+        self._socket = socket_dir / "engine.sock"
+        self._logs = settings.state_dir / "logs"
+        self._urls = Addresses(
+            *(
+                f"http://{HOST}:{port}"
+                for port in (
+                    settings.ports.emulator,
+                    settings.ports.gateway,
+                    settings.ports.login,
+                    settings.ports.app,
+                )
+            )
+        )
+
+    async def start(self) -> StackState:
+        """Start all parts, each as soon as what it needs is there; raises `LocalError`."""
+        try:
+            return await self._start()
+        except BaseExceptionGroup as group:
+            raise _first_cause(group) from None
+
+    async def _start(self) -> StackState:
+        user = User(DEMO_USER, secrets.token_urlsafe(9), "demo@example.org")
+        async with asyncio.TaskGroup() as group:
+            engine = group.create_task(self._up(self._engine()))
+            made = await self._cloud(user)
+            state = StackState(
+                pid=os.getpid(),
+                model=self.settings.model.card.id,
+                app_url=self._urls.app_url if self.settings.with_app else "",
+                api_url=self._urls.api_url,
+                login_url=self._urls.login_url,
+                emulator_url=self._urls.emulator_url,
+                client_id=made.client_id,
+                pool_id=made.pool_id,
+                region=REGION,
+                user=user.name,
+                password=user.password,
+            )
+            self._write(state)
+            group.create_task(self._up(self._login(made, user)))
+            group.create_task(self._up(self._gateway(made)))
+            group.create_task(self._up(self._worker()))
+            if self.settings.with_app:
+                group.create_task(self._up(self._app()))
+            await engine
+        return state
+
+    async def stop(self) -> None:
+        """Stop all parts: first what works on jobs, last what keeps them."""
+        for names in (("worker", "app"), ("engine", "gateway"), ("login", "emulator")):
+            found = [self.children[name] for name in names if name in self.children]
+            await asyncio.gather(*(child.stop() for child in found))
+
+    def kill(self) -> None:
+        """End all parts at once."""
+        for child in self.children.values():
+            child.kill()
+
+    async def _cloud(self, user: User) -> Provisioned:
+        await self._up(self._emulator())
+        began = time.monotonic()
+        catalogue = Catalogue((self.settings.model.card,))
+        made = await asyncio.to_thread(provision, self._urls, catalogue, [user])
+        self._report("table, queues, user pool, registry", time.monotonic() - began)
+        return made
+
+    def _write(self, found: StackState) -> None:
+        state.write(self.settings.state_dir, found)
+
+    async def _up(self, part: Part) -> None:
+        """Start a part and wait until it answers."""
+        began = time.monotonic()
+        child = self.children[part.name] = Child(part, self._mourn)
+        await child.start()
+        await child.until_ready()
+        self._report(part.name, time.monotonic() - began)
+
+    def _mourn(self, failure: ProcessFailed) -> None:
+        if not self.failed.done():
+            self.failed.set_result(failure)
+
+    # --- the parts ------------------------------------------------------------------------
+
+    def _emulator(self) -> Part:
+        port = self.settings.ports.emulator
+        return self._part("emulator", "aistratus_local.emulator", port, "--port", str(port))
+
+    def _login(self, made: Provisioned, user: User) -> Part:
+        port = self.settings.ports.login
+        arguments = ("--port", str(port), "--pool-id", made.pool_id)
+        part = self._part("login", "aistratus_local.login", port, *arguments)
+        shown = {"AISTRATUS_DEMO_USER": user.name, "AISTRATUS_DEMO_PASSWORD": user.password}
+        return replace(part, environment={**part.environment, **shown})
+
+    def _gateway(self, made: Provisioned) -> Part:
+        port = self.settings.ports.gateway
+        arguments = ["--port", str(port), "--issuer", made.issuer, "--client-id", made.client_id]
+        for origin in loopback_origins(self._urls.app_url):
+            arguments += ["--allow-origin", origin]
+        return self._part("gateway", "aistratus_local.gateway", port, *arguments)
+
+    def _engine(self) -> Part:
+        model = self.settings.model
+        environment = {
+            "AISTRATUS_ENGINE_SOCKET": str(self._socket),
+            "AISTRATUS_MODEL_FILE": str(model.path),
+            "AISTRATUS_MODEL_SHA256": model.sha256,
+        }
+        if model.engine_threads:
+            environment["AISTRATUS_ENGINE_THREADS"] = str(model.engine_threads)
+        part = self._part("engine", "aistratus_daemon.engine", self._socket)
+        return replace(
+            part,
+            environment={**part.environment, **environment},
+            restarts=True,
+            ready_seconds=ENGINE_READY_SECONDS,
+        )
+
+    def _worker(self) -> Part:
+        part = self._part("worker", "aistratus_daemon.worker", None)
+        return replace(
+            part,
+            environment={**part.environment, "AISTRATUS_ENGINE_SOCKET": str(self._socket)},
+            restarts=True,
+            stop_seconds=WORKER_STOP_SECONDS,
+        )
+
+    def _app(self) -> Part:
+        port = self.settings.ports.app
+        part = self._part("app", "aistratus_desktop.web", port, "--port", str(port))
+        public = {"AISTRATUS_ENV_FILE": str(self.settings.state_dir / state.PUBLIC_FILE)}
+        return replace(part, environment={**part.environment, **public})
+
+    def _part(self, name: str, module: str, address: Address | int | None, *more: str) -> Part:
+        environment = clean_environment(os.environ)
+        environment |= aws_environment(self._urls.emulator_url)
+        environment[REGISTRY_VARIABLE] = REGISTRY_PREFIX
+        return Part(
+            name,
+            (sys.executable, "-P", "-m", module, *more),
+            environment,
+            self._logs / f"{name}.log",
+            (HOST, address) if isinstance(address, int) else address,
+        )
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What went wrong first, out of what went wrong together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The person's environment, less what would reach into the system."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("AWS_", "AISTRATUS_", "MOTO_", "POWERTOOLS_"))
+        and name not in ("PROMPT", "MODEL")
+    }
+    # Everything is on loopback; a proxy has no business there.
+    return {**kept, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+
+
+@asynccontextmanager
+async def running(settings: StackSettings, report: Report) -> AsyncIterator[Stack]:
+    """A system that is about to start, and is gone for certain at the end of the block."""
+    with state.held(settings.state_dir):
+        claimed = replace(settings, ports=claim(settings.ports))
+        # Socket paths may have 107 characters; a state folder is easily longer.
+        socket_dir = Path(tempfile.mkdtemp(prefix="aistratus-"))
+        stack = Stack(claimed, report, socket_dir)
+        try:
+            yield stack
+            await stack.stop()
+        finally:
+            stack.kill()
+            await stack.stop()
+            shutil.rmtree(socket_dir, ignore_errors=True)
