@@ -160,6 +160,7 @@ class Setup:
         packages = [f"python3.{sys.version_info.minor}-venv", "python3-venv"]
         if quietly(command, log=self.log, env={}):
             return
+        say("Python's venv module is not complete; trying to install it with apt …")
         if not (debian.install(packages) and quietly(command, log=self.log, env={})):
             raise HouseError(NO_VENV)
 
