@@ -132,7 +132,7 @@ def test_somebody_elses_folder_is_not_deleted(
 
 
 def test_nothing_changed_costs_nothing() -> None:
-    command = [ROOT / "tools" / "setup", "setup", "demo", "--quiet"]
+    command = [str(ROOT / "tools" / "setup"), "setup", "demo", "--quiet"]
     subprocess.run(command, capture_output=True, check=True)
     seconds = []
     for _ in range(3):
