@@ -144,9 +144,9 @@ class ManagedLogin:
                 status = response.status_code
         except httpx.HTTPError as error:
             raise _login_down() from error
-        if status == 429 or not 200 <= status < 500:
+        if status == 429 or status // 100 not in (2, 4):
             raise _login_down()
-        if status >= 300:
+        if status // 100 == 4:
             return None
         try:
             document = json.loads(text) if text else {}

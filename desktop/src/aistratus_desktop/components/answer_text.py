@@ -6,6 +6,15 @@ import flet as ft
 
 from aistratus_desktop.components.theme import body_style
 
+# What systems have; the last one is part of Flet's client itself, so that it is there in a
+# browser too.
+_MONOSPACE = [
+    "Menlo",
+    "Consolas",
+    "DejaVu Sans Mono",
+    "monospace",
+    "packages/flutter_math_fork/KaTeX_Typewriter",
+]
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
@@ -36,21 +45,48 @@ def AnswerText(text: str) -> ft.Control:
             await ft.UrlLauncher().launch_url(str(event.data), web_only_window_name="_blank")
 
     body = body_style()
+    block = ft.BoxDecoration(bgcolor=ft.Colors.SURFACE_CONTAINER, border_radius=10)
     return ft.Markdown(
         without_images(text),
         extension_set=ft.MarkdownExtensionSet.GITHUB_FLAVORED,
-        code_theme=ft.MarkdownCodeTheme.ATOM_ONE_DARK,
+        code_theme=_CODE_THEME,
+        code_style_sheet=ft.MarkdownStyleSheet(
+            code_text_style=_code_style(ft.Colors.ON_SURFACE),
+            codeblock_padding=14,
+            codeblock_decoration=block,
+        ),
         md_style_sheet=ft.MarkdownStyleSheet(
             p_text_style=body,
             list_bullet_text_style=body,
-            code_text_style=ft.TextStyle(
-                size=13.5, font_family="monospace", bgcolor=ft.Colors.SURFACE_CONTAINER_HIGHEST
+            code_text_style=_code_style(
+                ft.Colors.ON_SURFACE, bgcolor=ft.Colors.SURFACE_CONTAINER_HIGH
             ),
-            codeblock_padding=12,
-            codeblock_decoration=ft.BoxDecoration(
-                bgcolor=ft.Colors.SURFACE_CONTAINER_HIGHEST, border_radius=10
-            ),
+            codeblock_padding=14,
+            codeblock_decoration=block,
             block_spacing=12,
         ),
         on_tap_link=follow,
     )
+
+
+def _code_style(color: ft.Colors, *, bgcolor: ft.Colors | None = None) -> ft.TextStyle:
+    return ft.TextStyle(
+        size=14,
+        height=1.45,
+        color=color,
+        bgcolor=bgcolor,
+        font_family=_MONOSPACE[0],
+        font_family_fallback=_MONOSPACE[1:],
+    )
+
+
+# The colours of the theme, so that code is legible in the light and in the dark.
+_CODE_THEME = ft.MarkdownCustomCodeTheme(
+    keyword=_code_style(ft.Colors.PRIMARY),
+    built_in=_code_style(ft.Colors.PRIMARY),
+    title=_code_style(ft.Colors.SECONDARY),
+    string=_code_style(ft.Colors.TERTIARY),
+    number=_code_style(ft.Colors.TERTIARY),
+    literal=_code_style(ft.Colors.TERTIARY),
+    comment=_code_style(ft.Colors.OUTLINE),
+)

@@ -94,6 +94,7 @@ class Stand:
     login_forms: list[dict[str, str]] = field(default_factory=list)
     token_seconds: int = 3600
     refresh_is_good: bool = True
+    token_gate: asyncio.Event | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -173,7 +174,7 @@ class Stand:
             job.finish(JobState.CANCELLED, FinishReason.CANCELLED)
         return self._accepted(job)
 
-    async def conversations(self, request: Request) -> Response:
+    async def conversations(self, _request: Request) -> Response:
         seen: dict[str, dict[str, Any]] = {}
         for job in self.jobs.values():
             if job.conversation_id in self.deleted:
@@ -209,7 +210,7 @@ class Stand:
             }
         )
 
-    async def models(self, request: Request) -> Response:
+    async def models(self, _request: Request) -> Response:
         card = {
             "id": "standin",
             "title": "Stand-in",
@@ -222,7 +223,7 @@ class Stand:
 
     # --- the login --------------------------------------------------------------------------
 
-    async def authorize(self, request: Request) -> Response:
+    async def authorize(self, _request: Request) -> Response:
         """A page with a button, as a person would see it."""
         return HTMLResponse(
             "<form method=post><h1>Stand-in login</h1><button>Sign in as Ada</button></form>"
@@ -238,6 +239,8 @@ class Stand:
     async def token(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
         self.login_forms.append(form)
+        if self.token_gate:
+            await self.token_gate.wait()
         if form["grant_type"] == "refresh_token":
             if not self.refresh_is_good:
                 return JSONResponse({"error": "invalid_grant"}, 400)
@@ -338,7 +341,7 @@ def _words(prompt: str) -> Sequence[str]:
     if "long" in prompt.lower():
         return [f"{number} " for number in range(1, 400)]
     text = (
-        f"You asked: *{prompt}*\n\nAistratus is your **own language model**, on your own account:\n\n"
+        f"You asked: *{prompt}*\n\nAistratus is your **own language model**, on your account:\n\n"
         "- a GPU that is off until somebody asks,\n- wakes by itself,\n- streams the answer, "
         "and goes away again.\n\n```python\nprint('one command')\n```\n\nThat is `make demo`."
     )

@@ -1,0 +1,5 @@
+"""Where `flet run` and `flet build` begin."""
+
+from aistratus_desktop.main import run
+
+run()

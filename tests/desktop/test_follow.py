@@ -1,0 +1,182 @@
+"""A job's events as one unbroken stream, whatever the connection does."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import pytest
+
+from aistratus_contracts.event import Delta, Event, EventBody, StateChange, event_to_plain
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_desktop.gateway import GatewayClient, Pace, Unreachable, Unreadable
+from aistratus_desktop.gateway.client import PATIENCE_SECONDS
+from support.desktop_stand import Stand, event
+from support.scripted_http import HANG_UP, Answer, say, scripted_server
+
+pytestmark = pytest.mark.anyio
+
+BODIES: tuple[EventBody, ...] = (
+    StateChange(JobState.QUEUED),
+    StateChange(JobState.RUNNING),
+    Delta("Hello", (1,)),
+    Delta(" world", (2,)),
+    StateChange(JobState.SUCCEEDED, FinishReason.STOP),
+)
+LOG = [event(seq, body) for seq, body in enumerate(BODIES, 1)]
+
+
+class Tokens:
+    async def access_token(self) -> str:
+        return "access-1"
+
+    async def refresh(self) -> None:
+        raise AssertionError
+
+
+@dataclass
+class Time:
+    """A clock that only pauses move."""
+
+    now: float = 0.0
+    pauses: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def pace(self) -> Pace:
+        return Pace(sleep=self.sleep, chance=lambda: 1.0, clock=lambda: self.now)
+
+
+def page(first: int, last: int, *, done: bool | None = None) -> Answer:
+    """Events number `first` to `last`."""
+    events = LOG[first - 1 : last]
+    return say(
+        {
+            "job_id": "job-1",
+            "state": "running",
+            "events": [event_to_plain(item) for item in events],
+            "next_after": last,
+            "done": last == len(LOG) if done is None else done,
+        }
+    )
+
+
+async def follow(
+    *script: Answer, after: int = 0, time: Time | None = None
+) -> tuple[list[Event], list[str]]:
+    async with (
+        scripted_server(*script) as server,
+        GatewayClient(server.url, Tokens(), pace=(time or Time()).pace()) as client,
+    ):
+        seen = [item async for item in client.follow("job-1", after)]
+    return seen, [asked.path for asked in server.asked]
+
+
+async def test_every_event_comes_once_and_in_order() -> None:
+    seen, asked = await follow(page(1, 2), page(3, 3), page(4, 5))
+    assert seen == LOG
+    assert asked == [f"/jobs/job-1/events?after={n}&wait=20" for n in (0, 2, 3)]
+
+
+@pytest.mark.parametrize("after", range(len(LOG) + 1))
+async def test_it_goes_on_from_anywhere(after: int) -> None:
+    seen, _ = await follow(page(after + 1, len(LOG)), after=after)
+    assert seen == LOG[after:]
+
+
+async def test_a_broken_connection_is_taken_up_where_it_broke() -> None:
+    cut = Answer(page(3, 5).body, cut_after=50)
+    unavailable = say({"message": "Service Unavailable"}, 503)
+    time = Time()
+    seen, asked = await follow(page(1, 2), cut, HANG_UP, unavailable, page(3, 5), time=time)
+    assert seen == LOG
+    assert [path.split("after=")[1][0] for path in asked] == ["0", "2", "2", "2", "2"]
+    assert time.pauses == [0.25, 0.5, 1.0]
+
+
+async def test_the_server_may_ask_for_a_longer_pause() -> None:
+    time = Time()
+    seen, _ = await follow(say({}, 503, Retry_After="12"), page(1, 5), time=time)
+    assert seen == LOG
+    assert time.pauses == [12.0]
+
+
+async def test_an_event_that_is_told_twice_is_seen_once() -> None:
+    seen, _ = await follow(page(1, 3), page(2, 4), page(1, 5))
+    assert seen == LOG
+
+
+async def test_a_hole_is_an_error_and_not_a_silence() -> None:
+    with pytest.raises(Unreadable, match="event 3 of the job is missing"):
+        await follow(page(1, 2), page(4, 5))
+
+
+async def test_an_event_of_an_unknown_kind_says_to_update() -> None:
+    document = {**event_to_plain(LOG[0]), "v": 2}
+    answer = say({"job_id": "job-1", "state": "queued", "events": [document], "done": False})
+    with pytest.raises(Unreadable, match="update the app"):
+        await follow(answer)
+
+
+async def test_a_page_without_a_list_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        await follow(say({"job_id": "job-1", "state": "queued", "done": False}))
+
+
+async def test_who_has_seen_all_hears_nothing_more() -> None:
+    seen, asked = await follow(page(6, 6, done=True), after=5)
+    assert seen == []
+    assert len(asked) == 1
+
+
+async def test_polls_that_come_back_empty_at_once_do_not_spin() -> None:
+    time = Time()
+    seen, _ = await follow(page(1, 0), page(1, 0), page(1, 5), time=time)
+    assert seen == LOG
+    assert time.pauses == [0.5, 0.5]
+
+
+async def test_a_connection_that_stays_dead_is_given_up() -> None:
+    time = Time()
+    with pytest.raises(Unreachable):
+        await follow(page(1, 2), HANG_UP, time=time)
+    assert PATIENCE_SECONDS < time.now < PATIENCE_SECONDS + 10
+
+
+async def test_it_hears_what_happens_while_it_waits(stand: Stand, client: GatewayClient) -> None:
+    accepted = await client.ask("Hello")
+    job = stand.jobs[accepted.job_id]
+    seen: list[Event] = []
+
+    async def read() -> None:
+        async with aclosing(client.follow(job.job_id)) as events:
+            async for item in events:
+                seen.append(item)
+                if len(seen) == 1:
+                    job.say("one")
+                elif len(seen) == 3:
+                    job.finish()
+
+    await asyncio.wait_for(read(), 10)
+    assert seen == job.events
+
+
+async def test_why_it_waits_is_told_when_it_changes(stand: Stand, client: GatewayClient) -> None:
+    accepted = await client.ask("Hello")
+    job = stand.jobs[accepted.job_id]
+    job.waiting = "The GPU is starting."
+    told = []
+    async for sentence in client.waiting(job.job_id, every=0.0):
+        told.append(sentence)
+        if len(told) == 1:
+            job.waiting = "The model is loading."
+        else:
+            job.say("Hello")
+    assert told == ["The GPU is starting.", "The model is loading."]
+
+
+async def test_who_cannot_be_told_why_it_waits_is_told_nothing(
+    stand: Stand, client: GatewayClient
+) -> None:
+    assert [item async for item in client.waiting("job-none", every=0.0)] == []
