@@ -219,9 +219,12 @@ class App:
         self._resolver.route(rule, method)(answer)
 
     def _no_such_route(self, _: NotFoundError) -> Response[str]:
-        path = self._resolver.current_event.path
-        allowed = [method for method, rule in self.routes if _matches(rule, path)]
-        return _problem(method_not_allowed(allowed) if allowed else not_found("route"))
+        request = self._resolver.current_event
+        allowed = [method for method, rule in self.routes if _matches(rule, request.path)]
+        if not allowed or request.http_method in allowed:
+            # The second: an id with characters that no id has.
+            return _problem(not_found("address"))
+        return _problem(method_not_allowed(allowed))
 
     def _failed(self, error: Exception) -> Response[str]:
         """Every error's way out: a problem document."""

@@ -13,7 +13,8 @@ from aistratus_router.conversation_store import ConversationStore
 from aistratus_router.job_store import JobStore
 from aistratus_router.problems import Unavailable, not_found
 
-RESERVE_SECONDS: Final = 3.0
+# What is left of the function's time when a deletion gives up, for one more job and the answer.
+RESERVE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
