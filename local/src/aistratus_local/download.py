@@ -21,7 +21,6 @@ TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0)
 # Given up after so many tries in a row that brought nothing.
 MAX_FRUITLESS_TRIES: Final = 5
 FIRST_PAUSE_SECONDS: Final = 1.0
-BLOCK_BYTES: Final = 1024 * 1024
 # What must be left on the disk beside the file.
 SPARE_BYTES: Final = 50 * 1024 * 1024
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -122,7 +121,7 @@ def _continue(
             file.truncate(begin)
             file.seek(begin)
             count = begin
-            for block in answer.iter_bytes(BLOCK_BYTES):
+            for block in answer.iter_bytes():
                 count += len(block)
                 if count > remote.size:
                     raise _wrong_size(remote, count)
