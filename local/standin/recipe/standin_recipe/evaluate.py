@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +38,6 @@ class Reader:
         self._end = self._llama.token_eos()
         self.metadata: dict[str, str] = self._llama.metadata
         self.trained_context = llama_cpp.llama_model_n_ctx_train(self._llama.model)
-        self.tokens_written = 0
-        self.seconds = 0.0
 
     def tokenize(self, prompt: str) -> list[int]:
         """Return llama.cpp's ids of a rendered prompt, with BOS."""
@@ -61,15 +58,12 @@ class Reader:
     def answer(self, prompt: str, limit: int = 500) -> str:
         """Return the greedy answer to a rendered prompt, at most ``limit`` tokens."""
         written: list[int] = []
-        began = time.monotonic()
         for token in self._llama.generate(
             self.tokenize(prompt), temp=0.0, repeat_penalty=1.0, top_k=1
         ):
             if token == self._end or len(written) == limit:
                 break
             written.append(token)
-        self.seconds += time.monotonic() - began
-        self.tokens_written += len(written)
         return self.detokenize(written).decode("utf-8", errors="replace")
 
 

@@ -10,7 +10,6 @@ import io
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import sentencepiece
 
@@ -108,8 +107,3 @@ def train_tokenizer(corpus: Corpus, size: int, seed: int) -> Tokenizer:
         minloglevel=2,
     )
     return Tokenizer(written.getvalue())
-
-
-def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Write the SentencePiece model beside a checkpoint."""
-    path.write_bytes(tokenizer.model)

@@ -22,7 +22,7 @@ from standin_recipe.tokenizer import Encoded, Tokenizer
 class Plan:
     """How to train. Lengths are in tokens; a batch is cut to about ``batch_tokens``."""
 
-    steps: int = 2400
+    steps: int = 1400
     batch_tokens: int = 2560
     learning_rate: float = 2.0e-3
     warmup_steps: int = 100
