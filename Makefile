@@ -15,6 +15,9 @@ ISSUER_PORT ?= 8552
 EMULATOR_PORT ?= 8553
 export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
 
+# Without bytecode every start compiles anew; it stays in .venv and in folders that git ignores.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A prompt goes through the environment, as it was typed: neither make nor the shell reads it.
 override export PROMPT := $(value PROMPT)
 

@@ -55,33 +55,39 @@ class Setup:
         installer = read_pins(self.locks / "setup.txt")
         uv = self._uv(installer)
         both = {pin.name + pin.marker: pin for pin in [*installer, *pins]}
-        self._install(uv, list(both.values()))
+        self._install(uv, list(both.values()), compiled=name == "dev")
         self._install_own(uv)
         for each in SETS:
             (self.venv / f".ready-{each}").unlink(missing_ok=True)
         (self.venv / f".ready-{name}").write_text(self._wanted(name), encoding="ascii")
 
-    def _install(self, uv: Path, pins: list[Pin]) -> None:
+    def _install(self, uv: Path, pins: list[Pin], *, compiled: bool) -> None:
         """Installs from the store; what it lacks is fetched or built first."""
         source = self._source(pins)
         others = [pin for pin in pins if pin is not source]
         place = self._place(source)
         wheel = native.built(place, source)
         folders = (self.store, place)
-        progress = Progress(f"Installing {len(pins)} Python packages into .venv")
-        if wheel and store.install(uv, self.python, [*others, wheel], folders, log=self.log):
+        title = f"Installing {len(pins)} Python packages into .venv"
+        progress = Progress(title)
+        if wheel and self._installed(uv, [*others, wheel], folders, compiled=compiled):
             progress.finish()
             return
         progress.abandon()
-        pip = [str(self.python), "-m", "pip"]
         self._ensure_pip()
+        pip = [str(self.python), "-m", "pip"]
         store.fetch(pip, others, self.store, log=self.log, title="Fetching Python packages")
         wheel = wheel or self._build(uv, source, place)
-        progress = Progress(f"Installing {len(pins)} Python packages into .venv")
-        if not store.install(uv, self.python, [*others, wheel], folders, log=self.log):
+        progress = Progress(title)
+        if not self._installed(uv, [*others, wheel], folders, compiled=compiled):
             progress.abandon()
             raise HouseError(f"The packages could not be installed; {self.log} says why.")
         progress.finish()
+
+    def _installed(
+        self, uv: Path, pins: list[Pin], folders: tuple[Path, ...], *, compiled: bool
+    ) -> bool:
+        return store.install(uv, self.python, pins, folders, log=self.log, compiled=compiled)
 
     def _source(self, pins: list[Pin]) -> Pin:
         return next(pin for pin in pins if pin.name == native.BUILT_HERE)

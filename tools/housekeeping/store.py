@@ -124,9 +124,18 @@ def unpack_uv(store: Path, pin: Pin) -> Path | None:
 
 
 def install(
-    uv: Path, python: Path, pins: Iterable[Pin], folders: Iterable[Path], *, log: Path
+    uv: Path,
+    python: Path,
+    pins: Iterable[Pin],
+    folders: Iterable[Path],
+    *,
+    log: Path,
+    compiled: bool = False,
 ) -> bool:
     """Makes the environment of `python` hold exactly `pins`, from `folders` alone.
+
+    `compiled` makes all bytecode now. That takes longer than all the rest, so for a demo it is
+    left to Python, which makes it for what is imported.
 
     Returns:
         Whether it did; False when the store lacks something.
@@ -136,7 +145,8 @@ def install(
     listed.write_text(render(pins), encoding="utf-8")
     links = [part for folder in folders for part in ("--find-links", str(folder))]
     command = [str(uv), "pip", "sync", "--python", str(python), "--require-hashes"]
-    command += ["--no-index", "--no-build", "--compile-bytecode", *links, str(listed)]
+    command += ["--no-index", "--no-build", *links, str(listed)]
+    command += ["--compile-bytecode"] if compiled else []
     return quietly(command, log=log, env=UV_ENVIRONMENT)
 
 
