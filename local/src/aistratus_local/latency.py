@@ -1,0 +1,158 @@
+"""`python -m aistratus_local.latency`: accepted → first token visible, and where the time goes.
+
+Starts the system, idle and with the stand-in model, then asks one question after the other as a
+long-polling client does. What a job's own events say (their times are the worker's clock, the
+same machine's) tells the parts of the way apart.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from aistratus_contracts.event import Delta, Event, StateChange, event_from_plain
+from aistratus_contracts.states import JobState
+from aistratus_local.console import Console
+from aistratus_local.models import STANDIN, local_model
+from aistratus_local.ports import Ports
+from aistratus_local.signin import sign_in
+from aistratus_local.stack import StackSettings, running
+from aistratus_local.state import StackState
+
+BAR_MS: Final = 300.0
+WARM_UP: Final = 5
+QUESTION: Final = "What is Aistratus?"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question's way, in milliseconds."""
+
+    post: float  # POST /infer until its 202: before the clock of the bar starts
+    take: float  # 202 → the worker has the message, the job and its turns, and begins
+    first_token: float  # begun → written down, engine opened, prefilled, first token back
+    visible: float  # first token committed → seen by the client in a page
+    total: float  # 202 → seen
+
+
+ROWS: Final = {
+    "post": "POST /infer until accepted (not counted)",
+    "take": "queue, and the worker takes the job",
+    "first_token": "commit of `running`, prefill, first token",
+    "visible": "commit of the token, poll, way to the client",
+    "total": "accepted → first token visible",
+}
+
+
+async def measure(state: StackState, count: int) -> list[Sample]:
+    """Samples from a system that does nothing else."""
+    tokens = await sign_in(state.login_url, state.client_id, state.user, state.password)
+    headers = {"authorization": f"Bearer {tokens.access_token}"}
+    async with httpx.AsyncClient(
+        base_url=state.api_url, headers=headers, timeout=40, trust_env=False
+    ) as http:
+        samples = [await _sample(http) for _ in range(WARM_UP + count)]
+    return samples[WARM_UP:]
+
+
+async def _sample(http: httpx.AsyncClient) -> Sample:
+    began = time.time()
+    body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 16}
+    answer = await http.post("/infer", json=body)
+    accepted = time.time()
+    answer.raise_for_status()
+    events: list[Event] = []
+    seen = 0.0
+    while not (events and events[-1].ends_job):
+        after = events[-1].seq if events else 0
+        url = f"/jobs/{answer.json()['job_id']}/events"
+        page = await http.get(url, params={"after": after, "wait": 20})
+        page.raise_for_status()
+        events += [event_from_plain(event) for event in page.json()["events"]]
+        if not seen and any(isinstance(event.body, Delta) for event in events):
+            seen = time.time()
+    started = next(
+        event.at.timestamp()
+        for event in events
+        if isinstance(event.body, StateChange) and event.body.state is JobState.RUNNING
+    )
+    written = next(event.at.timestamp() for event in events if isinstance(event.body, Delta))
+    steps = (accepted - began, started - accepted, written - started, seen - written)
+    return Sample(*(step * 1000 for step in (*steps, seen - accepted)))
+
+
+def summary(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
+    """p50 and p95 of each part."""
+    found = {}
+    for item in fields(Sample):
+        values = sorted(getattr(sample, item.name) for sample in samples)
+        p95 = values[min(len(values) - 1, round(0.95 * len(values)))]
+        found[item.name] = {
+            "p50_ms": round(statistics.median(values), 1),
+            "p95_ms": round(p95, 1),
+        }
+    return found
+
+
+def table(found: dict[str, dict[str, float]]) -> str:
+    """The summary for people."""
+    lines = [f"{'':48}{'p50 ms':>8}{'p95 ms':>8}"]
+    for name, title in ROWS.items():
+        lines.append(f"{title:48}{found[name]['p50_ms']:8.1f}{found[name]['p95_ms']:8.1f}")
+    return "\n".join(lines)
+
+
+async def run(count: int) -> dict[str, Any]:
+    """Start the system, measure, stop it; the report."""
+    console = Console(sys.stderr)
+    model = local_model(STANDIN, console)
+    with tempfile.TemporaryDirectory(prefix="aistratus-latency-") as folder:
+        settings = StackSettings(Ports(0, 0, 0, 0), model, Path(folder), with_app=False)
+        began = time.monotonic()
+        async with running(settings, lambda *_: None) as stack:
+            state = await stack.start()
+            ready = time.monotonic() - began
+            samples = await measure(state, count)
+    return {
+        "what": "accepted to first token visible to a long-polling client, idle system",
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
+        "load_average_1min": round(os.getloadavg()[0], 2),
+        "model": model.card.id,
+        "samples": count,
+        "system_ready_seconds": round(ready, 2),
+        "bar_p50_ms": BAR_MS,
+        "summary": summary(samples),
+        "raw_ms": [
+            {name: round(value, 1) for name, value in asdict(sample).items()} for sample in samples
+        ],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, write the report; 1 when the bar is missed."""
+    parser = argparse.ArgumentParser(prog="aistratus_local.latency")
+    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--output", type=Path, default=Path("bench/results/latency.json"))
+    options = parser.parse_args(arguments)
+    report = asyncio.run(run(options.count))
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{table(report['summary'])}\n→ {options.output}\n")
+    return 0 if report["summary"]["total"]["p50_ms"] <= BAR_MS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
