@@ -11,6 +11,7 @@ from aistratus_desktop.native import KEYRING_SERVICE, KeyringStore
 from aistratus_desktop.signin import ManagedLogin, TokenSet
 from aistratus_desktop.tokens import MemoryStore, Tokens
 from support.desktop_stand import Stand
+from support.desktop_until import until
 
 pytestmark = pytest.mark.anyio
 
@@ -75,8 +76,7 @@ async def test_many_at_once_make_one_renewal(
     stand.token_gate = asyncio.Event()
     asking = [asyncio.create_task(tokens.access_token()) for _ in range(20)]
     refreshing = asyncio.create_task(tokens.refresh())
-    while not stand.login_forms:
-        await asyncio.sleep(0)
+    await until(lambda: bool(stand.login_forms))
     stand.token_gate.set()
     assert len(set(await asyncio.gather(*asking))) == 1
     await refreshing
@@ -127,8 +127,7 @@ async def test_who_signs_out_during_a_renewal_stays_out(
     tokens = signed_in(login, clock, seconds=0)
     stand.token_gate = asyncio.Event()
     renewing = asyncio.create_task(tokens.access_token())
-    while not stand.login_forms:
-        await asyncio.sleep(0)
+    await until(lambda: bool(stand.login_forms))
     await tokens.sign_out()
     stand.token_gate.set()
     with pytest.raises(SignInNeeded):

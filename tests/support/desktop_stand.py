@@ -93,7 +93,11 @@ class Stand:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     login_forms: list[dict[str, str]] = field(default_factory=list)
     token_seconds: int = 3600
+    page_size: int = 50
+    ignore_cancel: bool = False
     refresh_is_good: bool = True
+    # While these are not set, the API or the login has done its part and does not answer.
+    api_gate: asyncio.Event | None = None
     token_gate: asyncio.Event | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -133,7 +137,7 @@ class Stand:
         job = self._find(request)
         if job is None:
             return problem(404, ErrorCode.NOT_FOUND, "There is no such job.")
-        document = {
+        document: dict[str, Any] = {
             "job_id": job.job_id,
             "conversation_id": job.conversation_id,
             "state": job.state.value,
@@ -169,12 +173,12 @@ class Stand:
         job = self._find(request)
         if job is None:
             return problem(404, ErrorCode.NOT_FOUND, "There is no such job.")
-        if not job.state.is_final:
+        if not job.state.is_final and not self.ignore_cancel:
             job.cancelled = True
             job.finish(JobState.CANCELLED, FinishReason.CANCELLED)
         return self._accepted(job)
 
-    async def conversations(self, _request: Request) -> Response:
+    async def conversations(self, request: Request) -> Response:
         seen: dict[str, dict[str, Any]] = {}
         for job in self.jobs.values():
             if job.conversation_id in self.deleted:
@@ -190,7 +194,12 @@ class Stand:
                 },
             )
             line["turns"] += 1
-        return JSONResponse({"conversations": list(reversed(seen.values()))})
+        lines = list(reversed(seen.values()))
+        first = int(request.query_params.get("cursor", "0"))
+        document: dict[str, Any] = {"conversations": lines[first : first + self.page_size]}
+        if first + self.page_size < len(lines):
+            document["next_cursor"] = str(first + self.page_size)
+        return JSONResponse(document)
 
     async def conversation(self, request: Request) -> Response:
         conversation_id = request.path_params["conversation_id"]
@@ -290,6 +299,8 @@ class Stand:
             if not request.headers.get("authorization", "").startswith("Bearer access-"):
                 return JSONResponse({"message": "Unauthorized"}, 401)
             response: Response = await endpoint(request)
+            if self.api_gate:
+                await self.api_gate.wait()
             return response
 
         return guarded

@@ -1,0 +1,113 @@
+"""The chat in a real browser, by what a person can see and press.
+
+Flutter paints on a canvas; what can be found on it is what a screen reader is told.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, StorageState, expect, sync_playwright
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+# On a busy machine with two processors, without a GPU.
+PATIENCE_MS = 60_000
+
+
+@contextmanager
+def browser(chromium: str) -> Iterator[Browser]:
+    """Headless Chromium, from the path of its program."""
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        try:
+            yield launched
+        finally:
+            launched.close()
+
+
+def new_page(browser: Browser, *, kept: StorageState | None = None) -> Page:
+    """A page with cookies of its own: those that were `kept`, else none."""
+    context = browser.new_context(
+        viewport={"width": 1200, "height": 800}, device_scale_factor=1, storage_state=kept
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    return context.new_page()
+
+
+class ChatPage:
+    """What a person does with the chat."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def open(self, url: str) -> None:
+        self.page.goto(url)
+        self.look()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.look()
+
+    def look(self) -> None:
+        """Ask Flutter to tell what it paints, once there is something."""
+        placeholder = self.page.locator("flt-semantics-placeholder")
+        placeholder.wait_for(state="attached")
+        # Outside of what is seen, as it is meant for screen readers: no pointer reaches it.
+        placeholder.evaluate("element => element.click()")
+
+    def button(self, name: str, *, exact: bool = True) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=exact)
+
+    @property
+    def prompt(self) -> Locator:
+        # Not the one that Flutter types into behind the scenes.
+        return self.page.locator("textarea[data-semantics-role=text-field]")
+
+    def write(self, text: str) -> None:
+        """Type as fast as nobody can."""
+        self.prompt.wait_for()
+        self.page.keyboard.type(text)
+
+    def ask(self, prompt: str) -> None:
+        self.write(prompt)
+        self.page.keyboard.press("Enter")
+
+    def wait_until_answered(self) -> None:
+        self.button("Send").wait_for()
+
+    def answer(self, number: int = -1) -> str:
+        """The text of an answer: of the last, or by its number from 0."""
+        labels: list[str] = self.page.locator("flt-semantics").evaluate_all(
+            "nodes => nodes.map(node => node.getAttribute('aria-label') || node.innerText || '')"
+        )
+        answers = [
+            found[1]
+            for label in labels
+            if (found := re.match(r"Aistratus (?:says|is answering)\s*(.*)", label, re.DOTALL))
+        ]
+        return answers[number].strip() if answers else ""
+
+    def wait_for_answer(self, pattern: str) -> str:
+        """The last answer as soon as the pattern is found in it."""
+        self.page.wait_for_function(
+            """pattern => [...document.querySelectorAll('flt-semantics')].some(node =>
+                /^Aistratus (says|is answering)/.test(
+                    node.getAttribute('aria-label') || node.innerText || '')
+                && new RegExp(pattern).test(node.getAttribute('aria-label') || node.innerText))""",
+            arg=pattern,
+        )
+        return self.answer()
+
+    def keep_picture(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
