@@ -3,6 +3,7 @@
 stdout stays free, so that `make ask` can be piped.
 """
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -77,6 +78,7 @@ class Progress:
         if not self._terminal:
             say(line, self._out)
             return
+        line = line[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot move
         self._out.write("\r" + line.ljust(self._width))
         self._out.flush()
         self._width = len(line)

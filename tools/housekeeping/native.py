@@ -101,7 +101,7 @@ def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) 
     if place.parent.is_dir():
         # This home has served another processor: pip's own cache may hold that one's build.
         command.append("--no-cache-dir")
-    progress = Progress("Compiling llama.cpp, once (some 5 to 10 minutes on 2 cores)")
+    progress = Progress("Compiling llama.cpp (once, 5 to 10 minutes on 2 cores)")
 
     done, total = 0, 0
 
