@@ -63,9 +63,9 @@ openapi: ## Writes docs/openapi.json from the router's code
 	$(PY) -m aistratus_router.openapi docs/openapi.json
 
 .PHONY: router.zip
-router.zip: ## Packs the router for Lambda (Python 3.13 on arm64), into dist
+router.zip: ## Packs the router for Lambda, into dist
 	@tools/setup setup dev --quiet
-	@tools/setup router-zip
+	$(PY) router/build_zip.py
 
 .PHONY: bench
 bench: ## Measures the router, and the way of a token through all parts

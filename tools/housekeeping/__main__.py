@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from housekeeping import debian, lock, router_zip, setup
+from housekeeping import debian, lock, setup
 from housekeeping.console import say
 from housekeeping.errors import HouseError
 
@@ -17,17 +17,14 @@ def main() -> int:
     making.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
-    commands.add_parser("router-zip", help="pack the router for Lambda")
     chosen = parser.parse_args()
     try:
         if chosen.command == "setup":
             setup.setup(chosen.set, quiet=chosen.quiet)
         elif chosen.command == "debian":
             debian.provide()
-        elif chosen.command == "lock":
-            lock.lock()
         else:
-            router_zip.pack()
+            lock.lock()
     except HouseError as error:
         say(f"\n{error}")
         return 1

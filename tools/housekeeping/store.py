@@ -60,16 +60,8 @@ def find_wheel(folder: Path, pin: Pin) -> Path | None:
     return None
 
 
-def fetch(
-    pip: list[str],
-    pins: Iterable[Pin],
-    store: Path,
-    *,
-    log: Path,
-    title: str,
-    more: Iterable[str] = (),
-) -> None:
-    """Downloads the wheels of `pins` into the store with pip; `more` names another machine.
+def fetch(pip: list[str], pins: Iterable[Pin], store: Path, *, log: Path, title: str) -> None:
+    """Downloads the wheels of `pins` into the store with pip.
 
     Raises:
         HouseError: pip could not, or a file's hash is none of the lock's.
@@ -91,7 +83,7 @@ def fetch(
 
     try:
         run(
-            [*command, *more, "--dest", str(store), "-r", str(listed)],
+            [*command, "--dest", str(store), "-r", str(listed)],
             log=log,
             failure=NO_NETWORK,
             watch=watch,
