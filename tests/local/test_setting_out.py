@@ -1,0 +1,282 @@
+"""What is asked for before anything starts: model, ports, a folder; and the sentences if not."""
+
+import hashlib
+import io
+import json
+import os
+import socket
+import stat
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from aistratus_contracts.registry import Parameter
+from aistratus_local import models, state
+from aistratus_local.console import Console, Progress
+from aistratus_local.download import RemoteFile
+from aistratus_local.errors import LocalError
+from aistratus_local.models import LocalModel, UnknownModel, local_model
+from aistratus_local.options import read_options
+from aistratus_local.ports import Ports, PortTaken, claim, port_of
+from aistratus_local.provision import (
+    REGISTRY_PREFIX,
+    Addresses,
+    User,
+    client,
+    provision,
+)
+from aistratus_local.stack import clean_environment
+from aistratus_local.state import RunsAlready, StackState, find_running, held, state_folder
+from support.catalogue import CATALOGUE
+
+STATE = StackState(
+    pid=1,
+    model="m",
+    app_url="http://127.0.0.1:8550",
+    api_url="http://127.0.0.1:8551",
+    login_url="http://127.0.0.1:8552",
+    emulator_url="http://127.0.0.1:8553",
+    client_id="c",
+    pool_id="p",
+    region="r",
+    user="demo",
+    password="a password",
+)
+
+
+# --- model ----------------------------------------------------------------------------------
+
+
+def test_the_stand_in_is_shipped_and_is_what_its_description_says() -> None:
+    model = local_model("standin", Console(StringIO()))
+    content = model.path.read_bytes()
+    assert content.startswith(b"GGUF")
+    assert hashlib.sha256(content).hexdigest() == model.sha256
+    assert model.card.default_temperature == 0.0
+    assert model.card.default_max_tokens < model.card.context
+
+
+def test_real_weights_come_from_one_pinned_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[RemoteFile] = []
+
+    def fake_fetch(remote: RemoteFile, target: Path, _: Console) -> Path:
+        fetched.append(remote)
+        return target
+
+    monkeypatch.setattr(models, "fetch", fake_fetch)
+    found: LocalModel = local_model(
+        "tinyllama", Console(StringIO()), {"XDG_CACHE_HOME": "/cache", "HOME": "/home/x"}
+    )
+    (remote,) = fetched
+    assert remote.url.startswith("https://huggingface.co/TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF/")
+    assert "/52e7645ba7c309695bec7ac98f4f005b139cf465/" in remote.url
+    assert remote.size == 668_788_096
+    assert remote.sha256.startswith("9fecc3b3cd76bba8")
+    assert found.path == Path("/cache/aistratus/models/tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf")
+    assert found.card.context == 2048
+    local_model(
+        "tinyllama",
+        Console(StringIO()),
+        {"HOME": "/home/x", "AISTRATUS_MODELS_URL": "http://127.0.0.1:1/mirror/"},
+    )
+    assert fetched[1].url.startswith("http://127.0.0.1:1/mirror/TheBloke/")
+
+
+def test_another_model_is_a_sentence() -> None:
+    with pytest.raises(UnknownModel, match=r"no model 'gpt' here.*standin, tinyllama"):
+        local_model("gpt", Console(StringIO()))
+
+
+# --- options --------------------------------------------------------------------------------
+
+
+def test_make_tells_by_the_environment_and_a_person_on_the_command_line() -> None:
+    environment = {"MODEL": "tinyllama", "APP_PORT": "9000", "PROMPT": "Why?"}
+    found = read_options("ask", [], environment)
+    assert (found.model, found.ports.app, found.prompt) == ("tinyllama", 9000, "Why?")
+    found = read_options(
+        "ask", ["How?", "--model", "standin", "--app-port", "9001", "--json"], environment
+    )
+    assert (found.model, found.ports.app, found.prompt) == ("standin", 9001, "How?")
+    assert found.as_json
+    assert read_options("demo", [], {}).ports == Ports()
+    assert read_options("demo", ["--no-app", "--no-browser"], {}).with_app is False
+
+
+@pytest.mark.parametrize("text", ["", "web", "-1", "65536", "8550.0", "٨"])
+def test_what_is_no_port_is_a_sentence(text: str) -> None:
+    with pytest.raises(LocalError, match=r"APP_PORT is .* which is no port"):
+        port_of(text, "APP_PORT")
+
+
+# --- ports ----------------------------------------------------------------------------------
+
+
+def test_free_ports_are_found_and_differ() -> None:
+    found = claim(Ports(0, 0, 0, 0))
+    assert len({found.app, found.gateway, found.login, found.emulator}) == 4
+    assert claim(found) == found
+
+
+def test_a_taken_port_names_who_has_it_and_the_way_out() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken) as caught:
+            claim(Ports(0, port, 0, 0))
+    text = str(caught.value)
+    assert text.startswith(f"Port {port} is taken by another program (")
+    assert f"process {os.getpid()}" in text
+    assert "GATEWAY_PORT=" in text
+
+
+def test_a_port_taken_on_every_address_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        with pytest.raises(PortTaken):
+            claim(Ports(taken.getsockname()[1], 0, 0, 0))
+
+
+def test_a_port_given_twice_is_a_sentence() -> None:
+    free = claim(Ports(0, 0, 0, 0))
+    with pytest.raises(LocalError, match="given twice"):
+        claim(replace(free, login=free.app))
+
+
+# --- state ----------------------------------------------------------------------------------
+
+
+def test_a_running_system_is_found_and_only_that(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    assert find_running(folder) is None
+    with held(folder):
+        state.write(folder, STATE)
+        assert find_running(folder) == STATE
+        assert stat.S_IMODE((folder / "stack.json").stat().st_mode) == 0o600
+        with pytest.raises(RunsAlready, match="A demo runs here already, at http://127"):
+            held(folder).__enter__()
+    assert find_running(folder) is None
+    # What a killed one has left behind misleads nobody.
+    state.write(folder, STATE)
+    assert find_running(folder) is None
+
+
+def test_the_clients_file_has_addresses_and_no_secret(tmp_path: Path) -> None:
+    state.write(tmp_path, STATE)
+    assert (tmp_path / ".env_public").read_text() == (
+        "AISTRATUS_API_URL=http://127.0.0.1:8551\n"
+        "AISTRATUS_LOGIN_URL=http://127.0.0.1:8552\n"
+        "AISTRATUS_CLIENT_ID=c\n"
+        "AISTRATUS_REGION=r\n"
+    )
+    assert "a password" not in repr(STATE)
+
+
+def test_each_gateway_port_has_its_folder() -> None:
+    environment = {"HOME": "/home/x"}
+    assert state_folder(8551, environment) == Path("/home/x/.local/state/aistratus/local-8551")
+    environment = {"XDG_STATE_HOME": "/state", "HOME": "/home/x"}
+    assert state_folder(9, environment) == Path("/state/aistratus/local-9")
+    assert state_folder(9, {"AISTRATUS_STATE_DIR": "/here"}) == Path("/here")
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalError, match="AISTRATUS_STATE_DIR"), held(tmp_path / "file" / "x"):
+        pass
+
+
+# --- environment ----------------------------------------------------------------------------
+
+
+def test_nothing_of_a_persons_own_cloud_reaches_in() -> None:
+    kept = clean_environment(
+        {
+            "PATH": "/bin",
+            "AWS_PROFILE": "work",
+            "AWS_ACCESS_KEY_ID": "real",
+            "AISTRATUS_REGISTRY": "/aistratus/prod",
+            "HTTPS_PROXY": "http://proxy",
+            "PROMPT": "private words",
+        }
+    )
+    assert kept == {
+        "PATH": "/bin",
+        "HTTPS_PROXY": "http://proxy",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+
+
+# --- provisioning ---------------------------------------------------------------------------
+
+
+def test_provisioning_twice_changes_nothing(emulator_url: str) -> None:
+    addresses = Addresses(
+        emulator_url, "http://127.0.0.1:8551", "http://127.0.0.1:8552", "http://127.0.0.1:8550"
+    )
+    user = User("demo", "a long password", "demo@example.org")
+    first = provision(addresses, CATALOGUE, [user])
+    assert provision(addresses, CATALOGUE, [user]) == first
+    ssm = client("ssm", emulator_url)
+    found = ssm.get_parameters(Names=[name.under(REGISTRY_PREFIX) for name in Parameter])
+    assert found["InvalidParameters"] == []
+    assert {item["Type"] for item in found["Parameters"]} == {"String"}
+    sqs = client("sqs", emulator_url)
+    attributes = sqs.get_queue_attributes(QueueUrl=first.queue_url, AttributeNames=["All"])
+    queue = attributes["Attributes"]
+    assert queue["FifoThroughputLimit"] == "perMessageGroupId"
+    assert queue["DeduplicationScope"] == "messageGroup"
+    assert queue["VisibilityTimeout"] == "30"
+    redrive = json.loads(queue["RedrivePolicy"])
+    assert redrive["maxReceiveCount"] == 1000
+    assert redrive["deadLetterTargetArn"].endswith("jobs-dlq.fifo")
+    ttl = client("dynamodb", emulator_url).describe_time_to_live(TableName=first.table_name)
+    assert ttl["TimeToLiveDescription"]["AttributeName"] == "expires_at"
+
+
+# --- what is shown --------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_shows_size_speed_and_what_is_left() -> None:
+    now = [0.0]
+    out = Terminal()
+    console = Console(out, lambda: now[0])
+    progress = Progress(console, "Fetching x", 200_000_000, begin=50_000_000)
+    now[0] = 10.0
+    progress.at(100_000_000)
+    assert out.getvalue().endswith("Fetching x   50%  100 of 200 MB  5.0 MB/s  20 s left")
+    progress.at(100_100_000)  # too soon to be shown
+    assert "100.1" not in out.getvalue()
+    console.say("done")
+    assert out.getvalue().endswith("\r\x1b[2Kdone\n")
+
+
+def test_progress_elsewhere_is_whole_lines_now_and_then() -> None:
+    now = [0.0]
+    out = StringIO()
+    progress = Progress(Console(out, lambda: now[0]), "Fetching x", 1000)
+    for step in range(101):
+        now[0] = step * 0.2
+        progress.at(step * 10)
+    lines = out.getvalue().splitlines()
+    assert 4 <= len(lines) <= 7
+    assert "100%" in lines[-1]
+
+
+def test_a_terminal_that_knows_no_check_mark_gets_a_star() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    Console(out).done("x", 1.0)
+    assert raw.getvalue().startswith(b"  * x")
