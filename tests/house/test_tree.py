@@ -15,7 +15,7 @@ WEIGHTS = "local/src/aistratus_local/weights/aistratus-standin.gguf"
 BINARY = {".gguf", ".png", ".ico", ".ttf", ".woff2"}
 
 # Spelled in pieces, so that this file does not find itself.
-MACHINE_PATH = re.compile(r"(?<![\w.])/(?:wor" + r"k|roo" + r"t|hom" + r"e/[a-z]+)/")
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:wor" + r"k|roo" + r"t|hom" + r"e/[a-z]{2,})/")
 REGISTRY = re.compile("|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.org")))
 
 LINK = re.compile(
