@@ -3,7 +3,6 @@
 Flutter paints on a canvas; what can be found on it is what a screen reader is told.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,16 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+# A node's words are its label, or what it contains; an answer is a group with a label of its own.
+_ANSWERS = """() => {
+    const words = node => [node.getAttribute('aria-label') || '', ...(node.children.length
+        ? [...node.children].map(words) : [node.textContent])].join(' ')
+    const label = /^\\s*Aistratus (says|is answering)\\s*/
+    return [...document.querySelectorAll('flt-semantics')]
+        .filter(node => label.test(node.getAttribute('aria-label') || '')
+            || (label.test(node.textContent) && !node.querySelector('flt-semantics')))
+        .map(node => words(node).replace(label, '').replace(/\\s+/g, ' ').trim())
+}"""
 # On a busy machine with two processors, without a GPU.
 PATIENCE_MS = 60_000
 
@@ -85,29 +94,25 @@ class ChatPage:
     def wait_until_answered(self) -> None:
         self.button("Send").wait_for()
 
-    def answer(self, number: int = -1) -> str:
-        """The text of an answer: of the last, or by its number from 0."""
-        labels: list[str] = self.page.locator("flt-semantics").evaluate_all(
-            "nodes => nodes.map(node => node.getAttribute('aria-label') || node.innerText || '')"
-        )
-        answers = [
-            found[1]
-            for label in labels
-            if (found := re.match(r"Aistratus (?:says|is answering)\s*(.*)", label, re.DOTALL))
-        ]
-        return answers[number].strip() if answers else ""
+    def answers(self) -> list[str]:
+        """The texts of all answers, as far as they have come."""
+        found: list[str] = self.page.evaluate(f"({_ANSWERS})()")
+        return found
 
-    def wait_for_answer(self, pattern: str) -> str:
-        """The last answer as soon as the pattern is found in it."""
-        self.page.wait_for_function(
-            """pattern => [...document.querySelectorAll('flt-semantics')].some(node =>
-                /^Aistratus (says|is answering)/.test(
-                    node.getAttribute('aria-label') || node.innerText || '')
-                && new RegExp(pattern).test(node.getAttribute('aria-label') || node.innerText))""",
-            arg=pattern,
+    def wait_for_answer(self, pattern: str, *, number: int = 0) -> str:
+        """Answer `number` (from 0) as soon as the pattern (JavaScript's) is found in it."""
+        found = self.page.wait_for_function(
+            "([pattern, number]) => { const answer = (" + _ANSWERS + ")()[number] || '';"
+            "  return new RegExp(pattern).test(answer) && answer }",
+            arg=[pattern, number],
         )
-        return self.answer()
+        return str(found.json_value())
 
     def keep_picture(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # What is told to a screen reader is there before it is painted.
+        self.page.evaluate(
+            "() => new Promise(painted => { let frames = 12; const next = () => "
+            "frames-- ? requestAnimationFrame(next) : painted(); next() })"
+        )
         self.page.screenshot(path=path)

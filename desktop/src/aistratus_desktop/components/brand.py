@@ -12,5 +12,5 @@ def Brand(size: float = 28) -> ft.Control:
         border_radius=size * 0.3,
         bgcolor=ft.Colors.PRIMARY,
         alignment=ft.Alignment.CENTER,
-        content=ft.Icon(ft.Icons.AUTO_AWESOME, size=size * 0.6, color=ft.Colors.ON_PRIMARY),
+        content=ft.Icon(ft.Icons.CLOUD_QUEUE_ROUNDED, size=size * 0.6, color=ft.Colors.ON_PRIMARY),
     )

@@ -71,7 +71,7 @@ def _answer(bubble: Bubble) -> ft.Control:
 
 def _progress(status: str, *, has_text: bool) -> ft.Control:
     """A ring, and in words what is going on where the growing text does not say it."""
-    ring = ft.ProgressRing(width=14, height=14, stroke_width=2, semantics_label="Working")
+    ring = ft.ProgressRing(width=14, height=14, stroke_width=2)
     words = "" if has_text and status.startswith("Thinking") else status
     return ft.Row(
         spacing=10,

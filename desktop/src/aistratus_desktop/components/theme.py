@@ -4,7 +4,7 @@ from typing import Final
 
 import flet as ft
 
-SEED: Final = "#3D5AFE"
+SEED: Final = "#2456C7"
 # A width is a wish: where there is less room, less is taken.
 CONTENT_WIDTH: Final = 760
 SIDEBAR_WIDTH: Final = 288
