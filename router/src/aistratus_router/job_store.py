@@ -98,13 +98,13 @@ class JobStore:
         item = self._table.get(table.meta_key(job_id))
         return None if item is None else table.read_meta(item)
 
-    def whole_log(self, job_id: str) -> tuple[JobRecord, list[Event]] | None:
+    def whole_log(self, job_id: str) -> LogPage | None:
         """A job with all its events."""
-        events: list[Event] = []
+        events: list[Item] = []
         for item in self._table.query(table.job_partition(job_id)):
             if not table.is_event(item):
-                return table.read_meta(item), events
-            events.append(table.read_event(item))
+                return LogPage(table.read_meta(item), _without_hole(events, 0))
+            events.append(item)
         return None
 
     def log_after(self, job_id: str, after: int) -> LogPage | None:
@@ -128,12 +128,7 @@ class JobStore:
             record = self.load(job_id)
         if record is None:
             return None
-        events = []
-        for seq, item in enumerate(items, after + 1):
-            if item[table.SORT_KEY]["S"] != table.event_sort_key(seq):
-                break
-            events.append((seq, item["event"]["S"]))
-        return LogPage(record, events)
+        return LogPage(record, _without_hole(items, after))
 
     def commit(self, append: Append) -> bool:
         """Write a fenced append; False if somebody else was at the job meanwhile."""
@@ -161,6 +156,16 @@ class JobStore:
         partition = table.job_partition(job_id)
         events = self._table.query(partition, ProjectionExpression="pk, sk")
         self._table.delete_all(keys + [key_of(item) for item in events])
+
+
+def _without_hole(items: list[Item], after: int) -> list[tuple[int, str]]:
+    """The events that follow on `after` one by one, up to the first that is missing."""
+    events = []
+    for seq, item in enumerate(items, after + 1):
+        if item[table.SORT_KEY]["S"] != table.event_sort_key(seq):
+            break
+        events.append((seq, item["event"]["S"]))
+    return events
 
 
 def _request_key(owner: str, request_id: str) -> Item:

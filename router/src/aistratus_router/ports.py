@@ -45,7 +45,9 @@ class Ports:
     def from_environment(cls, environ: Mapping[str, str]) -> "Ports":
         """AWS, as the environment describes it; opens no connection yet."""
         settings = Settings.from_environment(environ)
-        session = boto3.session.Session()
+        # Lambda sets AWS_REGION; boto3 by itself looks for AWS_DEFAULT_REGION only.
+        session = boto3.session.Session(region_name=environ.get("AWS_REGION"))
+        # Whoever adds a client here adds its service to `services`, for the Lambda package.
         return cls(
             dynamodb=session.client("dynamodb", config=CLIENT_CONFIG),
             sqs=session.client("sqs", config=CLIENT_CONFIG),

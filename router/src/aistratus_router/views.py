@@ -1,16 +1,26 @@
 """Jobs and conversations as their owner sees them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from aistratus_contracts import codec
-from aistratus_contracts.event import Delta, Event, JobError, Notice, StateChange, Usage
+from aistratus_contracts.codec import VERSION_KEY
+from aistratus_contracts.event import (
+    EVENT_VERSION,
+    EventBody,
+    JobError,
+    Notice,
+    StateChange,
+    Usage,
+    event_from_plain,
+)
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_contracts.table import ConversationHead, JobRecord, Turn
+from aistratus_contracts.table import ConversationHead, Turn
 from aistratus_router.access import Caller
 from aistratus_router.conversation_store import ConversationStore
-from aistratus_router.job_store import JobStore
+from aistratus_router.job_store import JobStore, LogPage
 from aistratus_router.problems import not_found
 from aistratus_router.responses import (
     AnswerOut,
@@ -47,13 +57,12 @@ class Views:
     def job(self, job_id: str) -> JobView:
         """A job with its answer so far; refuses with 404."""
         found = self.jobs.whole_log(job_id)
-        if found is None or found[0].job.owner != self.caller.owner:
+        if found is None or found.record.job.owner != self.caller.owner:
             raise not_found("job")
-        record, events = found
-        view = _job_view(record, events)
+        view = _job_view(found)
         if view.state is not JobState.QUEUED:
             return view
-        job = record.job
+        job = found.record.job
         is_next = job.turn == 1 or self.conversations.has_answer(job.conversation_id, job.turn - 1)
         return view.model_copy(update={"waiting": WORKER if is_next else EARLIER_TURN})
 
@@ -98,17 +107,17 @@ class Views:
         return head
 
 
-def _job_view(record: JobRecord, events: Sequence[Event]) -> JobView:
+def _job_view(found: LogPage) -> JobView:
     """A job with what its log adds up to. The log may be ahead of the job's own item."""
-    job, state = record.job, record.cursor.state
+    job, state = found.record.job, found.record.cursor.state
     texts: list[str] = []
     notices: list[NoticeOut] = []
     usage: UsageOut | None = None
     error: JobErrorOut | None = None
     finish_reason: FinishReason | None = None
-    for event in events:
-        match event.body:
-            case Delta(text=text):
+    for body in _bodies(found.events):
+        match body:
+            case str(text):
                 texts.append(text)
             case Usage(prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion):
                 usage = UsageOut(
@@ -119,21 +128,34 @@ def _job_view(record: JobRecord, events: Sequence[Event]) -> JobView:
             case Notice(code=notice, message=message):
                 notices.append(NoticeOut(code=notice, message=message))
             case StateChange():
-                state, finish_reason = event.body.state, event.body.finish_reason
+                state, finish_reason = body.state, body.finish_reason
     return JobView(
         job_id=job.job_id,
         conversation_id=job.conversation_id,
         state=state,
         model=job.model,
         text="".join(texts),
-        attempt=record.cursor.attempt,
+        attempt=found.record.cursor.attempt,
         created_at=job.created_at,
-        events=events[-1].seq if events else 0,
+        events=found.events[-1][0] if found.events else 0,
         notices=notices,
         usage=usage,
         error=error,
         finish_reason=finish_reason,
     )
+
+
+def _bodies(events: Sequence[tuple[int, str]]) -> Iterator[EventBody | str]:
+    """What the events say; of a delta only its text.
+
+    Nearly all of a log is deltas, and a long answer has a thousand: parsed at once and looked
+    into only for their text, they take a tenth of the time.
+    """
+    for document in json.loads("[" + ",".join(text for _, text in events) + "]"):
+        if "delta" in document and document[VERSION_KEY] == EVENT_VERSION:
+            yield document["delta"]["text"]
+        else:
+            yield event_from_plain(document).body
 
 
 def _turn(turn: Turn) -> TurnOut:

@@ -13,7 +13,7 @@ SMALLEST_CONTEXT = 2048
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: "Case[Any]", kwargs: dict[str, Any]) -> None:
     body: Any = case.body
     is_good = case.meta is not None and case.meta.generation.mode.is_positive
     if case.operation.label != "POST /infer" or not is_good or not isinstance(body, dict):

@@ -1,0 +1,234 @@
+"""Measures the router: `python router/bench.py [--zip dist/router.zip]`.
+
+Start: a fresh process imports the Lambda entry, which makes the app and the clients; the median
+of several, also as a multiple of what `import boto3` alone takes there, which tells a slow
+machine from a slow router. With `--zip`, the same out of the Lambda package, with its Python.
+
+Warm requests: the router's own time, with a table and a queue in memory. That includes what
+these take, so it is an upper bound.
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+from build_zip import LAMBDA_PYTHON, find_python
+
+from aistratus_contracts import table
+from aistratus_contracts.event import Delta, StateChange, Usage
+from aistratus_contracts.models import Catalogue, ModelCard
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_router.app import App, build_app
+from aistratus_router.log import logger
+from aistratus_router.memory import MemoryQueue, MemoryTable
+from aistratus_router.ports import Ports
+from aistratus_router.registry import Addresses
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RESULTS: Final = ROOT / "bench" / "results" / "router.json"
+STARTS: Final = 9
+REQUESTS: Final = 2000
+# The table in memory is a plain one: it is emptied before its size is what is measured.
+REQUESTS_A_TABLE: Final = 50
+WORDS_AN_ANSWER: Final = 200
+
+BARS: Final = {"start_ms": 450.0, "warm_p99_ms": 5.0}
+
+_ENTRY: Final = "import aistratus_router.handler"
+_BOTO3: Final = "import boto3"
+_TIMED: Final = (
+    "import sys, time; sys.path[:0] = sys.argv[2:]; began = time.perf_counter(); "
+    "exec(sys.argv[1]); print((time.perf_counter() - began) * 1000)"
+)
+_ENVIRONMENT: Final = {
+    "AISTRATUS_REGISTRY": "/aistratus/bench",
+    "AWS_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "bench",
+    "AWS_SECRET_ACCESS_KEY": "bench",
+}
+_CLAIMS: Final = {
+    "sub": "bench",
+    "token_use": "access",
+    "client_id": "bench",
+    "scope": "aistratus/infer",
+}
+
+
+class _Registry:
+    """A registry that says the same thing always."""
+
+    def read(self) -> Addresses:
+        card = ModelCard("model", "Model", 2048, 256, 0.7, "Apache-2.0")
+        return Addresses("jobs", "memory://jobs.fifo", "bench", Catalogue((card,)))
+
+
+class _Context:
+    aws_request_id = "bench"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
+
+def measure_start(python: Path, *folders: Path) -> dict[str, float]:
+    """Fresh processes, the two kinds in turn, so that a busy moment hits both."""
+    entry: list[float] = []
+    boto3: list[float] = []
+    for _ in range(STARTS + 1):
+        entry.append(_timed(python, _ENTRY, folders))
+        boto3.append(_timed(python, _BOTO3, folders))
+    # The first of each fills the page cache.
+    entry_ms, boto3_ms = statistics.median(entry[1:]), statistics.median(boto3[1:])
+    return {
+        "median_ms": round(entry_ms, 1),
+        "min_ms": round(min(entry), 1),
+        "boto3_median_ms": round(boto3_ms, 1),
+        "times_boto3": round(entry_ms / boto3_ms, 2),
+    }
+
+
+def _timed(python: Path, statement: str, folders: tuple[Path, ...]) -> float:
+    isolation = ["-I", "-S", "-B"] if folders else []
+    command = [str(python), *isolation, "-c", _TIMED, statement, *map(str, folders)]
+    run = subprocess.run(  # noqa: S603
+        command, env={**os.environ, **_ENVIRONMENT}, capture_output=True, text=True, check=True
+    )
+    return float(run.stdout)
+
+
+def measure_warm() -> dict[str, dict[str, float]]:
+    """Each kind of request, one after the other, in milliseconds."""
+    logger.registered_handler.stream = io.StringIO()  # type: ignore[attr-defined]
+    return {name: _warm(request) for name, request in _REQUESTS.items()}
+
+
+def _warm(request: Callable[[str, str], dict[str, Any]]) -> dict[str, float]:
+    spent: list[float] = []
+    while len(spent) < REQUESTS:
+        app, job_id, conversation_id = _app_with_an_answer()
+        for _ in range(REQUESTS_A_TABLE):
+            event = request(job_id, conversation_id)
+            began = time.perf_counter()
+            answer = app(event, cast("Any", _Context()))
+            spent.append((time.perf_counter() - began) * 1000)
+            if answer["statusCode"] >= 300:
+                raise SystemExit(f"A request failed: {answer}")
+    cuts = statistics.quantiles(spent, n=100)
+    return {
+        "p50_ms": round(cuts[49], 3),
+        "p99_ms": round(cuts[98], 3),
+        "max_ms": round(max(spent), 3),
+    }
+
+
+def _app_with_an_answer() -> tuple[App, str, str]:
+    memory = MemoryTable()
+    ports = Ports(cast("Any", memory), cast("Any", MemoryQueue()), _Registry())
+    app = build_app(ports)
+    job = json.loads(app(_infer("", ""), cast("Any", _Context()))["body"])
+    _append(memory, job["job_id"], [StateChange(JobState.RUNNING)], new_attempt=True)
+    for _ in range(WORDS_AN_ANSWER):
+        _append(memory, job["job_id"], [Delta(" word", (7,))])
+    end = StateChange(JobState.SUCCEEDED, FinishReason.STOP)
+    _append(memory, job["job_id"], [Usage(10, 0, WORDS_AN_ANSWER), end])
+    return app, job["job_id"], job["conversation_id"]
+
+
+def _append(memory: MemoryTable, job_id: str, bodies: Any, *, new_attempt: bool = False) -> None:
+    record = table.read_meta(memory.get_item(Key=table.meta_key(job_id))["Item"])
+    append = table.append("jobs", record, bodies, datetime.now(UTC), new_attempt=new_attempt)
+    memory.transact_write_items(TransactItems=append.transact_items)
+
+
+def _event(method: str, path: str, query: str = "", body: str | None = None) -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"content-type": "application/json", "accept": "*/*"},
+        "requestContext": {
+            "stage": "$default",
+            "http": {"method": method, "path": path},
+            "authorizer": {"jwt": {"claims": _CLAIMS}},
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def _infer(_: str, __: str) -> dict[str, Any]:
+    body = {"messages": [{"role": "user", "content": "Why is the sky blue? " * 20}]}
+    return _event("POST", "/infer", body=json.dumps({**body, "max_tokens": 200, "stop": ["\n"]}))
+
+
+_REQUESTS: Final[Mapping[str, Callable[[str, str], dict[str, Any]]]] = {
+    "GET /health": lambda _, __: _event("GET", "/health"),
+    "POST /infer": _infer,
+    "GET /jobs/{id}": lambda job_id, _: _event("GET", f"/jobs/{job_id}"),
+    "GET /jobs/{id}/events": lambda job_id, _: _event("GET", f"/jobs/{job_id}/events", "after=190"),
+    "GET /conversations": lambda _, __: _event("GET", "/conversations"),
+    "GET /conversations/{id}": lambda _, conversation_id: _event(
+        "GET", f"/conversations/{conversation_id}"
+    ),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, write the results; 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(description="Measures the router.")
+    parser.add_argument("--zip", type=Path, help="measure the start of this package, too")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    start = {"sources": measure_start(Path(sys.executable))}
+    lambda_python = find_python(LAMBDA_PYTHON)
+    if options.zip is not None and lambda_python is not None:
+        with tempfile.TemporaryDirectory(prefix="router-bench-") as folder:
+            zipfile.ZipFile(options.zip).extractall(folder)
+            start["zip"] = measure_start(lambda_python, Path(folder))
+    warm = measure_warm()
+    results = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg(),
+        "bars": BARS,
+        "start": start,
+        "warm": warm,
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    _print_table(start, warm)
+    is_met = all(each["median_ms"] <= BARS["start_ms"] for each in start.values()) and all(
+        each["p99_ms"] <= BARS["warm_p99_ms"] for each in warm.values()
+    )
+    return 0 if is_met else 1
+
+
+def _print_table(start: dict[str, dict[str, float]], warm: dict[str, dict[str, float]]) -> None:
+    lines = [f"{'start':<26}{'median':>9}{'min':>9}{'boto3':>9}{'ratio':>9}"]
+    lines += [
+        f"{name:<26}{s['median_ms']:>9}{s['min_ms']:>9}{s['boto3_median_ms']:>9}"
+        f"{s['times_boto3']:>9}"
+        for name, s in start.items()
+    ]
+    lines += ["", f"{'warm request':<26}{'p50':>9}{'p99':>9}{'max':>9}"]
+    lines += [f"{n:<26}{w['p50_ms']:>9}{w['p99_ms']:>9}{w['max_ms']:>9}" for n, w in warm.items()]
+    lines += ["", "all in milliseconds"]
+    print("\n".join(lines))  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
