@@ -141,6 +141,20 @@ def test_a_port_taken_on_every_address_is_taken() -> None:
             claim(Ports(taken.getsockname()[1], 0, 0, 0))
 
 
+def test_the_apps_port_taken_on_ipv6_is_taken() -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError:  # a machine without IPv6: then there is nobody to be in the way
+            assert claim(Ports(0, 0, 0, 0)).app
+            return
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken):
+            claim(Ports(port, 0, 0, 0))
+        assert claim(Ports(0, port, 0, 0)).gateway == port
+
+
 def test_a_port_given_twice_is_a_sentence() -> None:
     free = claim(Ports(0, 0, 0, 0))
     with pytest.raises(LocalError, match="given twice"):

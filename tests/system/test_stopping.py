@@ -163,6 +163,16 @@ def test_a_wrong_model_is_one_sentence(tmp_path: Path, command: str) -> None:
     )
 
 
+def test_weights_that_cannot_be_had_are_one_sentence(demo: Demo, tmp_path: Path) -> None:
+    # The gateway knows no such file, and says so with a 401.
+    environment = demo_environment(tmp_path, MODEL="tinyllama", XDG_CACHE_HOME=str(tmp_path))
+    environment["AISTRATUS_MODELS_URL"] = demo.state["api_url"]
+    ended = run("demo", environment=environment)
+    assert ended.returncode == 1
+    assert "answered 401 Unauthorized. Check whether that address" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
 def test_a_wrong_port_is_one_sentence(tmp_path: Path) -> None:
     ended = run("demo", environment=demo_environment(tmp_path, APP_PORT="web"))
     assert ended.returncode == 1

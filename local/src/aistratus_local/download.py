@@ -104,7 +104,7 @@ def _fetch_into(
                         "your connection and start again: it goes on from there."
                     ) from None
                 console.say(f"  The connection broke off at {megabytes(got)} MB; trying again.")
-                pause(FIRST_PAUSE_SECONDS * 2**fruitless)
+                pause(FIRST_PAUSE_SECONDS * 2 ** max(0, fruitless - 1))
 
 
 def _continue(

@@ -61,6 +61,8 @@ def claim(wanted: Ports) -> Ports:
                     f"Port {port} is given twice. Choose another one with {VARIABLES[item.name]}=…"
                 )
             found[item.name] = _bind(held, port, VARIABLES[item.name])
+            if item.name == "app":
+                _check_ipv6(found[item.name], VARIABLES[item.name])
         return Ports(**found)
 
 
@@ -82,6 +84,14 @@ def _bind(held: ExitStack, port: int, variable: str) -> int:
         raise PortTaken(port, variable, holder_of(port)) from None
     number: int = probe.getsockname()[1]
     return number
+
+
+def _check_ipv6(port: int, variable: str) -> None:
+    """A browser takes `localhost` for ::1 first: nobody else may be there either."""
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.settimeout(1.0)
+        if probe.connect_ex(("::1", port)) == 0:
+            raise PortTaken(port, variable, holder_of(port))
 
 
 def holder_of(port: int) -> str:

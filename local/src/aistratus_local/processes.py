@@ -56,10 +56,16 @@ class Part:
 class Child:
     """A `Part` that runs."""
 
-    def __init__(self, part: Part, on_failure: Callable[[ProcessFailed], None]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        on_failure: Callable[[ProcessFailed], None],
+        on_restart: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.part = part
         self.restarts = 0
         self._on_failure = on_failure
+        self._on_restart = on_restart
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -141,6 +147,7 @@ class Child:
             self.restarts += 1
             await asyncio.sleep(RESTART_PAUSE_SECONDS)
             await self._spawn()
+            self._on_restart(f"{self.part.name} ({_describe(code)}), started again")
 
     async def _ended(self) -> int:
         assert self._process is not None, "start() comes first"  # noqa: S101

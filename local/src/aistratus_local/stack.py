@@ -132,7 +132,7 @@ class Stack:
     async def _up(self, part: Part) -> None:
         """Start a part and wait until it answers."""
         began = time.monotonic()
-        child = self.children[part.name] = Child(part, self._mourn)
+        child = self.children[part.name] = Child(part, self._mourn, self._restarted)
         await child.start()
         await child.until_ready()
         self._report(part.name, time.monotonic() - began)
@@ -140,6 +140,9 @@ class Stack:
     def _mourn(self, failure: ProcessFailed) -> None:
         if not self.failed.done():
             self.failed.set_result(failure)
+
+    def _restarted(self, what: str) -> None:
+        self._report(what, 0.0)
 
     # --- the parts ------------------------------------------------------------------------
 

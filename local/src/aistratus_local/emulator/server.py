@@ -13,7 +13,6 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
-from wsgiref.types import StartResponse
 
 # moto reads these when it is imported: nobody's browser talks to the emulator.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
@@ -61,7 +60,7 @@ class _Connection(socketserver.StreamRequestHandler):
             head.append(f"HTTP/1.1 {status}\r\n")
             head.extend(f"{name}: {value}\r\n" for name, value in headers)
 
-        chunks = self.server.application(environ, _as_start_response(start_response))
+        chunks = self.server.application(environ, start_response)
         try:
             body = b"".join(chunks)
         finally:
@@ -132,10 +131,6 @@ class EmulatorServer(socketserver.ThreadingTCPServer):
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no error; anything else must be seen."""
-        super().handle_error(request, client_address)
-
 
 @contextmanager
 def serve(host: str = "127.0.0.1", port: int = 0) -> Iterator[EmulatorServer]:
@@ -148,10 +143,6 @@ def serve(host: str = "127.0.0.1", port: int = 0) -> Iterator[EmulatorServer]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def _as_start_response(function: Any) -> StartResponse:
-    return function  # type: ignore[no-any-return]
 
 
 class _Nowhere:
