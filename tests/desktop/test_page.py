@@ -154,24 +154,24 @@ def test_shift_enter_begins_a_line_and_enter_sends(chat: ChatPage, server: Serve
     chat.page.keyboard.press("Shift+Enter")
     chat.write("second line")
     chat.page.keyboard.press("Enter")
-    chat.wait_until_answered()
+    chat.whole_answer()
     assert server.stand.last_job.prompt == "first line\nsecond line"
     expect(chat.prompt).to_have_value("")
 
 
 def test_after_a_reload_one_is_still_in_and_finds_the_history(chat: ChatPage) -> None:
     chat.ask("Do you remember me?")
-    chat.wait_until_answered()
+    chat.whole_answer()
     chat.page.evaluate("sessionStorage.clear()")
     chat.reload()
-    chat.button("Do you remember me?").click()
+    chat.conversation("Do you remember me?").click()
     assert "own language model" in chat.wait_for_answer("one command")
 
 
 def test_signing_out_leaves_nothing_for_the_next(chrome: Browser, server: Server) -> None:
     chat = sign_in(chrome, server)
     chat.ask("A secret question")
-    chat.wait_until_answered()
+    chat.whole_answer()
     chat.button("Sign out").click()
     chat.look()
     chat.button("Sign in").wait_for()
@@ -186,7 +186,7 @@ def test_an_answer_cannot_make_the_browser_load_a_picture(chat: ChatPage, server
     asked: list[str] = []
     chat.page.on("request", lambda request: asked.append(request.url))
     chat.ask("![pixel](http://127.0.0.1:9/leak.png)")
-    chat.wait_until_answered()
+    chat.whole_answer()
     assert [url for url in asked if "leak" in url] == []
 
 

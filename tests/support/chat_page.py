@@ -3,6 +3,7 @@
 Flutter paints on a canvas; what can be found on it is what a screen reader is told.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,10 @@ _ANSWERS = """() => {
     return [...document.querySelectorAll('flt-semantics')]
         .filter(node => label.test(node.getAttribute('aria-label') || '')
             || (label.test(node.textContent) && !node.querySelector('flt-semantics')))
-        .map(node => words(node).replace(label, '').replace(/\\s+/g, ' ').trim())
+        .map(node => ({
+            open: /is answering/.test(label.exec(words(node))[0]),
+            text: words(node).replace(label, '').replace(/\\s+/g, ' ').trim(),
+        }))
 }"""
 # On a busy machine with two processors, without a GPU.
 PATIENCE_MS = 60_000
@@ -77,6 +81,12 @@ class ChatPage:
     def button(self, name: str, *, exact: bool = True) -> Locator:
         return self.page.get_by_role("button", name=name, exact=exact)
 
+    def conversation(self, title: str) -> Locator:
+        """A line of the history."""
+        return self.page.locator(
+            "flt-semantics[role=button][aria-current]", has_text=re.compile(f"^{re.escape(title)}$")
+        )
+
     @property
     def prompt(self) -> Locator:
         # Not the one that Flutter types into behind the scenes.
@@ -91,22 +101,27 @@ class ChatPage:
         self.write(prompt)
         self.page.keyboard.press("Enter")
 
-    def wait_until_answered(self) -> None:
-        self.button("Send").wait_for()
-
     def answers(self) -> list[str]:
         """The texts of all answers, as far as they have come."""
-        found: list[str] = self.page.evaluate(f"({_ANSWERS})()")
-        return found
+        found: list[dict[str, str]] = self.page.evaluate(_ANSWERS)
+        return [answer["text"] for answer in found]
 
-    def wait_for_answer(self, pattern: str, *, number: int = 0) -> str:
-        """Answer `number` (from 0) as soon as the pattern (JavaScript's) is found in it."""
+    def wait_for_answer(self, pattern: str, *, number: int = 0, whole: bool = False) -> str:
+        """Answer `number` (from 0) as soon as the pattern (JavaScript's) is found in it.
+
+        `whole`: and it has ended.
+        """
         found = self.page.wait_for_function(
-            "([pattern, number]) => { const answer = (" + _ANSWERS + ")()[number] || '';"
-            "  return new RegExp(pattern).test(answer) && answer }",
-            arg=[pattern, number],
+            "([pattern, number, whole]) => { const answer = (" + _ANSWERS + ")()[number];"
+            "  return answer && !(whole && answer.open) && new RegExp(pattern).test(answer.text)"
+            "    && [answer.text] }",
+            arg=[pattern, number, whole],
         )
-        return str(found.json_value())
+        return str(found.json_value()[0])
+
+    def whole_answer(self, *, number: int = 0) -> str:
+        """Answer `number` (from 0) when it has ended."""
+        return self.wait_for_answer("", number=number, whole=True)
 
     def keep_picture(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
