@@ -200,3 +200,25 @@ def test_asking_nothing_is_one_sentence(tmp_path: Path) -> None:
     ended = run("ask", environment=demo_environment(tmp_path, PROMPT=" "))
     assert ended.returncode == 1
     assert ended.stdout == 'Say what to ask: make ask PROMPT="What is Aistratus?"\n'
+
+
+def test_ctrl_c_during_a_download_is_no_traceback(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        more = {"MODEL": "tinyllama", "AISTRATUS_MODELS_URL": url}
+        with started_demo(tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"), **more) as demo:
+            connection, _ = silent.accept()
+            with connection:
+                assert demo.interrupt() == 130
+    assert demo.lines[-1] == "Stopped.\n"
+    assert "Traceback" not in "".join(demo.lines)
+
+
+def test_logs_that_cannot_be_written_are_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("")
+    ended = run("demo", "--no-app", environment=demo_environment(tmp_path))
+    assert ended.returncode == 1
+    assert "AISTRATUS_STATE_DIR sets another place" in ended.stdout.splitlines()[-1]
+    assert "Traceback" not in ended.stdout

@@ -19,4 +19,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before, or while, nothing runs yet: a download is kept and goes on
+        sys.stderr.write("\nStopped.\n")
+        sys.exit(130)

@@ -4,12 +4,14 @@ Uses the demo that runs here; without one it starts the system for this question
 """
 
 import asyncio
+import os
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from aistratus_desktop.ask import ask as ask_gateway
 from aistratus_desktop.gateway import GatewayClient
@@ -17,12 +19,14 @@ from aistratus_desktop.signin import ManagedLogin
 from aistratus_desktop.tokens import Tokens
 from aistratus_local.console import Console
 from aistratus_local.errors import LocalError
-from aistratus_local.models import STANDIN, local_model, model_id
+from aistratus_local.models import STANDIN, LocalModel, local_model, model_id
 from aistratus_local.options import Options, read_options
 from aistratus_local.ports import Ports
 from aistratus_local.signin import sign_in
-from aistratus_local.stack import StackSettings, running
+from aistratus_local.stack import WITHOUT_PROXY, StackSettings, running
 from aistratus_local.state import StackState, find_running, state_folder
+
+INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,50 +34,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(sys.stderr)
     try:
         options = read_options("ask", sys.argv[1:] if arguments is None else arguments)
-        return asyncio.run(_ask(options, console))
+        if not options.prompt.strip():
+            console.say('Say what to ask: make ask PROMPT="What is Aistratus?"')
+            return 1
+        found = find_running(state_folder(options.ports.gateway))
+        if found is not None:
+            return asyncio.run(_ask_running(found, options))
+        # Before anything runs that Ctrl-C would have to stop: this may take minutes.
+        model = local_model(options.model, console)
+        return asyncio.run(_ask_own(model, options, console))
     except LocalError as error:
         console.say(str(error))
         return 1
 
 
-async def _ask(options: Options, console: Console) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    if not options.prompt.strip():
-        raise LocalError('Say what to ask: make ask PROMPT="What is Aistratus?"')
-    found = find_running(state_folder(options.ports.gateway))
-    if found is not None:
-        if options.model != STANDIN and found.model != model_id(options.model):
-            raise LocalError(
-                f"The demo that runs here answers with {found.model}. Stop it first, or ask "
-                "without MODEL."
-            )
-        return await _put(found, options, stop)
-    model = await asyncio.to_thread(local_model, options.model, console)
-    # Beside whatever else runs: any free ports, a folder of its own.
+async def _ask_running(found: StackState, options: Options) -> int:
+    if options.model != STANDIN and found.model != model_id(options.model):
+        raise LocalError(
+            f"The demo that runs here answers with {found.model}. Stop it first, or ask without "
+            "MODEL."
+        )
+    return await _put(found, options, _interrupted())
+
+
+async def _ask_own(model: LocalModel, options: Options, console: Console) -> int:
+    """Start the system for this question: on any free ports, in a folder of its own."""
+    stop = _interrupted()
     folder = Path(tempfile.mkdtemp(prefix="aistratus-ask-"))
     settings = StackSettings(Ports(0, 0, 0, 0), model, folder, with_app=False)
     console.working("Starting the system for this question")
     async with running(settings, lambda what, _: console.working(f"{what} is there")) as stack:
-        starting = asyncio.create_task(stack.start())
+        starting = asyncio.create_task(stack.or_failure(stack.start()))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            return 130
         stopping.cancel()
         console.clear()
-        code = await _put(starting.result(), options, stop)
+        if starting.done():
+            code = await stack.or_failure(_put(starting.result(), options, stop))
+        else:
+            code = INTERRUPTED
+            starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
     # Not after an error: its sentence names a log in there.
     shutil.rmtree(folder, ignore_errors=True)
     return code
 
 
+def _interrupted() -> asyncio.Event:
+    """Set by Ctrl-C, SIGTERM or a closed terminal."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
 async def _put(state: StackState, options: Options, stop: asyncio.Event) -> int:
     """Sign in as the demo's user, and put the question."""
+    os.environ.update(WITHOUT_PROXY)
     login = ManagedLogin(state.login_url, state.client_id)
     tokens = Tokens(login)
     try:

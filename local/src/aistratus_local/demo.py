@@ -11,10 +11,11 @@ from contextlib import suppress
 
 from aistratus_local.console import Console, megabytes
 from aistratus_local.errors import LocalError
-from aistratus_local.models import local_model
+from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import Options, read_options
+from aistratus_local.ports import claim
 from aistratus_local.stack import Stack, StackSettings, running
-from aistratus_local.state import StackState, state_folder
+from aistratus_local.state import StackState, held, state_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,35 +23,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(sys.stdout)
     try:
         options = read_options("demo", sys.argv[1:] if arguments is None else arguments)
-        return asyncio.run(demo(options, console))
+        # Said now, and not after a long download.
+        with held(state_folder(options.ports.gateway)):
+            claim(options.ports)
+        console.say("Aistratus, all of it, on this machine")
+        began = time.monotonic()
+        # Before anything runs that Ctrl-C would have to stop: this may take minutes.
+        model = local_model(options.model, console)
+        size = megabytes(model.path.stat().st_size)
+        console.done(f"model: {model.card.title}, {size} MB", time.monotonic() - began)
+        return asyncio.run(demo(options, model, console))
     except LocalError as error:
         console.say(str(error))
         return 1
 
 
-async def demo(options: Options, console: Console) -> int:
+async def demo(options: Options, model: LocalModel, console: Console) -> int:
     """Start everything, say where it is, wait for the end, stop everything."""
     began = time.monotonic()
-    console.say("Aistratus, all of it, on this machine")
-    model = await asyncio.to_thread(local_model, options.model, console)
-    console.done(f"model: {model.card.title}, {_size(model.path)}", time.monotonic() - began)
     settings = StackSettings(
         options.ports, model, state_folder(options.ports.gateway), with_app=options.with_app
     )
     async with running(settings, console.done) as stack:
         stop = _signals(stack, console)
-        starting = asyncio.create_task(stack.start())
-        await _first(starting, stop.wait(), stack.failed)
-        if not starting.done():
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            _raise_failure(stack)
-        else:
-            _say_hello(console, starting.result(), settings, time.monotonic() - began)
+        starting = asyncio.create_task(stack.or_failure(stack.start()))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            state = starting.result()
+            _say_hello(console, state, settings, time.monotonic() - began)
             if options.with_app and options.with_browser:
-                await asyncio.to_thread(_open_browser, starting.result().app_url)
-            await _first(stop.wait(), stack.failed)
-            _raise_failure(stack)
+                await asyncio.to_thread(_open_browser, state.app_url)
+            await stack.or_failure(stopping)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
         console.say()
         console.working("stopping")
     console.say("Stopped; nothing is left running.")
@@ -88,20 +94,6 @@ def _signals(stack: Stack, console: Console) -> asyncio.Event:
     return stop
 
 
-async def _first(*things: object) -> None:
-    """Wait for the first of several to be done; what it came to is looked at elsewhere."""
-    tasks = [asyncio.ensure_future(thing) for thing in things]  # type: ignore[call-overload]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for thing, task in zip(things, tasks, strict=True):
-        if task is not thing:
-            task.cancel()
-
-
-def _raise_failure(stack: Stack) -> None:
-    if stack.failed.done():
-        raise stack.failed.result()
-
-
 def _open_browser(url: str) -> None:
     """Where there is a screen; a browser that lives in this terminal would take it over."""
     has_screen = sys.platform == "darwin" or any(
@@ -110,10 +102,6 @@ def _open_browser(url: str) -> None:
     if has_screen:
         with suppress(webbrowser.Error):
             webbrowser.open(url)
-
-
-def _size(path: "os.PathLike[str]") -> str:
-    return f"{megabytes(os.stat(path).st_size)} MB"  # noqa: PTH116
 
 
 if __name__ == "__main__":

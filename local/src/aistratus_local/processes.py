@@ -78,9 +78,15 @@ class Child:
 
     async def start(self) -> None:
         """Start it and look after it from here on."""
-        self.part.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.part.log.unlink(missing_ok=True)
-        await self._spawn()
+        try:
+            self.part.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.part.log.unlink(missing_ok=True)
+            await self._spawn()
+        except OSError as error:
+            raise LocalError(
+                f"The {self.part.name} cannot be started, with its log at {self.part.log} "
+                f"({error.strerror}). AISTRATUS_STATE_DIR sets another place for logs."
+            ) from None
         self._watch = asyncio.create_task(self._keep())
 
     async def until_ready(self) -> None:

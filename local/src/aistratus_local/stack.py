@@ -7,11 +7,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from aistratus_contracts.models import Catalogue
 from aistratus_contracts.registry import REGISTRY_VARIABLE
@@ -32,10 +32,14 @@ from aistratus_local.provision import (
 from aistratus_local.state import StackState
 
 DEMO_USER: Final = "demo"
+# Everything is on loopback; a proxy has no business there.
+WITHOUT_PROXY: Final = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 # What a drain may take: the worker commits, gives its messages back and leaves.
 WORKER_STOP_SECONDS: Final = 10.0
 # Real weights are verified and read before the engine listens.
 ENGINE_READY_SECONDS: Final = 180.0
+
+T = TypeVar("T")
 
 # Called when a step is done: what, and after how many seconds.
 Report = Callable[[str, float], None]
@@ -112,6 +116,19 @@ class Stack:
         for names in (("worker", "app"), ("engine", "gateway"), ("login", "emulator")):
             found = [self.children[name] for name in names if name in self.children]
             await asyncio.gather(*(child.stop() for child in found))
+
+    async def or_failure(self, work: Awaitable[T]) -> T:
+        """What comes of `work`; raises the `ProcessFailed` of a part that dies meanwhile."""
+        task = asyncio.ensure_future(work)
+        try:
+            both: set[asyncio.Future[Any]] = {task, self.failed}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise self.failed.result()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def kill(self) -> None:
         """End all parts at once."""
@@ -224,13 +241,13 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
         if not name.startswith(("AWS_", "AISTRATUS_", "MOTO_", "POWERTOOLS_"))
         and name not in ("PROMPT", "MODEL")
     }
-    # Everything is on loopback; a proxy has no business there.
-    return {**kept, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+    return {**kept, **WITHOUT_PROXY}
 
 
 @asynccontextmanager
 async def running(settings: StackSettings, report: Report) -> AsyncIterator[Stack]:
     """A system that is about to start, and is gone for certain at the end of the block."""
+    os.environ.update(WITHOUT_PROXY)
     with state.held(settings.state_dir):
         claimed = replace(settings, ports=claim(settings.ports))
         # Socket paths may have 107 characters; a state folder is easily longer.
