@@ -34,9 +34,9 @@ class Remover:
         is_there = False
         while (head := self.conversations.head(conversation_id)) is not None:
             is_there = True
+            self._check_time()
             for job_id in self.conversations.job_ids(conversation_id):
-                if self.left_seconds() < RESERVE_SECONDS:
-                    raise Unavailable("There is more to delete than fits in one request.")
+                self._check_time()
                 self.jobs.delete(self.caller.owner, job_id)
             self.conversations.delete_turns(conversation_id)
             # False: a turn came in meanwhile, which has to go too.
@@ -44,3 +44,7 @@ class Remover:
                 return
         if not is_there:
             raise not_found("conversation")
+
+    def _check_time(self) -> None:
+        if self.left_seconds() < RESERVE_SECONDS:
+            raise Unavailable("There is more to delete than fits in one request.")

@@ -5,6 +5,7 @@ there it is sent at once, or, if this process does not live to do it, by whoever
 """
 
 import hashlib
+import json
 import random
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aistratus_contracts import codec, table
+from aistratus_contracts import table
 from aistratus_contracts.event import Event, StateChange
 from aistratus_contracts.job import (
     Cursor,
@@ -184,7 +185,7 @@ class Intake:
 def fingerprint(asked: InferRequest) -> str:
     """SHA-256 of what was asked, however it was written: key order, 5 or 5.0, null or absent."""
     body = asked.model_dump(mode="json", exclude={"request_id"}, exclude_none=True)
-    canonical = codec.dumps(dict(sorted(body.items())))
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

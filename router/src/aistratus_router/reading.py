@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 from aistratus_contracts.limits import MAX_BODY_BYTES
 from aistratus_contracts.problem import FieldError
 from aistratus_router.problems import (
-    Refusal,
     body_too_large,
     invalid_json,
     invalid_request,
@@ -142,6 +141,3 @@ def _echo(text: str) -> str:
     """What a caller wrote, short and encodable, to name it in an answer."""
     short = text if len(text) <= MAX_ECHOED_CHARS else text[: MAX_ECHOED_CHARS - 1] + "…"
     return short.encode("utf-8", "replace").decode()
-
-
-__all__ = ["Refusal", "json_pointer", "parse_json", "read_body", "read_query"]
