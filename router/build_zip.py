@@ -11,6 +11,7 @@ Python of Lambda's version; they are of the kind that Python trusts without look
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import os
@@ -129,8 +130,10 @@ def _kept(tree: Path) -> Iterator[tuple[str, bytes]]:
         if path.is_file():
             place = PurePosixPath(path.relative_to(tree).as_posix())
             name = _name_in_zip(place)
-            if name is not None:
-                yield name, _content(place, path)
+            if name is not None and place.parts[:2] == _BOTOCORE_DATA:
+                yield name.removesuffix(".gz"), _description(place, path)
+            elif name is not None:
+                yield name, path.read_bytes()
 
 
 def _name_in_zip(place: PurePosixPath) -> str | None:
@@ -150,13 +153,6 @@ def _name_in_zip(place: PurePosixPath) -> str | None:
     return str(place)
 
 
-def _content(place: PurePosixPath, path: Path) -> bytes:
-    content = path.read_bytes()
-    if place == PurePosixPath(*_BOTOCORE_DATA, "endpoints.json"):
-        return _pruned_endpoints(content)
-    return content
-
-
 def _compiled(files: dict[str, bytes], tree: Path, interpreter: Path) -> dict[str, bytes]:
     """The compiled form of all modules. Nothing of it depends on the place or the time."""
     for name, content in files.items():
@@ -174,13 +170,31 @@ def _compiled(files: dict[str, bytes], tree: Path, interpreter: Path) -> dict[st
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in tree.rglob("*.pyc")}
 
 
-def _pruned_endpoints(content: bytes) -> bytes:
-    """Botocore's table of endpoints, which it reads at every start, for our services only."""
-    table: dict[str, Any] = json.loads(content)
-    for partition in table["partitions"]:
-        services = partition["services"]
-        partition["services"] = {name: services[name] for name in SERVICES if name in services}
-    return json.dumps(table, separators=(",", ":")).encode()
+def _description(place: PurePosixPath, path: Path) -> bytes:
+    """One of botocore's descriptions of AWS, which it reads at every start.
+
+    The table of endpoints keeps our services only; a service loses its documentation, which is
+    most of it, and its own compression, which the zip's makes needless.
+    """
+    content = path.read_bytes()
+    described = json.loads(gzip.decompress(content) if place.suffix == ".gz" else content)
+    if place.name == "endpoints.json":
+        for partition in described["partitions"]:
+            services = partition["services"]
+            partition["services"] = {name: services[name] for name in SERVICES if name in services}
+    return json.dumps(_undocumented(described), separators=(",", ":")).encode()
+
+
+def _undocumented(described: Any) -> Any:
+    if isinstance(described, list):
+        return [_undocumented(part) for part in described]
+    if not isinstance(described, dict):
+        return described
+    return {
+        name: _undocumented(part)
+        for name, part in described.items()
+        if not (name == "documentation" and isinstance(part, str))
+    }
 
 
 def _write(target: Path, files: dict[str, bytes]) -> None:
