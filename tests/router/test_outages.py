@@ -25,6 +25,7 @@ PASSING = [
     error("RequestLimitExceeded"),
     error("InternalServerError"),
     error("TransactionInProgressException"),
+    error("OddFailure", ResponseMetadata={"HTTPStatusCode": 503}),
     EndpointConnectionError(endpoint_url=URL),
     ConnectTimeoutError(endpoint_url=URL),
     ReadTimeoutError(endpoint_url=URL),

@@ -8,35 +8,26 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotoConnectionError
 from pydantic import BaseModel
 
 from aistratus_contracts.job import CONVERSATION_ID_PATTERN, JOB_ID_PATTERN
 from aistratus_contracts.problem import PROBLEM_CONTENT_TYPE, problem_to_plain
 from aistratus_contracts.registry import Scope
 from aistratus_router import VERSION
-from aistratus_router.access import Caller, admit
-from aistratus_router.cancelling import Canceller
-from aistratus_router.conversation_store import ConversationStore
-from aistratus_router.deleting import Remover
-from aistratus_router.intake import Intake
-from aistratus_router.job_store import JobStore
+from aistratus_router.access import admit
+from aistratus_router.desk import Desk
 from aistratus_router.log import describe, logger
-from aistratus_router.outbox import Outbox
-from aistratus_router.polling import EventsPage, Poller
+from aistratus_router.outages import is_passing
+from aistratus_router.polling import EventsPage
 from aistratus_router.ports import Ports
 from aistratus_router.problems import (
     Refusal,
-    Unavailable,
     internal,
     method_not_allowed,
     not_found,
     unavailable,
 )
-from aistratus_router.queue import JobQueue
 from aistratus_router.reading import read_body, read_query
-from aistratus_router.registry import Addresses
 from aistratus_router.requests import (
     ConversationsQuery,
     EventsQuery,
@@ -45,25 +36,8 @@ from aistratus_router.requests import (
     TurnsQuery,
 )
 from aistratus_router.responses import Health, JobAccepted, Model, Models
-from aistratus_router.table_access import Table, code_of
-from aistratus_router.views import Views
 
 JSON: Final = "application/json"
-
-# DynamoDB's, SQS's and SSM's codes for: slower, or later.
-RETRYABLE_CODES: Final = {
-    "InternalServerError",
-    "InternalFailure",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "ServiceUnavailable",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-}
 
 
 class App:
@@ -206,7 +180,7 @@ class App:
     def _event(self) -> Mapping[str, Any]:
         return self._resolver.current_event.raw_event
 
-    def _desk(self) -> "Desk":
+    def _desk(self) -> Desk:
         """Admit the caller of the current request, and lay out what serves them."""
         addresses = self._ports.registry.read()
         return Desk(self._ports, addresses, admit(self._event, addresses.client_id, Scope.INFER))
@@ -231,53 +205,11 @@ class App:
         if isinstance(error, Refusal):
             return _problem(error)
         request_id = self._resolver.lambda_context.aws_request_id
-        if _is_passing(error):
+        if is_passing(error):
             logger.warning("a service did not answer", request_id=request_id, **describe(error))
             return _problem(unavailable())
         logger.error("a request failed", request_id=request_id, **describe(error))
         return _problem(internal(request_id))
-
-
-class Desk:
-    """What serves one admitted request."""
-
-    def __init__(self, ports: Ports, addresses: Addresses, caller: Caller) -> None:
-        self.caller = caller
-        self._ports = ports
-        self._addresses = addresses
-        self._table = Table(ports.dynamodb, addresses.table_name)
-        self._jobs = JobStore(self._table)
-        self._conversations = ConversationStore(self._table, caller.owner)
-
-    def intake(self) -> Intake:
-        """Takes prompts in."""
-        return Intake(
-            jobs=self._jobs,
-            conversations=self._conversations,
-            outbox=Outbox(self._table, JobQueue(self._ports.sqs, self._addresses.queue_url)),
-            catalogue=self._addresses.catalogue,
-            owner=self.caller.owner,
-            clock=self._ports.clock,
-            sleep=self._ports.sleep,
-        )
-
-    def poller(self) -> Poller:
-        """Waits for events."""
-        return Poller(self._jobs, self._ports.monotonic, self._ports.sleep)
-
-    def canceller(self) -> Canceller:
-        """Cancels jobs."""
-        return Canceller(
-            self._jobs, self._addresses.table_name, self._ports.clock, self._ports.sleep
-        )
-
-    def views(self) -> Views:
-        """Shows jobs and conversations."""
-        return Views(self._jobs, self._conversations, self.caller)
-
-    def remover(self, left_seconds: Callable[[], float]) -> Remover:
-        """Deletes conversations."""
-        return Remover(self._jobs, self._conversations, self.caller, left_seconds)
 
 
 def build_app(ports: Ports) -> App:
@@ -320,9 +252,3 @@ def _conversation_id(text: str) -> str:
 
 def _matches(rule: str, path: str) -> bool:
     return re.fullmatch(re.sub("<[^>]+>", "[^/]+", rule), path) is not None
-
-
-def _is_passing(error: Exception) -> bool:
-    if isinstance(error, ClientError):
-        return code_of(error) in RETRYABLE_CODES
-    return isinstance(error, Unavailable | BotoConnectionError | HTTPClientError)

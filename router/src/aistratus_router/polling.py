@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aistratus_contracts.event import decode_event
+from aistratus_contracts.event import StateChange, decode_event
 from aistratus_contracts.states import JobState
 from aistratus_router.access import Caller
 from aistratus_router.job_store import JobStore, LogPage
@@ -77,8 +77,8 @@ def _page(found: LogPage, after: int) -> EventsPage:
     done = state.is_final and next_after >= cursor.next_seq - 1
     if found.events and not done:
         # The log may be ahead of the job's item, which was read a moment later or earlier.
-        last = decode_event(found.events[-1][1])
-        if last.ends_job:
-            done = True
-            state = getattr(last.body, "state", state)
+        last = decode_event(found.events[-1][1]).body
+        if isinstance(last, StateChange):
+            state = last.state
+            done = state.is_final
     return EventsPage(job.job_id, state, [text for _, text in found.events], next_after, done)

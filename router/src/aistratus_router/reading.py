@@ -1,4 +1,10 @@
-"""A request's body and query, read strictly: what is not understood is refused by name."""
+"""A request's body and query, read strictly: what is not understood is refused by name.
+
+Powertools routes; its own validation is not used. It comes before any middleware, so before it
+is known who asks, takes a list's first element for the body, lets unknown query parameters and
+`wait=+1` pass, and fails on deep nesting and endless numbers; and it adds to the start. The
+models are Pydantic's either way, and `openapi` makes the document out of them.
+"""
 
 import base64
 import binascii

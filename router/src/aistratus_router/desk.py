@@ -1,0 +1,59 @@
+"""What serves one admitted request: the parts, put together for its caller."""
+
+from collections.abc import Callable
+
+from aistratus_router.access import Caller
+from aistratus_router.cancelling import Canceller
+from aistratus_router.conversation_store import ConversationStore
+from aistratus_router.deleting import Remover
+from aistratus_router.intake import Intake
+from aistratus_router.job_store import JobStore
+from aistratus_router.outbox import Outbox
+from aistratus_router.polling import Poller
+from aistratus_router.ports import Ports
+from aistratus_router.queue import JobQueue
+from aistratus_router.registry import Addresses
+from aistratus_router.table_access import Table
+from aistratus_router.views import Views
+
+
+class Desk:
+    """All that one caller can have done."""
+
+    def __init__(self, ports: Ports, addresses: Addresses, caller: Caller) -> None:
+        self.caller = caller
+        self._ports = ports
+        self._addresses = addresses
+        self._table = Table(ports.dynamodb, addresses.table_name)
+        self._jobs = JobStore(self._table)
+        self._conversations = ConversationStore(self._table, caller.owner)
+
+    def intake(self) -> Intake:
+        """Takes prompts in."""
+        return Intake(
+            jobs=self._jobs,
+            conversations=self._conversations,
+            outbox=Outbox(self._table, JobQueue(self._ports.sqs, self._addresses.queue_url)),
+            catalogue=self._addresses.catalogue,
+            owner=self.caller.owner,
+            clock=self._ports.clock,
+            sleep=self._ports.sleep,
+        )
+
+    def poller(self) -> Poller:
+        """Waits for events."""
+        return Poller(self._jobs, self._ports.monotonic, self._ports.sleep)
+
+    def canceller(self) -> Canceller:
+        """Cancels jobs."""
+        return Canceller(
+            self._jobs, self._addresses.table_name, self._ports.clock, self._ports.sleep
+        )
+
+    def views(self) -> Views:
+        """Shows jobs and conversations."""
+        return Views(self._jobs, self._conversations, self.caller)
+
+    def remover(self, left_seconds: Callable[[], float]) -> Remover:
+        """Deletes conversations."""
+        return Remover(self._jobs, self._conversations, self.caller, left_seconds)

@@ -1,0 +1,29 @@
+"""Which errors of AWS pass by themselves: the caller may ask again."""
+
+from typing import Final
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from aistratus_router.problems import Unavailable
+from aistratus_router.table_access import code_of
+
+# What DynamoDB, SQS and SSM say for: slower, or later.
+PASSING_CODES: Final = {
+    "InternalServerError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+}
+
+
+def is_passing(error: Exception) -> bool:
+    """True if the same request may well succeed in a moment."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code_of(error) in PASSING_CODES or status >= 500
+    return isinstance(error, Unavailable | BotoConnectionError | HTTPClientError)
