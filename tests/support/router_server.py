@@ -1,4 +1,4 @@
-"""The Lambda handler behind a socket, as the gateway puts it there: `python -m support.router_server`.
+"""The Lambda handler behind a socket, as the gateway has it: `-m support.router_server`.
 
 It turns HTTP into HTTP API events, lets in who has one of its fixed tokens, and answers for the
 gateway what the gateway answers. Like Lambda, it gives the handler one event at a time.
