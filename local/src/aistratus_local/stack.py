@@ -188,8 +188,6 @@ class Stack:
             "AISTRATUS_MODEL_FILE": str(model.path),
             "AISTRATUS_MODEL_SHA256": model.sha256,
         }
-        if model.engine_threads:
-            environment["AISTRATUS_ENGINE_THREADS"] = str(model.engine_threads)
         part = self._part("engine", "aistratus_daemon.engine", self._socket)
         return replace(
             part,
