@@ -1,6 +1,7 @@
 """The house's rules for every test: a skipped test fails CI, and nothing is left out silently."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -10,6 +11,15 @@ from housekeeping import debian
 IN_CI = os.environ.get("CI", "").lower() in {"true", "1"}
 
 _LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure() -> None:
+    """Gives Ctrl-C its meaning back: whoever runs tests in the background has it ignored.
+
+    What is ignored stays ignored in every process that a test starts, and some of the tests stop
+    those the way a person does.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
