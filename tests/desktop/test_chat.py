@@ -304,6 +304,25 @@ async def test_a_question_that_is_accepted_after_one_left_is_not_shown_elsewhere
     assert (chat.bubbles, chat.conversation_id, chat.phase) == ([], None, Phase.IDLE)
 
 
+async def test_who_comes_back_while_a_question_travels_finds_it(chat: Chat, stand: Stand) -> None:
+    sending = await send(chat, stand, "first")
+    stand.last_job.finish()
+    await sending
+    conversation_id = stand.last_job.conversation_id
+    stand.hold_next = asyncio.Event()
+    chat.draft.typed("second")
+    sending = asyncio.create_task(chat.send())
+    await until(lambda: stand.is_holding)
+    await chat.open(conversation_id)
+    assert [text for _, text in seen(chat)] == ["first", ""]
+    stand.hold_next.set()
+    await until(lambda: [text for _, text in seen(chat)] == ["first", "", "second", ""])
+    stand.last_job.say("Yes.")
+    stand.last_job.finish()
+    await sending
+    assert [text for _, text in seen(chat)] == ["first", "", "second", "Yes."]
+
+
 async def test_a_conversation_that_is_gone_offers_a_new_one(chat: Chat) -> None:
     await chat.open("conv-none")
     assert next_step(chat) is NextStep.NEW_CHAT

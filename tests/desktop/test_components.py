@@ -10,10 +10,12 @@ from aistratus_contracts.errors import ErrorCode
 from aistratus_contracts.states import JobState
 from aistratus_desktop.components import AppView
 from aistratus_desktop.components.answer_text import is_web_address, without_images
+from aistratus_desktop.components.messages import Messages
 from aistratus_desktop.components.sidebar import ConversationRow
 from aistratus_desktop.components.welcome import SUGGESTIONS
 from aistratus_desktop.gateway import GatewayClient
-from aistratus_desktop.state import App
+from aistratus_desktop.state import App, Chat
+from aistratus_desktop.state.bubble import said
 from support.desktop_stand import Stand, problem
 from support.desktop_until import until
 from support.flet_page import Screen, screen
@@ -146,6 +148,75 @@ async def test_the_history_opens_and_forgets(shown: Screen, stand: Stand, app: A
     await shown.until(lambda: "An old answer" not in shown.texts())
     assert stand.deleted == {accepted.conversation_id}
     assert "Your chats will be listed here." in shown.texts()
+
+
+async def test_messages_can_be_drawn_when_there_are_none(client: GatewayClient) -> None:
+    chat = Chat(client)
+    async with screen() as shown:
+        shown.page.render(Messages, chat)
+        await shown.settle()
+        chat.bubbles = [said("Hello")]
+        await shown.settle()
+        assert shown.texts() == ["Hello"]
+        chat.bubbles = []
+        await shown.settle()
+        assert shown.texts() == []
+
+
+async def test_the_view_follows_what_grows_until_one_scrolls_up(
+    shown: Screen, stand: Stand
+) -> None:
+    await type_in(shown, "Hello")
+    asking = asyncio.create_task(shown.click(shown.button("Send")))
+    await shown.until(lambda: bool(stand.jobs) and "scroll_to" in shown.called())
+    [column] = [item for item in shown.all(ft.Column) if item.on_scroll]
+
+    async def moves(word: str) -> bool:
+        """Whether the view moves when this word comes."""
+        before = shown.called().count("scroll_to")
+        stand.last_job.say(word)
+        await shown.until(lambda: any(word in text for text in shown.texts()))
+        return shown.called().count("scroll_to") > before
+
+    def event(kind: str, pixels: float, direction: str | None = None) -> dict[str, object]:
+        return {
+            "event_type": kind,
+            "pixels": pixels,
+            "min_scroll_extent": 0.0,
+            "max_scroll_extent": 900.0,
+            "viewport_dimension": 600.0,
+            "direction": direction,
+        }
+
+    assert await moves("one")
+    await shown.happen(column, "scroll", event("user", 900.0, "forward"))
+    # Our own last move, which was on its way, is no return.
+    await shown.happen(column, "scroll", event("update", 900.0))
+    assert not await moves("two")
+    await shown.happen(column, "scroll", event("user", 300.0, "reverse"))
+    await shown.happen(column, "scroll", event("user", 300.0, "idle"))
+    assert not await moves("three")
+    await shown.happen(column, "scroll", event("update", 890.0))
+    assert await moves("four")
+    stand.last_job.finish()
+    await asking
+
+
+async def test_one_can_ask_on_in_every_conversation_that_one_opens(
+    shown: Screen, stand: Stand, app: App
+) -> None:
+    for prompt in ("first", "second", "third"):
+        await app.client.ask(prompt)
+        stand.last_job.finish()
+    await app.history.refresh()
+    await shown.settle()
+    for number in (0, 2, 1, 0):
+        titles = [item for item in shown.all(ft.Container) if item.ink]
+        await shown.click(titles[number])
+        await type_in(shown, "and then?")
+        assert not shown.button("Send").disabled
+        await type_in(shown, "")
+        assert shown.button("Send").disabled
 
 
 async def test_signing_out_shows_the_way_in(shown: Screen, app: App) -> None:

@@ -98,6 +98,9 @@ class Stand:
     refresh_is_good: bool = True
     # While these are not set, the API or the login has done its part and does not answer.
     api_gate: asyncio.Event | None = None
+    # The next request is not looked at before this is set; others overtake it.
+    hold_next: asyncio.Event | None = None
+    is_holding: bool = False
     token_gate: asyncio.Event | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -298,6 +301,9 @@ class Stand:
                 return self.refuse_next.pop(0)
             if not request.headers.get("authorization", "").startswith("Bearer access-"):
                 return JSONResponse({"message": "Unauthorized"}, 401)
+            if self.hold_next and not self.is_holding:
+                self.is_holding = True
+                await self.hold_next.wait()
             response: Response = await endpoint(request)
             if self.api_gate:
                 await self.api_gate.wait()

@@ -100,6 +100,10 @@ class Screen:
         await until(holds)
         await self.settle()
 
+    def called(self) -> list[str]:
+        """The names of the methods that the client was told to call."""
+        return [call.name for call in self.connection.calls]
+
     def launched(self) -> list[str]:
         """The addresses that the client was told to open."""
         return [

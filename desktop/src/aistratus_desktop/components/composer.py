@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import flet as ft
 
 from aistratus_desktop.components.icon_button import icon_button
+from aistratus_desktop.components.layout import is_wide_now
 from aistratus_desktop.components.theme import BODY_SIZE
 from aistratus_desktop.components.typed import once
 from aistratus_desktop.state import Chat, Draft, Phase
@@ -39,7 +40,10 @@ def PromptField(
     typed: Callable[[str], None],
     send: Callable[[], Awaitable[None]],
 ) -> ft.Control:
-    """The field. It is drawn once for each generation of the draft, and not while one types."""
+    """The field. It is drawn once for each generation of the draft, and not while one types.
+
+    Who has room for it types there at once; on a phone that would show the keyboard unasked.
+    """
 
     def changed(event: ft.Event[ft.TextField]) -> None:
         typed(str(event.data or ""))
@@ -47,14 +51,14 @@ def PromptField(
     async def submitted() -> None:
         await send()
 
-    field = ft.TextField(
+    text_field = ft.TextField(
         value=initial,
         hint_text="Ask anything",
         multiline=True,
         min_lines=1,
         max_lines=MAX_LINES,
         shift_enter=True,
-        autofocus=True,
+        autofocus=is_wide_now(),
         expand=True,
         border=ft.NoInputBorder(),
         text_size=BODY_SIZE,
@@ -62,7 +66,7 @@ def PromptField(
         on_change=changed,
         on_submit=submitted,
     )
-    return ft.Semantics(content=field, label="Prompt", expand=True)
+    return ft.Semantics(content=text_field, label="Prompt", expand=True)
 
 
 _PROMPT_FIELD = once(PromptField)

@@ -37,18 +37,21 @@ def Sidebar(app: App, chat: Chat, history: History, close: Callable[[], None]) -
     ft.use_dialog(_question(doomed, delete, lambda: set_doomed(None)) if doomed else None)
     rows: list[ft.Control] = [
         ft.Row(
+            key="name",
             spacing=12,
             controls=[
                 Brand(32),
                 ft.Text("Aistratus", size=19, weight=ft.FontWeight.W_600),
             ],
         ),
-        ft.FilledTonalButton("New chat", icon=ft.Icons.EDIT_OUTLINED, height=42, on_click=new),
+        ft.FilledTonalButton(
+            "New chat", key="new", icon=ft.Icons.EDIT_OUTLINED, height=42, on_click=new
+        ),
     ]
     if history.trouble:
-        rows.append(Banner(history.trouble, again))
+        rows.append(keyed("trouble", Banner)(history.trouble, again))
     rows.append(_list(chat, history, choose, set_doomed))
-    rows.append(ft.TextButton("Sign out", icon=ft.Icons.LOGOUT, on_click=app.sign_out))
+    rows.append(ft.TextButton("Sign out", key="out", icon=ft.Icons.LOGOUT, on_click=app.sign_out))
     return ft.Container(
         width=SIDEBAR_WIDTH,
         bgcolor=ft.Colors.SURFACE_CONTAINER_LOW,
@@ -73,6 +76,7 @@ def _list(
     if not history.conversations:
         text = "" if history.is_loading or history.trouble else "Your chats will be listed here."
         return ft.Container(
+            key="list",
             expand=True,
             padding=8,
             content=ft.Text(text, size=13.5, color=ft.Colors.ON_SURFACE_VARIANT),
@@ -85,9 +89,11 @@ def _list(
     ]
     if history.next_cursor:
         rows.append(
-            ft.TextButton("Older chats", disabled=history.is_loading, on_click=history.more)
+            ft.TextButton(
+                "Older chats", key="older", disabled=history.is_loading, on_click=history.more
+            )
         )
-    return ft.ListView(expand=True, spacing=2, controls=rows)
+    return ft.ListView(key="list", expand=True, spacing=2, controls=rows)
 
 
 @ft.component

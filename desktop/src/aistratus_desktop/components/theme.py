@@ -18,12 +18,21 @@ LETTER_SPACING: Final = 0.1
 
 
 def dress(page: ft.Page) -> None:
-    """Material 3 from one seed colour, light or dark as the system says."""
+    """Material 3 from one seed colour, light or dark as the system says.
+
+    The seed itself is what stands out: Material would soften it.
+    """
     page.title = "Aistratus"
     page.padding = 0
     page.theme_mode = ft.ThemeMode.SYSTEM
-    page.theme = ft.Theme(color_scheme_seed=SEED)
-    page.dark_theme = ft.Theme(color_scheme_seed=SEED)
+    page.theme = ft.Theme(
+        color_scheme_seed=SEED,
+        color_scheme=ft.ColorScheme(primary=SEED, on_primary="#FFFFFF"),
+    )
+    page.dark_theme = ft.Theme(
+        color_scheme_seed=SEED,
+        color_scheme=ft.ColorScheme(primary="#86AAFF", on_primary="#0B1526"),
+    )
 
 
 def body_style(*, color: str | None = None) -> ft.TextStyle:

@@ -1,4 +1,4 @@
-"""The two places where Flet's types say less than Flet does."""
+"""The places where Flet's types say less than Flet does."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
@@ -24,3 +24,10 @@ def once(component: Callable[P, R]) -> Callable[P, R]:
     memo: Any = ft.memo
     remembered: Callable[P, R] = memo(component)
     return remembered
+
+
+def use_kept(make: Callable[[], R]) -> R:
+    """A hook: something that is made when the component first appears, and kept with it."""
+    use_ref: Any = ft.use_ref
+    kept: R = use_ref(make).current
+    return kept

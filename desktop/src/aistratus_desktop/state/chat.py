@@ -54,10 +54,11 @@ class Chat:
     draft: Draft = field(default_factory=Draft)
     phase: Phase = Phase.IDLE
     trouble: Trouble | None = None
+    # Which conversation this is, counted over all that this chat has shown, new ones too. What
+    # goes on in the background belongs to one visit; a new visit ends it.
+    visit: int = 0
     _job_id: str | None = None
     _unsent: _Unsent | None = None
-    # What the chat does in the background belongs to one visit; a new visit ends it.
-    _visit: int = 0
     _background: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -85,7 +86,7 @@ class Chat:
         self.phase = Phase.SENDING
         question, answer = said(prompt), awaited()
         self.bubbles.extend([question, answer])
-        visit = self._visit
+        visit = self.visit
         if self._unsent is None or (self._unsent.prompt, self._unsent.conversation_id) != (
             prompt,
             self.conversation_id,
@@ -98,18 +99,21 @@ class Chat:
                 request_id=self._unsent.request_id,
             )
         except GatewayError as error:
-            if visit == self._visit:
+            if visit == self.visit:
                 self._take_back(prompt, question, answer, error)
             return
-        if visit != self._visit:
+        if visit != self.visit:
             await self.after_turn()
+            if self.conversation_id == accepted.conversation_id:
+                # Left and come back meanwhile: what was loaded may lack this turn.
+                await self.open(accepted.conversation_id)
             return
         self._unsent = None
         self.conversation_id = accepted.conversation_id
         self._job_id = accepted.job_id
         answer.become(accepted.state)
         await self.after_turn()
-        if visit != self._visit:
+        if visit != self.visit:
             return
         if self.phase is Phase.STOPPING:
             self.phase = Phase.ANSWERING
@@ -126,11 +130,11 @@ class Chat:
             self.bubbles[-1].status = STOPPING
         if was_sending or self._job_id is None:
             return  # `send` goes on with it as soon as there is a job to stop
-        visit = self._visit
+        visit = self.visit
         try:
             await self.client.cancel(self._job_id)
         except GatewayError as error:
-            if visit == self._visit and self.phase is Phase.STOPPING:
+            if visit == self.visit and self.phase is Phase.STOPPING:
                 self.phase = Phase.ANSWERING
                 self.trouble = trouble_of(error)
 
@@ -154,17 +158,17 @@ class Chat:
     async def open(self, conversation_id: str) -> None:
         """Show a conversation of the history; its last answer goes on if it is not finished."""
         self._leave()
-        visit = self._visit
+        visit = self.visit
         self.conversation_id = conversation_id
         self.phase = Phase.LOADING
         try:
             conversation = await self.client.conversation(conversation_id)
         except GatewayError as error:
-            if visit == self._visit:
+            if visit == self.visit:
                 self.phase = Phase.IDLE
                 self.trouble = trouble_of(error)
             return
-        if visit != self._visit:
+        if visit != self.visit:
             return
         self.bubbles = _bubbles_of(conversation)
         self.phase = Phase.IDLE
@@ -186,7 +190,7 @@ class Chat:
         self._leave()
 
     def _leave(self) -> None:
-        self._visit += 1
+        self.visit += 1
         for task in self._background:
             task.cancel()
         self._background = []
@@ -199,7 +203,7 @@ class Chat:
 
     async def _follow(self, answer: Bubble) -> None:
         """Take the job's events into the bubble until its end, and tell why it waits meanwhile."""
-        job_id, visit = self._job_id, self._visit
+        job_id, visit = self._job_id, self.visit
         if job_id is None:
             return
         if self.phase is not Phase.STOPPING:
@@ -209,7 +213,7 @@ class Chat:
         # Cancelled by a new visit, `wait` returns just the same, and says nothing.
         await asyncio.wait({reading})
         explaining.cancel()
-        if visit != self._visit:
+        if visit != self.visit:
             return
         self._background = []
         self.phase = Phase.IDLE
