@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
+from aistratus_desktop import web
 from aistratus_desktop.browsers import MAX_PENDING, Browsers
 from aistratus_desktop.gateway import SignInNeeded
 from aistratus_desktop.settings import Settings
@@ -17,6 +19,7 @@ from support.desktop_stand import Stand
 
 pytestmark = pytest.mark.anyio
 
+ASSETS = Path(web.__file__).parent / "assets"
 ORIGIN = "http://localhost:8550"
 
 
@@ -89,6 +92,13 @@ async def test_the_page_is_served_and_loads_nothing_from_elsewhere(
     assert "frame-ancestors 'none'" in policy
     assert "http" not in policy
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_icons_are_ours(browser: httpx.AsyncClient) -> None:
+    for name in ("favicon.png", "icons/icon-192.png", "icons/loading-animation.png"):
+        response = await browser.get(f"/{name}")
+        assert response.headers["content-type"] == "image/png"
+        assert response.content == (ASSETS / name).read_bytes()
 
 
 async def test_signing_in_ends_with_a_session_in_a_cookie_and_nothing_else(

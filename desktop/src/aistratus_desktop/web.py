@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -40,6 +41,7 @@ SIGN_IN_COOKIE: Final = "aistratus_sign_in"
 CALLBACK_PATH: Final = "/callback"
 # A page that nobody looks at any more is kept this long, for a browser that comes back.
 PAGE_SECONDS: Final = 300
+_ASSETS: Final = Path(__file__).parent / "assets"
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "[::1]")
 
 # The page is Flet's: its scripts stand in the page, and its engine is WebAssembly. Whatever it,
@@ -269,6 +271,7 @@ def build(settings: Settings, public_url: str, login: ManagedLogin | None = None
     flet_app: Any = flet_web.fastapi.app(
         partial(_main, settings, browsers),
         no_cdn=True,
+        assets_dir=str(_ASSETS),
         app_name="Aistratus",
         app_short_name="Aistratus",
         app_description="Your own language model, on your own account.",
