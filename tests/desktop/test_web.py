@@ -11,10 +11,11 @@ import pytest
 
 from aistratus_desktop import web
 from aistratus_desktop.browsers import MAX_PENDING, Browsers
+from aistratus_desktop.doorkeeper import Doorkeeper
 from aistratus_desktop.gateway import SignInNeeded
 from aistratus_desktop.settings import Settings
 from aistratus_desktop.signin import ManagedLogin, SignInFailed
-from aistratus_desktop.web import Doorkeeper, build, main
+from aistratus_desktop.web import build, main
 from support.desktop_stand import Stand
 
 pytestmark = pytest.mark.anyio

@@ -113,18 +113,19 @@ def test_a_person_signs_in_asks_stops_asks_on_and_finds_it_again(
         # Half a Markdown mark is shown as it is.
         assert later.startswith(early[:20])
         brake.halt()
+        chat.keep_picture(PICTURES / "5-streaming.png")
         chat.button("Stop").click()
         brake.go()
         stopped = chat.wait_for_answer(r"Stopped\.$", number=1)
     assert stopped.startswith(early[:20])
     assert chat.whole_answer(number=1) == stopped
-    chat.keep_picture(PICTURES / "5-stopped.png")
+    chat.keep_picture(PICTURES / "6-stopped.png")
 
     chat.ask(FOLLOW_UP)
     last = chat.whole_answer(number=2)
     assert re.search(r"\w+ \w+", last)
     assert chat.answers()[1] == stopped, "what is stopped does not grow"
-    chat.keep_picture(PICTURES / "6-follow-up.png")
+    chat.keep_picture(PICTURES / "7-follow-up.png")
     assert chat.conversation(QUESTION).count() == 1, "it is all one conversation"
     assert chat.conversation(LONG_QUESTION).count() == 0
 
@@ -137,8 +138,8 @@ def test_a_person_signs_in_asks_stops_asks_on_and_finds_it_again(
     for question in (QUESTION, LONG_QUESTION, FOLLOW_UP):
         assert question in said
     assert chat.answers()[0] == whole
-    chat.keep_picture(PICTURES / "7-history.png")
+    chat.keep_picture(PICTURES / "8-history.png")
 
     chat.page.set_viewport_size({"width": 400, "height": 780})
     chat.button("Show chats").wait_for()
-    chat.keep_picture(PICTURES / "8-phone.png")
+    chat.keep_picture(PICTURES / "9-phone.png")

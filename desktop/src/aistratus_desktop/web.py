@@ -6,29 +6,30 @@ known by a cookie.
 """
 
 import argparse
-import hashlib
-import html
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import flet as ft
 import flet_web.fastapi  # type: ignore[import-untyped]  # has no types of its own
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request, cookie_parser
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from aistratus_desktop.browsers import SIGN_IN_SECONDS, Browsers
+from aistratus_desktop.doorkeeper import (
+    SESSION_COOKIE,
+    Doorkeeper,
+    current_session_id,
+    plain_page,
+)
 from aistratus_desktop.gateway import GatewayError, SignInNeeded
 from aistratus_desktop.settings import Settings, SettingsError, load_settings
 from aistratus_desktop.signin import ManagedLogin
@@ -36,109 +37,11 @@ from aistratus_desktop.tokens import Tokens
 from aistratus_desktop.window import show
 
 DEFAULT_PORT: Final = 8550
-SESSION_COOKIE: Final = "aistratus_session"
 SIGN_IN_COOKIE: Final = "aistratus_sign_in"
 CALLBACK_PATH: Final = "/callback"
 # A page that nobody looks at any more is kept this long, for a browser that comes back.
 PAGE_SECONDS: Final = 300
 _ASSETS: Final = Path(__file__).parent / "assets"
-_LOOPBACK_NAMES: Final = ("127.0.0.1", "[::1]")
-
-# The page is Flet's: its scripts stand in the page, and its engine is WebAssembly. Whatever it,
-# or an answer that it shows, would load from elsewhere stays out.
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-        "connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
-        "base-uri 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
-
-# Which browser a websocket belongs to: set by the doorkeeper, read when its page is made.
-_session_id: ContextVar[str] = ContextVar("session_id", default="")
-
-
-class Doorkeeper:
-    """Lets in only requests that were meant for this address.
-
-    A visitor of http://127.0.0.1 is sent to http://localhost, the only name under which a
-    login may send somebody back over plain http. Any other name is refused, so that no
-    stranger's domain can be pointed here (DNS rebinding); so is a websocket that another site's
-    page opens (websockets know no same-origin rule).
-    """
-
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
-        self._app = app
-        self._public_url = public_url
-        self._host = urlsplit(public_url).netloc
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
-        if scope["type"] not in {"http", "websocket"}:
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if scope["type"] == "websocket":
-            if host != self._host or headers.get("origin") != self._public_url:
-                await _refuse_websocket(receive, send)
-                return
-            session_id = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
-            _session_id.set(session_id)
-            await self._app(_bound_to(session_id, scope), receive, send)
-            return
-        if host != self._host:
-            await self._elsewhere(host, scope)(scope, receive, send)
-            return
-        await self._app(scope, receive, _with_headers(send))
-
-    def _elsewhere(self, host: str, scope: Scope) -> Response:
-        port = urlsplit(self._public_url).port
-        if scope["method"] in {"GET", "HEAD"} and host in {
-            f"{name}:{port}" for name in _LOOPBACK_NAMES
-        }:
-            query = scope["query_string"].decode("latin-1")
-            path = scope["path"] + (f"?{query}" if query else "")
-            return RedirectResponse(self._public_url + path, status_code=307)
-        return _page(f"This Aistratus is at {self._public_url}.", self._public_url, status=421)
-
-
-def _bound_to(session_id: str, scope: Scope) -> Scope:
-    """The websocket of this browser, such that Flet takes up only pages of this browser.
-
-    A tab that comes back names the page that it showed before, and Flet finds it by that name,
-    the address and the user agent. With the session in the latter, a page never outlives its
-    sign-in or sign-out, and nobody takes up the page of another by its name.
-    """
-    mark = hashlib.sha256(session_id.encode()).hexdigest()
-    headers = [
-        (name, value + b" " + mark.encode() if name == b"user-agent" else value)
-        for name, value in scope["headers"]
-    ]
-    if not any(name == b"user-agent" for name, _ in headers):
-        headers.append((b"user-agent", mark.encode()))
-    return {**scope, "headers": headers}
-
-
-def _with_headers(send: Send) -> Send:
-    """A `send` that adds what every answer of this server should say."""
-
-    async def with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return with_headers
-
-
-async def _refuse_websocket(receive: Receive, send: Send) -> None:
-    await receive()  # the connect message
-    await send({"type": "websocket.close", "code": 1008})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +117,7 @@ class SignInRoutes:
                 request.cookies.get(SIGN_IN_COOKIE, ""), dict(request.query_params)
             )
         except GatewayError as error:
-            response: Response = _page(str(error), "/signin", "Sign in", status=400)
+            response: Response = plain_page(str(error), "/signin", "Sign in", status=400)
         else:
             await self._browsers.sign_out(request.cookies.get(SESSION_COOKIE, ""))
             response = _redirect("/")
@@ -241,25 +144,9 @@ def _redirect(url: str) -> Response:
     return RedirectResponse(url, status_code=303, headers={"Cache-Control": "no-store"})
 
 
-def _page(sentence: str, url: str, link: str = "Go there", *, status: int) -> Response:
-    """A small page of our own, for when the app itself cannot be shown."""
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Aistratus</title>"
-        "<meta name=viewport content='width=device-width'>"
-        "<body style='font: 17px/1.5 system-ui; max-width: 32em; margin: 20vh auto; padding: 1em'>"
-        f"<h1>Aistratus</h1><p>{html.escape(sentence)}</p>"
-        f"<p><a href='{html.escape(url)}'>{html.escape(link)}</a></p>",
-        status_code=status,
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        },
-    )
-
-
 async def _main(settings: Settings, browsers: Browsers, page: ft.Page) -> None:
     """A page of Flet's: the browser behind it is known from its websocket's cookie."""
-    tokens = browsers.tokens(_session_id.get())
+    tokens = browsers.tokens(current_session_id.get())
     await show(page, settings.api_url, tokens or _SignedOut(), WebDoor(page, tokens))
 
 
