@@ -18,9 +18,12 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Answer(BaseModel):
-    """The rules that hold for everything we say: fields that do not apply are left out."""
+    """The rules that hold for everything we say: fields that do not apply are left out.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A model is built when it is first used: most starts are for one route only.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Health(Answer):
