@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -168,6 +169,19 @@ async def test_a_stream_that_is_refused_is_a_sentence(client: GatewayClient, sta
     stand.last_job.say("A")
     assert await asking.task is ExitCode.FAILED
     assert "Ask the owner" in asking.err.getvalue()
+
+
+async def test_an_answer_that_nobody_reads_is_not_finished(
+    client: GatewayClient, stand: Stand
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as out:
+        asking = asyncio.create_task(ask("What is it?", client, out, io.StringIO()))
+        await until(lambda: bool(stand.jobs))
+        stand.last_job.say("A chat.")
+        assert await asking is ExitCode.FAILED
+    assert stand.last_job.cancelled
 
 
 async def test_who_is_signed_out_is_told() -> None:

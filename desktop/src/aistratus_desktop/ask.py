@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import io
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -90,6 +92,14 @@ class _Printer:
             print(file=self.out, flush=True)
             self._line_open = False
 
+    def discard(self) -> None:
+        """Print into the void from here on; the interpreter's last flush too."""
+        with suppress(OSError, ValueError):
+            void = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(void, self.out.fileno())
+            os.close(void)
+        self.out, self._line_open = io.StringIO(), False
+
 
 async def ask(
     prompt: str,
@@ -105,7 +115,8 @@ async def ask(
 
     The answer's text goes to `out`, or with `as_json` each event as one JSON object a line.
     Waiting and state go to `err` if that is a terminal, notices and errors always. When `stop`
-    is set, the job is cancelled; its end is awaited, but not for long.
+    is set, the job is cancelled; its end is awaited, but not for long. It is also cancelled when
+    nobody reads `out` any more.
     """
     err = err or sys.stderr
     printer = _Printer(out, err, as_json, is_talkative=not as_json and err.isatty())
@@ -116,6 +127,9 @@ async def ask(
         return ExitCode.SIGN_IN_NEEDED
     except GatewayError as error:
         printer.say(str(error))
+        return ExitCode.FAILED
+    except BrokenPipeError:
+        printer.discard()
         return ExitCode.FAILED
     finally:
         printer.status("")
@@ -147,6 +161,10 @@ async def _ask(
                 printer.say("The job has been told to stop; it ends without us.")
                 return ExitCode.FAILED
         await reading
+    except BrokenPipeError:
+        # Who read the answer has left, as `head` does: nobody needs the rest.
+        await client.cancel(accepted.job_id)
+        raise
     finally:
         await _end(reading, explaining, stopping)
     if printer.state is JobState.SUCCEEDED:
@@ -174,9 +192,7 @@ async def _explain(sentences: AsyncGenerator[str, None], printer: _Printer) -> N
 async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, GatewayError):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _run(prompt: str, settings: Settings, *, as_json: bool, may_sign_in: bool) -> ExitCode:

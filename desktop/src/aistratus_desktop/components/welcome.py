@@ -8,7 +8,7 @@ from aistratus_desktop.components.brand import Brand
 
 SUGGESTIONS = (
     "What is Aistratus?",
-    "How does an answer get from the model to me?",
+    "How does the GPU wake up?",
     "What does it cost when nobody asks?",
 )
 
