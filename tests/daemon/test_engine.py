@@ -99,6 +99,11 @@ def test_the_same_seed_gives_the_same_answer(link: EngineLink) -> None:
     assert first.ids != other.ids
 
 
+def test_a_temperature_next_to_nothing_is_greedy(link: EngineLink, answer: Heard) -> None:
+    cold = Sampling(max_tokens=400, temperature=1e-40)
+    assert link.ask(request("cold", sampling=cold)).ids == answer.ids
+
+
 def test_a_running_answer_is_cancelled(link: EngineLink) -> None:
     whole = link.ask(request("whole", LONG_QUESTION))
     link.send(request("cut", LONG_QUESTION))

@@ -24,6 +24,8 @@ log = logging.getLogger("engine")
 BATCH_TOKENS: Final = 512
 # How far back the repeat penalty looks, in tokens; llama.cpp's own default.
 PENALTY_LAST_TOKENS: Final = 64
+# Logits divided by less than this leave what a 32-bit float can hold; it is greedy by then.
+MIN_TEMPERATURE: Final = 1e-3
 _GGUF_MAGIC: Final = b"GGUF"
 _PIECE_BYTES: Final = 512
 
@@ -238,7 +240,7 @@ def _links(llama: Llama, sampling: Sampling, seed: int) -> list[Any]:
                 llama.vocabulary, PENALTY_LAST_TOKENS, sampling.repeat_penalty, 0.0, 0.0
             )
         )
-    if sampling.temperature == 0:
+    if sampling.temperature < MIN_TEMPERATURE:
         links.append(llama_cpp.llama_sampler_init_greedy())
         return links
     if sampling.top_k > 0:
