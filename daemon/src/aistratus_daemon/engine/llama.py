@@ -134,13 +134,17 @@ class Llama:
         raw = text.encode()
         bos = self._special_text(llama_cpp.llama_vocab_bos(self._vocab))
         add_special = not (bos and text.startswith(bos))
+        # A byte is seldom more than one token, but a space is three bytes to llama.cpp; where the
+        # room is too small it answers how much it wants, as a negative number.
         room = len(raw) + 8
-        tokens = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(
-            self._vocab, raw, len(raw), tokens, room, add_special, True
-        )
-        if count < 0:
-            raise ModelError("llama.cpp could not tokenize a prompt; use another model file.")
+        while True:
+            tokens = (llama_cpp.llama_token * room)()
+            count = llama_cpp.llama_tokenize(
+                self._vocab, raw, len(raw), tokens, room, add_special, True
+            )
+            if count >= 0:
+                break
+            room = -count
         return tokens[:count]
 
     def piece(self, token: int) -> bytes:
