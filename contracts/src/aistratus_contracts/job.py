@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Final
 
 from aistratus_contracts import codec
+from aistratus_contracts.limits import MAX_REQUEST_ID_CHARS
 from aistratus_contracts.states import JobState, Role
 
 JOB_VERSION: Final = 1
 QUEUE_MESSAGE_VERSION: Final = 1
 JOB_ID_PATTERN: Final = r"^job-[a-z2-7]{24}$"
 CONVERSATION_ID_PATTERN: Final = r"^conv-[a-z2-7]{24}$"
-REQUEST_ID_PATTERN: Final = r"^[A-Za-z0-9._:-]{1,64}$"
+REQUEST_ID_PATTERN: Final = rf"^[A-Za-z0-9._:-]{{1,{MAX_REQUEST_ID_CHARS}}}$"
 
 
 def _new_id(prefix: str) -> str:
