@@ -75,7 +75,6 @@ class EngineClient:
     """One connection to the engine, made anew whenever it breaks."""
 
     path: Path
-    stats: Stats | None = None
     _ready: asyncio.Future[Ready] = field(init=False)
     _writer: asyncio.StreamWriter | None = None
     _streams: dict[str, JobStream] = field(default_factory=dict)
@@ -138,8 +137,8 @@ class EngineClient:
                     log.info("The engine is ready with %d slots.", ready.slots)
                     if not self._ready.done():
                         self._ready.set_result(ready)
-                case Stats() as stats:
-                    self.stats = stats
+                case Stats():
+                    log.debug("The engine counted %s.", line.decode())
                 case Tokens(items):
                     for item in items:
                         self._pass_on(item)
