@@ -71,8 +71,7 @@ def test_text_that_came_after_the_wish_to_cancel_is_not_shown(
 ) -> None:
     job, request = half
     cloud.cancel(job)
-    late = Generate(request.job_id, "", (), request.sampling, committed=tuple(range(10)))
-    engine.say(late, 20)
+    engine.say(request, 20, since=10)
     assert engine.next_cancel() == job.job_id
     engine.end(request, FinishReason.CANCELLED)
     cloud.until_end(job)
@@ -116,8 +115,7 @@ def test_sigterm_commits_tokens_that_waited_for_their_commit(
         request = engine.next_request()
         engine.say(request, 3)
         cloud.until_event(job, Delta)
-        late = Generate(request.job_id, "", (), request.sampling, committed=(0, 1, 2))
-        engine.say(late, 6)
+        engine.say(request, 6, since=3)
         assert worker.stop() == 0
     assert text_of(cloud.events(job)) in (ANSWER[:3], ANSWER[:6])
     with running_worker(cloud, engine.socket_path, tmp_path):
@@ -166,8 +164,7 @@ def test_a_worker_that_lost_its_job_writes_nothing_more(
     job, request = half
     cloud.take_over(job)
     seen = cloud.events(job)
-    late = Generate(request.job_id, "", (), request.sampling, committed=tuple(range(10)))
-    engine.say(late, 20)
+    engine.say(request, 20, since=10)
     assert engine.next_cancel() == job.job_id, "the engine need not go on for nothing"
     assert cloud.events(job) == seen
     # Its message went back; taken again, the job is this worker's by the next attempt.
@@ -196,9 +193,8 @@ def test_a_worker_that_stood_still_past_its_visibility_timeout_goes_on_where_it_
     worker.process.send_signal(signal.SIGSTOP)
     cloud.take_over(job)
     worker.process.send_signal(signal.SIGCONT)
-    late = Generate(request.job_id, "", (), request.sampling, committed=tuple(range(10)))
     seen = cloud.events(job)
-    engine.finish(late)
+    engine.finish(request, since=10)
     again = engine.next_request()
     assert cloud.events(job)[: len(seen)] == seen
     assert again.committed == tuple(range(10)), "its late tokens were refused at the table"

@@ -64,18 +64,18 @@ class ScriptedEngine:
     def next_cancel(self) -> str:
         return self._cancelled.get(timeout=PATIENCE_SECONDS)
 
-    def say(self, request: Generate, until: int) -> None:
-        """Go on with the answer up to that token, from what is committed."""
-        ids = range(len(request.committed), until)
+    def say(self, request: Generate, until: int, since: int | None = None) -> None:
+        """Go on with the answer up to that token: from `since`, or from what was committed."""
+        ids = range(len(request.committed) if since is None else since, until)
         text = "".join(ANSWER[number] for number in ids)
         self.send(Tokens((NewTokens(request.job_id, tuple(ids), text),)))
 
     def end(self, request: Generate, reason: FinishReason = FinishReason.STOP) -> None:
         self.send(Done(request.job_id, reason, Usage(7, 0, len(ANSWER))))
 
-    def finish(self, request: Generate) -> None:
+    def finish(self, request: Generate, since: int | None = None) -> None:
         """All the rest, and the end."""
-        self.say(request, len(ANSWER))
+        self.say(request, len(ANSWER), since)
         self.end(request)
 
     def drop(self) -> None:
