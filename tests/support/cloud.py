@@ -1,7 +1,5 @@
 """The emulator with a table and queues, and jobs put there as the router puts them."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from aistratus_contracts.job import (
 from aistratus_contracts.limits import VISIBILITY_TIMEOUT_SECONDS
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import JobState, Role
+from support.emulator_process import running_emulator_process
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -191,17 +190,8 @@ def states_of(events: list[Event]) -> list[str]:
 @contextmanager
 def emulated_cloud() -> Iterator[Cloud]:
     """An emulator of its own, with everything that a worker needs."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "aistratus_local.emulator", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as emulator:
-        try:
-            assert emulator.stdout is not None
-            endpoint = emulator.stdout.readline().removeprefix("ready ").strip()
-            yield provisioned(endpoint)
-        finally:
-            emulator.terminate()
+    with running_emulator_process() as endpoint:
+        yield provisioned(endpoint)
 
 
 def provisioned(endpoint: str) -> Cloud:

@@ -10,7 +10,6 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from aistratus_contracts import table
 from aistratus_contracts.event import EventBody
@@ -22,6 +21,7 @@ from aistratus_router.memory import MemoryQueue, MemoryTable
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.sweep import Sweep
+from support.emulator_process import running_emulator_process
 
 CLIENT_ID = "the-app"
 TABLE = "jobs"
@@ -302,13 +302,8 @@ class Emulator:
 
 @contextmanager
 def running_emulator() -> Iterator[Emulator]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield Emulator(f"http://{host}:{port}")
-    finally:
-        server.stop()
+    with running_emulator_process() as url:
+        yield Emulator(url)
 
 
 def emulator_api(emulator: Emulator) -> Api:
