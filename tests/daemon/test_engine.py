@@ -256,7 +256,7 @@ def refusal(environment: dict[str, str]) -> tuple[int, str]:
         ("AISTRATUS_ENGINE_SOCKET", "", "AISTRATUS_ENGINE_SOCKET is not set"),
         ("AISTRATUS_MODEL_FILE", "", "AISTRATUS_MODEL_FILE is not set"),
         ("AISTRATUS_ENGINE_SLOTS", "many", "AISTRATUS_ENGINE_SLOTS must be a whole number"),
-        ("AISTRATUS_ENGINE_SLOTS", "0", "from 1 to 256"),
+        ("AISTRATUS_ENGINE_SLOTS", "257", "from 0 to 256"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(

@@ -39,7 +39,7 @@ FRAMES: list[Frame] = [
     JobNotice("job-1", Notice(NoticeCode.TURNS_LEFT_OUT, "One turn.")),
     Done("job-1", FinishReason.LENGTH, Usage(3, 1, 5)),
     Failed("job-1", JobErrorCode.PROMPT_TOO_LONG, "Too long."),
-    Stats(1, 2, 3, 4, 5, 6),
+    Stats(1, 2, 3, 4, 0.5, 6, 0.7, 8, 1.5, 10, 0.25, 0.1, 12),
 ]
 
 

@@ -31,6 +31,7 @@ def fitted(messages: list[Message], context: int, max_tokens: int, left_out: int
         max_tokens=max_tokens,
         left_out=left_out,
         tokenize=one_token_a_letter,
+        count=len,
     )
 
 

@@ -77,6 +77,7 @@ class JobErrorCode(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     TEMPLATE_FAILED = "template_failed"
     INVALID_REQUEST = "invalid_request"
+    INVALID_GRAMMAR = "invalid_grammar"
     ENGINE_FAILED = "engine_failed"
     POISON = "poison"
 

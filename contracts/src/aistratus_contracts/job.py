@@ -8,7 +8,7 @@ from typing import Final
 
 from aistratus_contracts import codec
 from aistratus_contracts.limits import MAX_REQUEST_ID_CHARS
-from aistratus_contracts.states import JobState, Role
+from aistratus_contracts.states import JobState, ResponseFormatType, Role
 
 JOB_VERSION: Final = 1
 QUEUE_MESSAGE_VERSION: Final = 1
@@ -41,6 +41,30 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class LogitBias:
+    """What is added to a token's logit before anything else.
+
+    -100 practically forbids the token, +100 practically forces it (OpenAI's range).
+    """
+
+    token: int
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """What the answer must look like.
+
+    `schema` is a JSON Schema as JSON text, for `json_schema` alone; `grammar` is in llama.cpp's
+    GBNF and begins at its rule `root`, for `grammar` alone.
+    """
+
+    type: ResponseFormatType
+    schema: str = ""
+    grammar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose tokens; the field names and meanings are llama.cpp's.
 
@@ -57,6 +81,8 @@ class Sampling:
     repeat_penalty: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    logit_bias: tuple[LogitBias, ...] = ()
+    response_format: ResponseFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,3 +35,11 @@ class FinishReason(StrEnum):
     STOP = "stop"  # the model ended it, or a stop string did
     LENGTH = "length"  # max_tokens or the context was reached
     CANCELLED = "cancelled"
+
+
+class ResponseFormatType(StrEnum):
+    """What an answer's form is described by."""
+
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+    GRAMMAR = "grammar"

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from aistratus_daemon.errors import SettingsError
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,11 @@ class Environment:
         if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
             raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {value}.")
         return int(value)
+
+    def choice(self, name: str, default: Choice) -> Choice:
+        """One of the values that `default`'s type has; `default` where the variable is absent."""
+        value = self.variables.get(name, "") or default.value
+        choices = [member.value for member in type(default)]
+        if value not in choices:
+            raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value}.")
+        return type(default)(value)

@@ -16,7 +16,14 @@ class ModelError(DaemonError):
 
 
 class FrameError(DaemonError):
-    """What came over the socket is no frame of this protocol."""
+    """What came over the socket is no frame of this protocol.
+
+    `job_id` names the job that it asks to be answered, where that much can be read.
+    """
+
+    def __init__(self, message: str, job_id: str | None = None) -> None:
+        super().__init__(message)
+        self.job_id = job_id
 
 
 class DecodeError(DaemonError):

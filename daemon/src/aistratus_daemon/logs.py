@@ -6,6 +6,7 @@ for. Prompts and answers are never logged.
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -33,7 +34,10 @@ class JsonLines(logging.Formatter):
 
 def start_logging() -> None:
     """Send every log record of this process to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
+    # A copy of the file descriptor: what a library writes to its own can be caught and looked at.
+    handler = logging.StreamHandler(
+        os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8")
+    )
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)

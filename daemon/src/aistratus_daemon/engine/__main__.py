@@ -5,7 +5,8 @@ import signal
 import sys
 import time
 
-from aistratus_daemon.engine.llama import Llama, verify
+from aistratus_daemon.engine.llama import Llama
+from aistratus_daemon.engine.model_file import verify
 from aistratus_daemon.engine.server import EngineServer
 from aistratus_daemon.engine.settings import read_settings
 from aistratus_daemon.environment import Environment
@@ -26,14 +27,14 @@ def main() -> int:
         verify(settings.model_file, settings.model_sha256)
         llama = Llama(settings)
         # Without a template no prompt can be made: better to say so now than at the first job.
-        _ = llama.template
+        _ = llama.vocabulary.template
     except SettingsError as error:
         log.error("%s", error)
         return 2
     except ModelError as error:
         log.error("%s", error)
         return 3
-    server = EngineServer(llama, settings.socket, Watchdog(notifier))
+    server = EngineServer(llama, settings, Watchdog(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     with server.listen() as listener:

@@ -35,6 +35,9 @@ class AnswerText:
         """What has become certain since the last call: token ids and their text."""
         if self.stopped:
             return self.finish()
+        if not self.stop and self._is_whole and self._is_whole[-1]:
+            # All there is: nothing can be cut off, and no character is half.
+            return self.finish()
         text = "".join(self._texts)
         certain = len(text) - self._held_back(text)
         count = shown = end = 0

@@ -6,23 +6,24 @@ from dataclasses import dataclass, field
 from aistratus_contracts.event import Notice
 from aistratus_contracts.states import FinishReason
 from aistratus_daemon.engine.answer_text import AnswerText
-from aistratus_daemon.engine.llama import Sampler
+from aistratus_daemon.engine.sampling import Sampler
 from aistratus_daemon.frames import Generate
 
 
-@dataclass
+@dataclass(eq=False)
 class Generation:
     """A request with its tokens. `prompt` includes what is already committed of the answer."""
 
     request: Generate
     prompt: list[int]
     text: AnswerText
+    sampler: Sampler
     notice: Notice | None
     limit: int
+    asked_at: float
     generated: int = 0
     cached: int = 0
     finish_reason: FinishReason | None = None
-    sampler: Sampler | None = None
 
     @property
     def prompt_tokens(self) -> int:
@@ -35,7 +36,7 @@ class Generation:
         return len(self.request.committed) + self.generated
 
 
-@dataclass
+@dataclass(eq=False)
 class Slot:
     """One of llama.cpp's sequences: what it holds, for whom, and what it is computing.
 
@@ -55,24 +56,39 @@ class Slot:
         """Whether a waiting request may have it."""
         return self.generation is None
 
-    def common_prefix(self, prompt: list[int]) -> int:
-        """How many tokens of the prompt are in memory already.
+    @property
+    def missing(self) -> int:
+        """How many tokens wait to be computed; 1 where an answer is running."""
+        return len(self.tokens) - self.computed
 
-        At least one token is always computed again, because only computing gives logits.
-        """
-        shared = 0
-        for ours, theirs in zip(self.tokens[: self.computed], prompt[:-1], strict=False):
-            if ours != theirs:
-                break
-            shared += 1
-        return shared
+    def clear(self) -> None:
+        """Hold nothing, for nobody."""
+        self.cache_key, self.tokens, self.computed = None, [], 0
+        self.generation, self.used_at = None, 0
+
+    def take_over(self, other: "Slot") -> None:
+        """Have all that another slot has; it is empty then."""
+        self.cache_key, self.tokens, self.computed = other.cache_key, other.tokens, other.computed
+        self.generation, self.used_at = other.generation, other.used_at
+        other.clear()
+
+
+def common_prefix(held: list[int] | tuple[int, ...], prompt: list[int]) -> int:
+    """How many tokens of the prompt are held already.
+
+    At least one token is always computed again, because only computing gives logits.
+    """
+    most = min(len(held), len(prompt) - 1)
+    if list(held[:most]) == prompt[:most]:
+        return max(most, 0)
+    return next(index for index in range(most) if held[index] != prompt[index])
 
 
 def choose_slot(slots: list[Slot], cache_key: str) -> Slot:
-    """Among the free slots the conversation's own, else the one unused for longest."""
+    """Among the free slots the conversation's own, else an empty one, else the longest unused."""
     free = [slot for slot in slots if slot.is_free]
     own = [slot for slot in free if slot.cache_key == cache_key]
-    return min(own or free, key=lambda slot: slot.used_at)
+    return min(own or free, key=lambda slot: (slot.used_at, slot.sequence))
 
 
 @dataclass
@@ -88,6 +104,11 @@ class WaitingRoom:
         """Wait at the end."""
         self._queue.append(generation)
 
+    @property
+    def first(self) -> Generation:
+        """The one that waits longest, which goes on waiting."""
+        return self._queue[0]
+
     def next(self) -> Generation:
         """The one that waits longest."""
         return self._queue.popleft()
@@ -100,6 +121,8 @@ class WaitingRoom:
                 return generation
         return None
 
-    def clear(self) -> None:
+    def clear(self) -> list[Generation]:
         """Everybody leaves."""
+        everybody = list(self._queue)
         self._queue.clear()
+        return everybody

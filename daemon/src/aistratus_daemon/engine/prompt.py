@@ -29,13 +29,16 @@ def fit(
     max_tokens: int,
     left_out: int,
     tokenize: Callable[[Sequence[Message]], list[int]],
+    count: Callable[[str], int],
 ) -> Prompt:
     """The longest end of the conversation that leaves room for `max_tokens` in `context`.
 
     The system message always stays, and so does the last turn: if that alone leaves less room,
     the answer will be shorter; if it leaves none, this raises `RequestRefused`. `left_out` turns
-    were dropped by the caller before.
+    were dropped by the caller before. `count` says how many tokens a text has.
     """
+    messages, dropped = _recent(messages, context, count)
+    left_out += dropped
     tokens = tokenize(messages)
     while len(tokens) + max_tokens > context:
         shorter = _without_oldest_turn(messages)
@@ -50,6 +53,25 @@ def fit(
             f"{context - 1}; shorten it.",
         )
     return Prompt(tokens, _notice(left_out, context) if left_out else None)
+
+
+def _recent(
+    messages: Sequence[Message], context: int, count: Callable[[str], int]
+) -> tuple[Sequence[Message], int]:
+    """The messages less the turns that are too far back to fit, and how many those are.
+
+    A long history is counted from its end, once, before anything is tokenized as a whole.
+    """
+    starts = _turn_starts(messages)
+    if sum(len(item.content) for item in messages) <= context or len(starts) == 1:
+        return messages, 0
+    tokens = 0
+    for index in range(len(messages) - 1, starts[0] - 1, -1):
+        tokens += count(messages[index].content)
+        if tokens > context:
+            kept = next((start for start in starts if start > index), starts[-1])
+            return [*messages[: starts[0]], *messages[kept:]], starts.index(kept)
+    return messages, 0
 
 
 def disarm(messages: Sequence[Message], control_texts: Sequence[str]) -> list[Message]:
@@ -70,12 +92,15 @@ def _disarmed(text: str, control_texts: Sequence[str]) -> str:
 
 def _without_oldest_turn(messages: Sequence[Message]) -> list[Message] | None:
     """The messages less the first question and its answer; None if only one turn is left."""
-    head = [item for item in messages[:1] if item.role is Role.SYSTEM]
-    rest = messages[len(head) :]
-    for index in range(1, len(rest)):
-        if rest[index].role is Role.USER:
-            return [*head, *rest[index:]]
-    return None
+    starts = _turn_starts(messages)
+    return [*messages[: starts[0]], *messages[starts[1] :]] if len(starts) > 1 else None
+
+
+def _turn_starts(messages: Sequence[Message]) -> list[int]:
+    """Where turns begin: what comes first after a system message, then each of the user's."""
+    first = int(messages[0].role is Role.SYSTEM)
+    later = range(first + 1, len(messages))
+    return [first, *(index for index in later if messages[index].role is Role.USER)]
 
 
 def _notice(left_out: int, context: int) -> Notice:

@@ -1,7 +1,11 @@
-"""What goes into the next batch.
+"""What is computed next.
 
-Each step is one `llama_decode` over one batch: every running answer gives one token, and waiting
-prompts fill the rest in chunks, so a long prompt never stalls a running answer.
+A step gives every running answer one token and computes a chunk of one waiting prompt, so a long
+prompt never stalls a running answer. Sequences join and leave between steps.
+
+The chunk is a call to llama.cpp of its own. In one batch with the answers it would be split all
+the same: sequences with cells of their own are computed together only where each brings the same
+number of tokens (docs/adr/0011).
 """
 
 import logging
@@ -14,11 +18,15 @@ from typing import Final
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import Usage
 from aistratus_contracts.job import Message
-from aistratus_contracts.states import FinishReason
+from aistratus_contracts.states import FinishReason, Role
 from aistratus_daemon.engine import prompt as prompts
 from aistratus_daemon.engine.answer_text import AnswerText
-from aistratus_daemon.engine.generation import Generation, Slot, WaitingRoom, choose_slot
-from aistratus_daemon.engine.llama import BATCH_TOKENS, Llama
+from aistratus_daemon.engine.cache import Cache
+from aistratus_daemon.engine.counters import Counters
+from aistratus_daemon.engine.generation import Generation, Slot, WaitingRoom
+from aistratus_daemon.engine.llama import Llama
+from aistratus_daemon.engine.pace import Pace
+from aistratus_daemon.engine.sampling import GREEDY, new_sampler
 from aistratus_daemon.errors import DecodeError, RequestRefused
 from aistratus_daemon.frames import (
     Done,
@@ -33,37 +41,51 @@ from aistratus_daemon.frames import (
 
 log = logging.getLogger("engine")
 
-# While answers run, prompts take this much of a step at most: it bounds how long a running
-# answer waits for its next token.
-PREFILL_CHUNK_TOKENS: Final = 128
 # Tokens of all answers leave together, this often; an answer's first token leaves at once.
 FLUSH_SECONDS: Final = 0.02
+# So many chunks of shorter prompts go before the next of the one that waits longest.
+MAX_OVERTAKES: Final = 4
+# A computation that is nearly done is not interrupted for what has come in.
+INTERRUPT_SHARE: Final = 0.5
+# Shorter ones are not worth asking so often.
+INTERRUPT_SECONDS: Final = 0.1
 
 
-@dataclass
-class _Counters:
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    predicted_tokens: int = 0
-    decodes: int = 0
+def _no_news() -> bool:
+    return False
 
 
 @dataclass
 class Scheduler:
-    """Turns requests into frames, step by step. One thread uses it."""
+    """Turns requests into frames, step by step. One thread uses it.
+
+    `has_news` says whether something has come in that the next step would look at.
+    """
 
     llama: Llama
     send: Callable[[Frame], None]
+    has_news: Callable[[], bool] = _no_news
+    parked_bytes: int = 0
+    system_prompt: str = ""
     clock: Callable[[], float] = time.monotonic
+    counters: Counters = field(default_factory=Counters)
     _waiting: WaitingRoom = field(default_factory=WaitingRoom)
-    _slots: list[Slot] = field(init=False)
-    _unsent: list[NewTokens] = field(default_factory=list)
+    _cache: Cache = field(init=False)
+    _pace: Pace = field(init=False)
+    _unsent: dict[str, tuple[list[int], list[str]]] = field(default_factory=dict)
     _flushed_at: float = 0.0
-    _turn: int = 0
-    _counters: _Counters = field(default_factory=_Counters)
+    _overtakes: int = 0
+    _was_interrupted: bool = False
 
     def __post_init__(self) -> None:
-        self._slots = [Slot(sequence) for sequence in range(self.llama.slots)]
+        self._cache = Cache(self.llama, self.parked_bytes)
+        self._pace = Pace(self.llama.batch_tokens)
+        if self.system_prompt:
+            self._cache.share(self._static_prefix())
+
+    @property
+    def _slots(self) -> list[Slot]:
+        return self._cache.slots
 
     # --- what the outside asks for ---
 
@@ -83,7 +105,7 @@ class Scheduler:
             self.send(JobNotice(request.job_id, generation.notice))
         if generation.limit <= 0:
             generation.finish_reason = FinishReason.LENGTH
-            self._send_done(generation)
+            self._end(generation)
             return
         self._waiting.join(generation)
 
@@ -91,154 +113,204 @@ class Scheduler:
         """End a request before the next step; unknown ones have ended already."""
         if (waiting := self._waiting.leave(job_id)) is not None:
             waiting.finish_reason = FinishReason.CANCELLED
-            self._send_done(waiting)
+            self._end(waiting)
             return
         for slot in self._slots:
             if slot.generation is not None and slot.generation.request.job_id == job_id:
                 slot.generation.finish_reason = FinishReason.CANCELLED
-                self._finish(slot)
+                self._finish(slot, slot.generation)
 
     def drop_all(self) -> None:
         """Nobody listens any more: forget all requests, keep the computed contexts."""
-        self._waiting.clear()
+        for generation in self._waiting.clear():
+            generation.sampler.close()
         self._unsent.clear()
         for slot in self._slots:
-            self._release(slot)
+            if slot.generation is not None:
+                slot.generation.sampler.close()
+                self._cache.leave(slot)
 
     def stats(self) -> Stats:
-        """The counters as a frame."""
-        return Stats(
-            requests_processing=sum(not slot.is_free for slot in self._slots),
-            requests_deferred=len(self._waiting),
-            prompt_tokens_total=self._counters.prompt_tokens,
-            prompt_tokens_cached_total=self._counters.cached_tokens,
-            tokens_predicted_total=self._counters.predicted_tokens,
-            n_decode_total=self._counters.decodes,
+        """How things stand, as a frame."""
+        return self.counters.stats(
+            processing=sum(not slot.is_free for slot in self._slots),
+            deferred=len(self._waiting),
+            cached_tokens=sum(slot.computed for slot in self._slots),
+            cells=self.llama.slots * self.llama.context,
         )
 
     # --- one step ---
 
     def step(self) -> None:
-        """Compute one batch and send what came of it."""
-        self._admit()
-        sampled = self._fill_batch()
-        if self.llama.room == BATCH_TOKENS:
-            return
+        """Give every running answer a token, and some prompt a chunk."""
+        while len(self._waiting) and (slot := self._cache.free_slot(self._waiting)) is not None:
+            self._admit(slot, self._waiting.next())
+        running = self._cache.running()
+        if running:
+            self._advance(running)
+        if (slot := self._next_prompt()) is not None:
+            self._read_prompt(slot, beside_answers=bool(running))
+        self._flush_if_due(self.clock())
+
+    def _admit(self, slot: Slot, generation: Generation) -> None:
+        held = self._cache.occupy(slot, generation)
+        generation.cached = min(held, generation.prompt_tokens)
+        self.counters.prompt_tokens += generation.prompt_tokens
+        self.counters.cached_tokens += generation.cached
+
+    # --- running answers ---
+
+    def _advance(self, running: list[Slot]) -> None:
+        """One token for each; in two batches where that has turned out faster."""
+        is_split = self._pace.is_split(len(running))
+        middle = len(running) // 2 if is_split else len(running)
+        spent = sum(self._advance_rows(rows) for rows in (running[:middle], running[middle:]))
+        self._pace.took_rows(len(running), spent, is_split=is_split)
+        self.counters.predicted_seconds += spent
+
+    def _advance_rows(self, rows: list[Slot]) -> float:
+        """One batch of one token each; returns the seconds in llama.cpp."""
+        if not rows:
+            return 0.0
+        began = self.clock()
         try:
-            self.llama.decode()
+            logits = self.llama.decode_rows(
+                [slot.tokens[-1] for slot in rows],
+                [slot.computed for slot in rows],
+                [slot.sequence for slot in rows],
+            )
         except DecodeError as error:
-            self._fail_running(error)
-            return
-        self._counters.decodes += 1
-        has_first = False
-        for slot, index in sampled:
-            has_first |= self._take_token(slot, index)
+            self._fail(rows, error)
+            return 0.0
         now = self.clock()
-        if has_first or now - self._flushed_at >= FLUSH_SECONDS:
-            self._flush(now)
+        self.counters.decoded(len(rows))
+        generations = [slot.generation for slot in rows]
+        if all(one is not None and one.sampler is GREEDY for one in generations):
+            picks: list[int | None] = logits.argmax(axis=1).tolist()
+        else:
+            picks = [
+                None if one is None else one.sampler.pick(logits, row)
+                for row, one in enumerate(generations)
+            ]
+        for slot, one, token in zip(rows, generations, picks, strict=True):
+            slot.computed += 1
+            if one is not None:
+                self._take(slot, one, token)
+        self._flush_if_due(now)
+        return now - began
 
-    def _admit(self) -> None:
-        while len(self._waiting) and any(slot.is_free for slot in self._slots):
-            generation = self._waiting.next()
-            slot = choose_slot(self._slots, generation.request.cache_key)
-            self._occupy(slot, generation)
-
-    def _occupy(self, slot: Slot, generation: Generation) -> None:
-        request = generation.request
-        shared = slot.common_prefix(generation.prompt) if slot.cache_key == request.cache_key else 0
-        self.llama.forget(slot.sequence, shared)
-        slot.cache_key = request.cache_key
-        slot.tokens = list(generation.prompt)
-        slot.computed = shared
-        slot.generation = generation
-        self._touch(slot)
-        generation.cached = min(shared, generation.prompt_tokens)
-        seed = request.sampling.seed
-        generation.sampler = self.llama.new_sampler(
-            request.sampling,
-            secrets.randbits(32) if seed is None else seed,
-            generation.prompt,
-        )
-        self._counters.prompt_tokens += generation.prompt_tokens
-        self._counters.cached_tokens += generation.cached
-
-    def _fill_batch(self) -> list[tuple[Slot, int]]:
-        """Put together the batch; returns which slots get a token, and from which entry."""
-        self.llama.clear_batch()
-        busy = [slot for slot in self._slots if slot.generation is not None]
-        running = [slot for slot in busy if len(slot.tokens) - slot.computed == 1]
-        sampled = [(slot, self._add(slot, 1)) for slot in running]
-        room = min(self.llama.room, PREFILL_CHUNK_TOKENS) if running else self.llama.room
-        for slot in sorted(busy, key=lambda slot: slot.used_at):
-            missing = len(slot.tokens) - slot.computed
-            if slot in running or missing == 0 or room == 0:
-                continue
-            chunk = min(missing, room)
-            index = self._add(slot, chunk)
-            room -= chunk
-            if chunk == missing:
-                sampled.append((slot, index))
-        return sampled
-
-    def _add(self, slot: Slot, count: int) -> int:
-        start, end = slot.computed, slot.computed + count
-        is_last = end == len(slot.tokens)
-        index = self.llama.add(slot.tokens[start:end], start, slot.sequence, sample=is_last)
-        slot.computed = end
-        return index
-
-    def _take_token(self, slot: Slot, index: int) -> bool:
-        """Sample one token of an answer; returns whether it is the answer's first to be shown."""
-        generation = slot.generation
-        if generation is None or generation.sampler is None:
-            return False
-        token = generation.sampler.sample(index)
-        if self.llama.ends_answer(token):
+    def _take(self, slot: Slot, generation: Generation, token: int | None) -> None:
+        """One more token of an answer."""
+        vocabulary = self.llama.vocabulary
+        if token is None or token in vocabulary.end_tokens:
             generation.finish_reason = FinishReason.STOP
-            self._finish(slot)
-            return True
+            self._finish(slot, generation)
+            return
         slot.tokens.append(token)
         generation.generated += 1
-        generation.text.push(token, self.llama.piece(token))
-        self._counters.predicted_tokens += 1
-        if generation.text.stopped:
+        self.counters.predicted_tokens += 1
+        text = generation.text
+        text.push(token, vocabulary.piece(token))
+        if text.stopped:
             generation.finish_reason = FinishReason.STOP
         elif generation.generated >= generation.limit:
             generation.finish_reason = FinishReason.LENGTH
         if generation.finish_reason is not None:
-            self._finish(slot)
-            return True
-        self._collect(generation)
-        return generation.generated == 1
+            self._finish(slot, generation)
+        else:
+            self._collect(generation.request.job_id, *text.take())
+
+    # --- prompts ---
+
+    def _next_prompt(self) -> Slot | None:
+        """The prompt with the least to compute, or the oldest where it was passed over too often.
+
+        So a short prompt overtakes a long one, and a long one is not overtaken for ever.
+        """
+        reading = self._cache.reading()
+        if not reading:
+            return None
+        oldest = min(reading, key=lambda slot: slot.used_at)
+        shortest = min(reading, key=lambda slot: (slot.missing, slot.used_at))
+        if shortest is oldest or self._overtakes >= MAX_OVERTAKES:
+            self._overtakes = 0
+            return oldest
+        self._overtakes += 1
+        return shortest
+
+    def _read_prompt(self, slot: Slot, *, beside_answers: bool) -> None:
+        generation = slot.generation
+        if generation is None:
+            return
+        count = self._pace.chunk(slot.missing, beside_answers=beside_answers)
+        is_last = count == slot.missing
+        chunk = slot.tokens[slot.computed : slot.computed + count]
+        began = self.clock()
+        self.llama.interrupt_when(self._interruption(count, began))
+        try:
+            logits = self.llama.decode_prompt(
+                chunk, slot.computed, slot.sequence, wants_logits=is_last
+            )
+        except DecodeError as error:
+            self._fail([slot], error)
+            return
+        finally:
+            self.llama.interrupt_when(None)
+        now = self.clock()
+        self.counters.prompt_seconds += now - began
+        self._was_interrupted = logits is None
+        if logits is None:
+            return
+        self._pace.took_prompt(count, now - began)
+        self.counters.decoded(1)
+        slot.computed += count
+        if is_last:
+            self.counters.first_token(now - generation.asked_at)
+            self._take(slot, generation, generation.sampler.pick(logits, -1))
+            self._flush(self.clock())
+
+    def _interruption(self, count: int, began: float) -> Callable[[], bool] | None:
+        """When to leave off a chunk: for news, early in it, and never twice running."""
+        expected = self._pace.expected_seconds(count)
+        if self._was_interrupted or expected < INTERRUPT_SECONDS:
+            return None
+        latest = began + expected * INTERRUPT_SHARE
+        return lambda: self.has_news() and self.clock() < latest
 
     # --- what leaves ---
 
-    def _collect(self, generation: Generation) -> None:
-        ids, text = generation.text.take()
-        if ids:
-            self._unsent.append(NewTokens(generation.request.job_id, ids, text))
+    def _collect(self, job_id: str, ids: Sequence[int], text: str) -> None:
+        if ids or text:
+            all_ids, texts = self._unsent.setdefault(job_id, ([], []))
+            all_ids.extend(ids)
+            texts.append(text)
+
+    def _flush_if_due(self, now: float) -> None:
+        if now - self._flushed_at >= FLUSH_SECONDS:
+            self._flush(now)
 
     def _flush(self, now: float) -> None:
         self._flushed_at = now
         if self._unsent:
-            self.send(Tokens(tuple(_merged(self._unsent))))
-            self._unsent = []
+            items = [
+                NewTokens(job_id, tuple(ids), "".join(texts))
+                for job_id, (ids, texts) in self._unsent.items()
+            ]
+            self._unsent = {}
+            self.send(Tokens(tuple(items)))
 
-    def _finish(self, slot: Slot) -> None:
-        generation = slot.generation
-        if generation is None:
-            return
+    def _finish(self, slot: Slot, generation: Generation) -> None:
         is_cut = generation.finish_reason is FinishReason.CANCELLED
         ids, text = generation.text.take() if is_cut else generation.text.finish()
-        if ids or text:
-            self._unsent.append(NewTokens(generation.request.job_id, ids, text))
-        self._flush(self.clock())
-        self._release(slot)
-        self._send_done(generation)
+        self._collect(generation.request.job_id, ids, text)
+        self._cache.leave(slot)
+        self._end(generation)
 
-    def _send_done(self, generation: Generation) -> None:
+    def _end(self, generation: Generation) -> None:
         if generation.finish_reason is None:
             raise ValueError("an answer that has not ended has no `done` frame")
+        generation.sampler.close()
+        self._flush(self.clock())
         usage = Usage(
             prompt_tokens=generation.prompt_tokens,
             cached_tokens=generation.cached,
@@ -246,72 +318,64 @@ class Scheduler:
         )
         self.send(Done(generation.request.job_id, generation.finish_reason, usage))
 
-    def _release(self, slot: Slot) -> None:
-        generation = slot.generation
-        if generation is None:
-            return
-        if generation.sampler is not None:
-            generation.sampler.close()
-        slot.generation = None
-        # The last token was sampled but never computed: it is not in memory.
-        del slot.tokens[slot.computed :]
-        self._touch(slot)
-
-    def _touch(self, slot: Slot) -> None:
-        self._turn += 1
-        slot.used_at = self._turn
-
-    def _fail_running(self, error: DecodeError) -> None:
+    def _fail(self, slots: Sequence[Slot], error: DecodeError) -> None:
         """A batch that cannot be computed leaves memory in doubt: end what was in it, clear it."""
-        log.error("%s Every running job is failed and its context forgotten.", error)
-        for slot in self._slots:
-            if slot.generation is None:
-                continue
-            job_id = slot.generation.request.job_id
-            self._release(slot)
-            self.llama.forget(slot.sequence)
-            slot.cache_key, slot.tokens, slot.computed = None, [], 0
-            self.send(Failed(job_id, JobErrorCode.ENGINE_FAILED, str(error)))
+        log.error("%s The jobs in it are failed and their contexts forgotten.", error)
+        for slot in slots:
+            generation = slot.generation
+            self._cache.discard(slot)
+            if generation is not None:
+                generation.sampler.close()
+                job_id = generation.request.job_id
+                self.send(Failed(job_id, JobErrorCode.ENGINE_FAILED, str(error)))
 
     # --- from request to tokens ---
 
     def _prepared(self, request: Generate) -> Generation:
         vocabulary = self.llama.vocabulary
-        if any(not 0 <= token < vocabulary for token in request.committed):
+        if any(not 0 <= token < vocabulary.size for token in request.committed):
             raise RequestRefused(
                 JobErrorCode.INVALID_REQUEST,
                 "The committed part of this answer has token ids that this model does not know; "
                 "it was begun by another model.",
             )
         fitted = prompts.fit(
-            prompts.disarm(request.messages, self.llama.control_texts),
+            prompts.disarm(self._opened(request.messages), vocabulary.control_texts),
             context=self.llama.context,
             max_tokens=request.sampling.max_tokens,
             left_out=request.left_out,
             tokenize=self._tokenize,
+            count=lambda text: len(vocabulary.tokenize(text)),
         )
-        committed = len(request.committed)
+        sampling, committed = request.sampling, len(request.committed)
         room = self.llama.context - len(fitted.tokens)
+        seed = secrets.randbits(32) if sampling.seed is None else sampling.seed
         return Generation(
             request=request,
             prompt=[*fitted.tokens, *request.committed],
-            text=AnswerText(request.sampling.stop),
+            text=AnswerText(sampling.stop),
+            sampler=new_sampler(self.llama, sampling, seed, fitted.tokens, request.committed),
             notice=fitted.notice,
-            limit=min(request.sampling.max_tokens, room) - committed,
+            limit=min(sampling.max_tokens, room) - committed,
+            asked_at=self.clock(),
         )
+
+    def _opened(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if not self.system_prompt or messages[0].role is Role.SYSTEM:
+            return messages
+        return (Message(Role.SYSTEM, self.system_prompt), *messages)
 
     def _tokenize(self, messages: Sequence[Message]) -> list[int]:
-        return self.llama.tokenize(self.llama.template.render(messages))
+        vocabulary = self.llama.vocabulary
+        return vocabulary.tokenize(vocabulary.template.render(messages))
 
-
-def _merged(items: list[NewTokens]) -> list[NewTokens]:
-    """One entry per job, in order."""
-    merged: dict[str, NewTokens] = {}
-    for item in items:
-        before = merged.get(item.job_id)
-        merged[item.job_id] = (
-            item
-            if before is None
-            else NewTokens(item.job_id, before.token_ids + item.token_ids, before.text + item.text)
+    def _static_prefix(self) -> list[int]:
+        """What every prompt under the system prompt begins with, whatever is asked."""
+        one, other = (
+            self._tokenize(self._opened((Message(Role.USER, text),))) for text in ("a", "0 b")
         )
-    return list(merged.values())
+        length = next(
+            (i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+            min(len(one), len(other)),
+        )
+        return one[:length]

@@ -12,15 +12,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
+from aistratus_contracts.errors import JobErrorCode
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
+from aistratus_daemon.engine.settings import EngineSettings
 from aistratus_daemon.errors import FrameError
 from aistratus_daemon.frames import (
     MAX_FRAME_BYTES,
     Cancel,
+    Failed,
     Frame,
     Generate,
     Ready,
@@ -61,7 +63,7 @@ class EngineServer:
     """Serves one model on one unix socket until `stop` is called."""
 
     llama: Llama
-    path: Path
+    settings: EngineSettings
     watchdog: Watchdog
     _inbox: _Inbox = field(default_factory=queue.SimpleQueue)
     _connection: socket.socket | None = None
@@ -69,10 +71,10 @@ class EngineServer:
 
     def listen(self) -> socket.socket:
         """Open the socket; from here on a worker can connect."""
-        self.path.unlink(missing_ok=True)
+        self.settings.socket.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(self.path))
-        self.path.chmod(0o660)
+        listener.bind(str(self.settings.socket))
+        self.settings.socket.chmod(0o660)
         listener.listen(1)
         return listener
 
@@ -80,7 +82,13 @@ class EngineServer:
         """Compute until stopped."""
         reader = threading.Thread(target=self._read, args=(listener,), daemon=True)
         reader.start()
-        scheduler = Scheduler(self.llama, self._send)
+        scheduler = Scheduler(
+            self.llama,
+            self._send,
+            has_news=lambda: not self._inbox.empty(),
+            parked_bytes=self.settings.parked_mib * 1024 * 1024,
+            system_prompt=self.settings.system_prompt,
+        )
         while self._handle_frames(scheduler):
             scheduler.step()
             self.watchdog.feed()
@@ -115,6 +123,9 @@ class EngineServer:
                     scheduler.generate(item)
                 case Cancel():
                     scheduler.cancel(item.job_id)
+                case Failed():
+                    # The reader could not read a request; its job must not wait for an answer.
+                    self._send(item)
                 case _:
                     log.error("The worker sent a frame that only the engine sends; ignored.")
 
@@ -162,7 +173,7 @@ def read_frames(connection: socket.socket) -> Iterator[Frame]:
     """The frames that come in, until the other side closes.
 
     A line that is no frame is logged by name and skipped; one that is too long is skipped
-    without being kept.
+    without being kept. A request that cannot be read, but names its job, comes as a `Failed`.
     """
     with connection.makefile("rb") as stream:
         is_skipping = False
@@ -187,3 +198,5 @@ def read_frames(connection: socket.socket) -> Iterator[Frame]:
                 yield decode_frame(line)
             except FrameError as error:
                 log.error("%s It is skipped.", error)
+                if error.job_id is not None:
+                    yield Failed(error.job_id, JobErrorCode.INVALID_REQUEST, str(error))

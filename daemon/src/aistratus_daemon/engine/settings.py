@@ -1,32 +1,51 @@
 """What the engine is told by its environment."""
 
-import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from aistratus_daemon.environment import Environment
 
-# A model this small is computed faster than threads can agree: llama.cpp's threads wait for each
-# other several times a layer by spinning, and one that is not scheduled holds up all. On two
-# busy cores the stand-in model gave 2,066 tokens/s with one thread and 48 with two.
-SMALL_MODEL_BYTES: Final = 64 * 1024 * 1024
+
+class Switch(StrEnum):
+    """On, off, or as suits the machine."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class CacheType(StrEnum):
+    """How keys and values are kept; the names are llama.cpp's."""
+
+    F16 = "f16"
+    Q8_0 = "q8_0"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`context` is in tokens per conversation, 0 for what the model was trained with.
+    """What a person may set. 0, or `auto`, is for what suits the machine (`machine`).
 
-    `threads` 0 is for `default_threads`.
+    `context` is in tokens per conversation, 0 for what the model was trained with. `batch_tokens`
+    is the most that one call to llama.cpp computes of a prompt, `micro_batch_tokens` what it
+    computes in one piece. `parked_mib` bounds the host memory for conversations that have lost
+    their slot. `system_prompt` opens every conversation that brings none of its own.
     """
 
     socket: Path
     model_file: Path
     model_sha256: str
-    slots: int
-    context: int
-    threads: int
-    gpu_layers: int
+    slots: int = 0
+    context: int = 0
+    batch_tokens: int = 512
+    micro_batch_tokens: int = 512
+    threads: int = 0
+    gpu_layers: int = 999
+    flash_attention: Switch = Switch.AUTO
+    cache_type: CacheType = CacheType.F16
+    repack: Switch = Switch.AUTO
+    parked_mib: int = 1024
+    system_prompt: str = ""
 
 
 def read_settings(environment: Environment) -> EngineSettings:
@@ -35,13 +54,17 @@ def read_settings(environment: Environment) -> EngineSettings:
         socket=environment.path("AISTRATUS_ENGINE_SOCKET"),
         model_file=environment.path("AISTRATUS_MODEL_FILE"),
         model_sha256=environment.text("AISTRATUS_MODEL_SHA256"),
-        slots=environment.count("AISTRATUS_ENGINE_SLOTS", 8, low=1, high=256),
+        slots=environment.count("AISTRATUS_ENGINE_SLOTS", 0, low=0, high=256),
         context=environment.count("AISTRATUS_ENGINE_CONTEXT", 0, low=0, high=1_048_576),
+        batch_tokens=environment.count("AISTRATUS_ENGINE_BATCH", 512, low=64, high=16_384),
+        micro_batch_tokens=environment.count(
+            "AISTRATUS_ENGINE_MICRO_BATCH", 512, low=64, high=16_384
+        ),
         threads=environment.count("AISTRATUS_ENGINE_THREADS", 0, low=0, high=1024),
         gpu_layers=environment.count("AISTRATUS_ENGINE_GPU_LAYERS", 999, low=0, high=999),
+        flash_attention=environment.choice("AISTRATUS_ENGINE_FLASH_ATTENTION", Switch.AUTO),
+        cache_type=environment.choice("AISTRATUS_ENGINE_CACHE_TYPE", CacheType.F16),
+        repack=environment.choice("AISTRATUS_ENGINE_REPACK", Switch.AUTO),
+        parked_mib=environment.count("AISTRATUS_ENGINE_PARKED_MIB", 1024, low=0, high=1_048_576),
+        system_prompt=environment.variables.get("AISTRATUS_SYSTEM_PROMPT", ""),
     )
-
-
-def default_threads(model_bytes: int) -> int:
-    """One thread for a small model, else one for each core that this process may use."""
-    return 1 if model_bytes < SMALL_MODEL_BYTES else len(os.sched_getaffinity(0))

@@ -1,0 +1,150 @@
+"""Who holds which of llama.cpp's sequences, and what was computed in it.
+
+After an answer its slot keeps what was computed, and the conversation's next turn computes only
+what is new. A slot that another conversation needs is parked first. Nothing is ever shared
+between two conversations but the beginning that the operator's own system prompt gives to all.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from aistratus_daemon.engine.generation import (
+    Generation,
+    Slot,
+    WaitingRoom,
+    choose_slot,
+    common_prefix,
+)
+from aistratus_daemon.engine.llama import Llama
+from aistratus_daemon.engine.parked import Parked, ParkingLot
+
+log = logging.getLogger("engine")
+
+# Less than this is computed again sooner than it is copied out and in.
+MIN_PARKED_TOKENS: Final = 32
+
+
+@dataclass
+class Cache:
+    """The slots, the parking lot, and the shared beginning."""
+
+    llama: Llama
+    parked_bytes: int
+    slots: list[Slot] = field(init=False)
+    _parking: ParkingLot = field(init=False)
+    _shared: Parked | None = None
+    _turn: int = 0
+
+    def __post_init__(self) -> None:
+        self.slots = [Slot(sequence) for sequence in range(self.llama.slots)]
+        self._parking = ParkingLot(self.parked_bytes)
+
+    def share(self, prefix: list[int]) -> None:
+        """Compute the beginning that all prompts have, once, for everybody."""
+        sequence, size = self.slots[0].sequence, self.llama.batch_tokens
+        for start in range(0, len(prefix), size):
+            chunk = prefix[start : start + size]
+            self.llama.decode_prompt(chunk, start, sequence, wants_logits=False)
+        self._shared = Parked(tuple(prefix), self.llama.save(sequence))
+        self.llama.forget(sequence)
+
+    # --- a slot's life ---
+
+    def free_slot(self, waiting: WaitingRoom) -> Slot | None:
+        """The slot for the request that waits longest, if any is free."""
+        if not any(slot.is_free for slot in self.slots):
+            return None
+        return choose_slot(self.slots, waiting.first.request.cache_key)
+
+    def occupy(self, slot: Slot, generation: Generation) -> int:
+        """Give a slot to a request; returns how many of its tokens need no computing."""
+        key = generation.request.cache_key
+        if slot.cache_key != key:
+            self._park(slot)
+        held = self._bring(slot, key, generation.prompt)
+        self.llama.forget(slot.sequence, held)
+        slot.cache_key = key
+        slot.tokens = list(generation.prompt)
+        slot.computed = held
+        slot.generation = generation
+        self._touch(slot)
+        return held
+
+    def leave(self, slot: Slot) -> None:
+        """The request has ended; its slot keeps what is computed."""
+        slot.generation = None
+        # The last token was sampled but never computed: it is not in memory.
+        del slot.tokens[slot.computed :]
+        self._touch(slot)
+
+    def discard(self, slot: Slot) -> None:
+        """What a slot holds is in doubt: drop it."""
+        self.llama.forget(slot.sequence)
+        slot.clear()
+
+    def _touch(self, slot: Slot) -> None:
+        self._turn += 1
+        slot.used_at = self._turn
+
+    # --- where computed tokens come from and go ---
+
+    def _bring(self, slot: Slot, key: str, prompt: list[int]) -> int:
+        """Let the slot hold as much of the prompt as there is computed, of this key alone."""
+        own = common_prefix(slot.tokens[: slot.computed], prompt)
+        best, source = own, None
+        if (parked := self._parking.look(key)) is not None:
+            best, source = _better(best, source, parked, prompt)
+        if self._shared is not None:
+            best, source = _better(best, source, self._shared, prompt)
+        if source is None:
+            return own
+        self._parking.take(key)
+        return best if self.llama.load(source.state, slot.sequence) else 0
+
+    def _park(self, slot: Slot) -> None:
+        if slot.cache_key is not None and slot.computed >= MIN_PARKED_TOKENS:
+            tokens = tuple(slot.tokens[: slot.computed])
+            self._parking.put(slot.cache_key, Parked(tokens, self.llama.save(slot.sequence)))
+        self.discard(slot)
+
+    # --- what is computed ---
+
+    def reading(self) -> list[Slot]:
+        """The slots whose prompts are not all computed."""
+        return [
+            slot
+            for slot in self.slots
+            if slot.generation is not None and not slot.generation.generated
+        ]
+
+    def running(self) -> list[Slot]:
+        """The slots whose answers want their next token, by sequence, without a gap if possible.
+
+        llama.cpp computes only neighbouring sequences together, so a gap costs a batch of its
+        own; the last one moves into the first gap.
+        """
+        found = [
+            slot for slot in self.slots if slot.generation is not None and slot.generation.generated
+        ]
+        if len(found) > 1 and found[-1].sequence - found[0].sequence >= len(found):
+            taken = {slot.sequence for slot in found}
+            gaps = range(found[0].sequence + 1, found[-1].sequence)
+            gap = next(self.slots[index] for index in gaps if index not in taken)
+            if gap.is_free:
+                self._move(found.pop(), gap)
+                found.append(gap)
+                found.sort(key=lambda slot: slot.sequence)
+        return found
+
+    def _move(self, source: Slot, target: Slot) -> None:
+        self._park(target)
+        self.llama.move(source.sequence, target.sequence)
+        target.take_over(source)
+
+
+def _better(
+    best: int, source: Parked | None, other: Parked, prompt: list[int]
+) -> tuple[int, Parked | None]:
+    found = common_prefix(other.tokens, prompt)
+    return (found, other) if found > best and found >= MIN_PARKED_TOKENS else (best, source)

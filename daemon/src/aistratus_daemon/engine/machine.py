@@ -1,0 +1,80 @@
+"""What this machine offers, and the defaults that follow from it."""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llama_cpp._ggml import libggml
+
+# A model this small is computed faster than threads can agree: llama.cpp's threads wait for each
+# other several times a layer by spinning, and one that is not scheduled holds up all. On two
+# busy cores the stand-in model gave 2,066 tokens/s with one thread and 48 with two.
+SMALL_MODEL_BYTES: Final = 64 * 1024 * 1024
+# Sequences beyond these no longer add to the tokens per second of a processor, or of one card.
+MAX_CPU_SLOTS: Final = 16
+MAX_GPU_SLOTS: Final = 32
+# How much of what is free the conversations may take; the rest is for activations and neighbours.
+_CPU_SHARE: Final = 0.25
+_GPU_SHARE: Final = 0.8
+# ggml_backend_dev_type: GPU, and a GPU that shares the host's memory.
+_GPU_TYPES: Final = (1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Cores that this process may use, and free memory in bytes; `gpu_bytes` 0 without a GPU."""
+
+    cores: int
+    memory_bytes: int
+    gpu_bytes: int
+
+    def threads(self, model_bytes: int) -> int:
+        """One thread for a small model, else one for each core."""
+        return 1 if model_bytes < SMALL_MODEL_BYTES else self.cores
+
+    def slots(self, bytes_per_slot: int) -> int:
+        """As many conversations at once as are worth it and as there is memory for."""
+        if self.gpu_bytes:
+            room, most = self.gpu_bytes * _GPU_SHARE, MAX_GPU_SLOTS
+        else:
+            room, most = self.memory_bytes * _CPU_SHARE, MAX_CPU_SLOTS
+        return max(1, min(most, int(room // max(1, bytes_per_slot))))
+
+
+def look() -> Machine:
+    """This machine as it is now; ask again after the weights are loaded."""
+    return Machine(len(os.sched_getaffinity(0)), _free_memory(), _free_gpu_memory())
+
+
+def _free_memory() -> int:
+    fields = dict(
+        line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines()
+    )
+    free = int(fields["MemAvailable"].split()[0]) * 1024
+    # A service or a container may have less than the machine (cgroup v2).
+    group = Path("/proc/self/cgroup").read_text("utf-8").strip().rpartition("::")[2]
+    folder = Path("/sys/fs/cgroup") / group.lstrip("/")
+    try:
+        limit = (folder / "memory.max").read_text("ascii").strip()
+        used = int((folder / "memory.current").read_text("ascii"))
+    except OSError:
+        return free
+    return free if limit == "max" else max(0, min(free, int(limit) - used))
+
+
+def _free_gpu_memory() -> int:
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    libggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    libggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    libggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    libggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    libggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    found = 0
+    for index in range(libggml.ggml_backend_dev_count()):
+        device = libggml.ggml_backend_dev_get(index)
+        if libggml.ggml_backend_dev_type(device) in _GPU_TYPES:
+            libggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
+            found += free.value
+    return found

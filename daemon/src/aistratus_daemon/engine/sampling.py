@@ -1,0 +1,284 @@
+"""From logits to a token: llama.cpp's own samplers, and none where the likeliest is wanted.
+
+The order is llama.cpp's: bias, repeat penalty, top-k, top-p, min-p, temperature, then a draw. A
+seeded answer draws once a token, so one that is resumed after n tokens goes on with draw n + 1.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import llama_cpp
+import numpy as np
+
+from aistratus_contracts.errors import JobErrorCode
+from aistratus_contracts.job import Sampling
+from aistratus_daemon.engine import grammar
+from aistratus_daemon.engine.llama import Llama, Logits
+from aistratus_daemon.engine.vocabulary import Vocabulary
+from aistratus_daemon.errors import RequestRefused
+
+# How far back the repeat penalty looks, in tokens; llama.cpp's own default.
+PENALTY_LAST_TOKENS: Final = 64
+# Logits divided by less than this leave what a 32-bit float can hold; it is greedy by then.
+MIN_TEMPERATURE: Final = 1e-3
+# llama.cpp's llama_token_data.
+_CANDIDATE: Final = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class Sampler(Protocol):
+    """Picks the tokens of one answer."""
+
+    def pick(self, logits: Logits, row: int) -> int | None:
+        """The next token, from a row of the last computed logits; None if none is allowed.
+
+        `row` -1 is the last.
+        """
+
+    def close(self) -> None:
+        """Give back what llama.cpp holds."""
+
+
+def new_sampler(
+    llama: Llama, sampling: Sampling, seed: int, prompt: Sequence[int], committed: Sequence[int]
+) -> Sampler:
+    """A sampler that stands after the committed tokens; raises `RequestRefused`."""
+    check_biases(sampling, llama.vocabulary.size)
+    if sampling.response_format is not None:
+        return GrammarSampler(llama, sampling, seed, prompt, committed)
+    if _is_plain(sampling):
+        return GREEDY
+    return ChainSampler(llama, sampling, seed, prompt, committed)
+
+
+def check_biases(sampling: Sampling, vocabulary: int) -> None:
+    """Refuse a bias for a token that the model does not have."""
+    for item in sampling.logit_bias:
+        if not 0 <= item.token < vocabulary:
+            raise RequestRefused(
+                JobErrorCode.INVALID_REQUEST,
+                f"logit_bias names token {item.token}, and this model has tokens 0 to "
+                f"{vocabulary - 1}; leave it out.",
+            )
+
+
+def _is_greedy(sampling: Sampling) -> bool:
+    return sampling.temperature < MIN_TEMPERATURE
+
+
+def _is_plain(sampling: Sampling) -> bool:
+    is_shaped = bool(sampling.logit_bias) or sampling.repeat_penalty != 1.0
+    return _is_greedy(sampling) and not is_shaped
+
+
+class Greedy:
+    """Always the likeliest token, of all."""
+
+    def pick(self, logits: Logits, row: int) -> int | None:
+        """The likeliest; of several the first."""
+        return int(logits[row].argmax())
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+GREEDY: Final = Greedy()
+
+
+class ChainSampler:
+    """llama.cpp's sampler chain, ending in a draw or in the likeliest."""
+
+    def __init__(
+        self,
+        llama: Llama,
+        sampling: Sampling,
+        seed: int,
+        prompt: Sequence[int],
+        committed: Sequence[int],
+    ) -> None:
+        self._ctx = llama.raw_context
+        draw = _new_draw(sampling, seed, len(committed))
+        self._chain = _new_chain([*_shaping(llama.vocabulary, sampling), draw])
+        _accept(self._chain, [*prompt, *committed])
+
+    def pick(self, logits: Logits, row: int) -> int | None:  # noqa: ARG002 - it reads them itself
+        """The next token."""
+        token: int = llama_cpp.llama_sampler_sample(self._chain, self._ctx, row)
+        return token
+
+    def close(self) -> None:
+        """Give back the chain and all in it."""
+        llama_cpp.llama_sampler_free(self._chain)
+
+
+class GrammarSampler:
+    """Only what a grammar allows.
+
+    To hold all tokens of a vocabulary against a grammar takes milliseconds, so the few that the
+    chain leaves are held against it first, and all only where none of those is allowed.
+    """
+
+    def __init__(
+        self,
+        llama: Llama,
+        sampling: Sampling,
+        seed: int,
+        prompt: Sequence[int],
+        committed: Sequence[int],
+    ) -> None:
+        assert sampling.response_format is not None  # noqa: S101 - `new_sampler` looks
+        self._ends = llama.vocabulary.end_tokens
+        self._all = _Candidates(llama.vocabulary.size)
+        self._grammar = grammar.new_sampler(llama.vocabulary, sampling.response_format)
+        shaping = _shaping(llama.vocabulary, sampling)
+        if _is_greedy(sampling):
+            shaping.append(llama_cpp.llama_sampler_init_top_k(1))
+        self._chain = _new_chain(shaping)
+        self._draw = _new_draw(sampling, seed, len(committed))
+        _accept(self._chain, [*prompt, *committed])
+        try:
+            self._follow(committed)
+        except RequestRefused:
+            self.close()
+            raise
+
+    def _follow(self, committed: Sequence[int]) -> None:
+        # llama.cpp ends the process on a token that its grammar does not allow, so ask before.
+        one = _Candidates(1)
+        for token in committed:
+            one.fill_one(token)
+            llama_cpp.llama_sampler_apply(self._grammar, one.pointer)
+            if not one.is_any_allowed():
+                raise RequestRefused(
+                    JobErrorCode.INVALID_REQUEST,
+                    "What is committed of this answer does not follow its grammar; "
+                    "it was begun by another model.",
+                )
+            llama_cpp.llama_sampler_accept(self._grammar, token)
+
+    def pick(self, logits: Logits, row: int) -> int | None:
+        """The next token; None if the grammar allows none."""
+        candidates = self._all
+        candidates.fill(logits[row])
+        llama_cpp.llama_sampler_apply(self._chain, candidates.pointer)
+        llama_cpp.llama_sampler_apply(self._grammar, candidates.pointer)
+        if not candidates.is_any_allowed():
+            candidates.fill(logits[row])
+            llama_cpp.llama_sampler_apply(self._grammar, candidates.pointer)
+            if not candidates.is_any_allowed():
+                return None
+            llama_cpp.llama_sampler_apply(self._chain, candidates.pointer)
+        candidates.drop_forbidden()
+        llama_cpp.llama_sampler_apply(self._draw, candidates.pointer)
+        token = candidates.selected
+        if token not in self._ends:
+            llama_cpp.llama_sampler_accept(self._chain, token)
+            llama_cpp.llama_sampler_accept(self._grammar, token)
+        return token
+
+    def close(self) -> None:
+        """Give back the three samplers."""
+        for sampler in (self._chain, self._grammar, self._draw):
+            llama_cpp.llama_sampler_free(sampler)
+
+
+@dataclass
+class _Candidates:
+    """llama.cpp's array of candidates, over an array of ours."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        self._items = np.zeros(self.size, _CANDIDATE)
+        self._ids = np.arange(self.size, dtype=np.int32)
+        data = self._items.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
+        self._native = llama_cpp.llama_token_data_array(
+            data=data, size=0, selected=-1, sorted=False
+        )
+        self.pointer = ctypes.byref(self._native)
+
+    def fill(self, logits: Any) -> None:
+        """All tokens, with their logits."""
+        self._items["id"] = self._ids
+        self._items["logit"] = logits
+        self._reset(self.size)
+
+    def fill_one(self, token: int) -> None:
+        """One token alone."""
+        self._items[0] = (token, 0.0, 0.0)
+        self._reset(1)
+
+    def _reset(self, size: int) -> None:
+        self._native.size = size
+        self._native.selected = -1
+        self._native.sorted = False
+
+    def is_any_allowed(self) -> bool:
+        """Whether a grammar has left any."""
+        return bool((self._items["logit"][: self._native.size] > -np.inf).any())
+
+    def drop_forbidden(self) -> None:
+        """Keep only what is allowed, in order."""
+        left = self._items[: self._native.size]
+        allowed = left[left["logit"] > -np.inf]
+        self._items[: len(allowed)] = allowed
+        self._native.size = len(allowed)
+
+    @property
+    def selected(self) -> int:
+        """The token that a sampler has chosen."""
+        return int(self._items["id"][self._native.selected])
+
+
+def _shaping(vocabulary: Vocabulary, sampling: Sampling) -> list[Any]:
+    """What narrows the choice before one is made."""
+    links: list[Any] = []
+    if sampling.logit_bias:
+        biases = (llama_cpp.llama_logit_bias * len(sampling.logit_bias))(
+            *(llama_cpp.llama_logit_bias(item.token, item.bias) for item in sampling.logit_bias)
+        )
+        links.append(llama_cpp.llama_sampler_init_logit_bias(vocabulary.size, len(biases), biases))
+    if sampling.repeat_penalty != 1.0:
+        links.append(
+            llama_cpp.llama_sampler_init_penalties(
+                vocabulary.size, PENALTY_LAST_TOKENS, sampling.repeat_penalty, 0.0, 0.0
+            )
+        )
+    if _is_greedy(sampling):
+        return links
+    if sampling.top_k > 0:
+        links.append(llama_cpp.llama_sampler_init_top_k(sampling.top_k))
+    if sampling.top_p < 1:
+        links.append(llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1))
+    if sampling.min_p > 0:
+        links.append(llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1))
+    links.append(llama_cpp.llama_sampler_init_temp(sampling.temperature))
+    return links
+
+
+def _new_draw(sampling: Sampling, seed: int, drawn: int) -> Any:
+    """What makes the choice; with a seed, as if it had made `drawn` choices already."""
+    if _is_greedy(sampling):
+        return llama_cpp.llama_sampler_init_greedy()
+    draw = llama_cpp.llama_sampler_init_dist(seed)
+    one = _Candidates(1)
+    for _ in range(drawn):
+        one.fill_one(0)
+        # From one candidate it draws all the same, to stay in step.
+        llama_cpp.llama_sampler_apply(draw, one.pointer)
+    return draw
+
+
+def _new_chain(links: Sequence[Any]) -> Any:
+    parameters = llama_cpp.llama_sampler_chain_default_params()
+    parameters.no_perf = True
+    chain = llama_cpp.llama_sampler_chain_init(parameters)
+    for link in links:
+        llama_cpp.llama_sampler_chain_add(chain, link)
+    return chain
+
+
+def _accept(chain: Any, seen: Sequence[int]) -> None:
+    for token in seen[-PENALTY_LAST_TOKENS:]:
+        llama_cpp.llama_sampler_accept(chain, token)
