@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from aistratus_daemon.engine.llama import Llama
 from support.engine_process import EngineLink, EngineProcess, running_engine
+from support.inner_engine import InnerEngine, settings
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 def link(engine: EngineProcess) -> Iterator[EngineLink]:
     with engine.link() as link:
         yield link
+
+
+@pytest.fixture(scope="session")
+def llama() -> Iterator[Llama]:
+    loaded = Llama(settings())
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def inner(llama: Llama) -> Iterator[InnerEngine]:
+    engine = InnerEngine(llama)
+    yield engine
+    engine.scheduler.drop_all()
+    for sequence in range(llama.slots):
+        llama.forget(sequence)

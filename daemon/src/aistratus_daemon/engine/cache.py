@@ -43,6 +43,7 @@ class Cache:
     def share(self, prefix: list[int]) -> None:
         """Compute the beginning that all prompts have, once, for everybody."""
         sequence, size = self.slots[0].sequence, self.llama.batch_tokens
+        self.llama.forget(sequence)
         for start in range(0, len(prefix), size):
             chunk = prefix[start : start + size]
             self.llama.decode_prompt(chunk, start, sequence, wants_logits=False)
