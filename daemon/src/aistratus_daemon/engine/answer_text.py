@@ -9,7 +9,7 @@ import codecs
 from dataclasses import dataclass, field
 
 
-@dataclass
+@dataclass(slots=True)
 class AnswerText:
     """The undecided end of one answer."""
 
@@ -23,6 +23,16 @@ class AnswerText:
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
 
+    def add(self, token_id: int, piece: bytes) -> tuple[tuple[int, ...], str]:
+        """`push` and `take` in one; most tokens are certain as soon as they come."""
+        if not self.stop and not self._ids:
+            try:
+                return (token_id,), piece.decode()
+            except UnicodeDecodeError:
+                pass  # half a character, or none at all
+        self.push(token_id, piece)
+        return self.take()
+
     def push(self, token_id: int, piece: bytes) -> None:
         """Add a generated token; `piece` is its text in UTF-8, perhaps cut inside a character."""
         self._ids.append(token_id)
@@ -34,9 +44,6 @@ class AnswerText:
     def take(self) -> tuple[tuple[int, ...], str]:
         """What has become certain since the last call: token ids and their text."""
         if self.stopped:
-            return self.finish()
-        if not self.stop and self._is_whole and self._is_whole[-1]:
-            # All there is: nothing can be cut off, and no character is half.
             return self.finish()
         text = "".join(self._texts)
         certain = len(text) - self._held_back(text)

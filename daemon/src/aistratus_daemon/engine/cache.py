@@ -35,6 +35,9 @@ class Cache:
     _parking: ParkingLot = field(init=False)
     _shared: Parked | None = None
     _turn: int = 0
+    # Kept from step to step, and found anew where something has changed.
+    _running: list[Slot] | None = None
+    _reading: list[Slot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.slots = [Slot(sequence) for sequence in range(self.llama.slots)]
@@ -70,6 +73,7 @@ class Cache:
         slot.computed = held
         slot.generation = generation
         self._touch(slot)
+        self.changed()
         return held
 
     def leave(self, slot: Slot) -> None:
@@ -78,11 +82,17 @@ class Cache:
         # The last token was sampled but never computed: it is not in memory.
         del slot.tokens[slot.computed :]
         self._touch(slot)
+        self.changed()
 
     def discard(self, slot: Slot) -> None:
         """What a slot holds is in doubt: drop it."""
         self.llama.forget(slot.sequence)
         slot.clear()
+        self.changed()
+
+    def changed(self) -> None:
+        """A slot reads, answers or rests that did not before."""
+        self._running = None
 
     def _touch(self, slot: Slot) -> None:
         self._turn += 1
@@ -113,35 +123,38 @@ class Cache:
 
     def reading(self) -> list[Slot]:
         """The slots whose prompts are not all computed."""
-        return [
-            slot
-            for slot in self.slots
-            if slot.generation is not None and not slot.generation.generated
-        ]
+        self._sort_out()
+        return self._reading
 
     def running(self) -> list[Slot]:
-        """The slots whose answers want their next token, by sequence, without a gap if possible.
+        """The slots whose answers want their next token, by sequence.
 
-        llama.cpp computes only neighbouring sequences together, so a gap costs a batch of its
-        own; the last one moves into the first gap.
+        llama.cpp computes only neighbouring sequences together: a gap costs a batch of its own.
+        So the last one moves into the first gap. llama.cpp moves it when it next computes, and
+        until then its memory must be left alone: call this right before that.
         """
-        found = [
-            slot for slot in self.slots if slot.generation is not None and slot.generation.generated
-        ]
+        found = self._sort_out()
         if len(found) > 1 and found[-1].sequence - found[0].sequence >= len(found):
             taken = {slot.sequence for slot in found}
             gaps = range(found[0].sequence + 1, found[-1].sequence)
             gap = next(self.slots[index] for index in gaps if index not in taken)
             if gap.is_free:
-                self._move(found.pop(), gap)
-                found.append(gap)
-                found.sort(key=lambda slot: slot.sequence)
+                self._move(found[-1], gap)
+                found = self._sort_out()
         return found
+
+    def _sort_out(self) -> list[Slot]:
+        if self._running is None:
+            busy = [slot for slot in self.slots if slot.generation is not None]
+            self._reading = [slot for slot in busy if not slot.is_answering]
+            self._running = [slot for slot in busy if slot.is_answering]
+        return self._running
 
     def _move(self, source: Slot, target: Slot) -> None:
         self._park(target)
         self.llama.move(source.sequence, target.sequence)
         target.take_over(source)
+        self.changed()
 
 
 def _better(

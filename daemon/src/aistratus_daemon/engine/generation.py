@@ -10,7 +10,7 @@ from aistratus_daemon.engine.sampling import Sampler
 from aistratus_daemon.frames import Generate
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Generation:
     """A request with its tokens. `prompt` includes what is already committed of the answer."""
 
@@ -36,7 +36,7 @@ class Generation:
         return len(self.request.committed) + self.generated
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Slot:
     """One of llama.cpp's sequences: what it holds, for whom, and what it is computing.
 
@@ -55,6 +55,11 @@ class Slot:
     def is_free(self) -> bool:
         """Whether a waiting request may have it."""
         return self.generation is None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the prompt is computed and the answer has begun."""
+        return self.generation is not None and self.generation.generated > 0
 
     @property
     def missing(self) -> int:

@@ -88,6 +88,8 @@ class Llama:
         self._memory = llama_cpp.llama_get_memory(self._ctx)
         self._batch = _Batch.of_size(max(self.batch_tokens, self.slots))
         self._interruption: Any = None
+        self._view: Logits = np.empty((0, self.vocabulary.size), np.float32)
+        self._viewed = 0
 
     def _bytes_per_token(self, cache_type: CacheType) -> float:
         """Bytes that one token's keys and values take, over all layers."""
@@ -106,6 +108,8 @@ class Llama:
         parameters.n_seq_max = self.slots
         parameters.n_batch = max(settings.batch_tokens, self.slots)
         parameters.n_ubatch = min(settings.micro_batch_tokens, parameters.n_batch)
+        # Logits are wanted of one token of each sequence, not of a whole prompt.
+        parameters.n_outputs_max = self.slots
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
         parameters.flash_attn_type = _FLASH_ATTENTION[settings.flash_attention]
@@ -198,9 +202,14 @@ class Llama:
         if not rows:
             # Without this a GPU's work would be counted for whoever computes next.
             llama_cpp.llama_synchronize(self._ctx)
-            return np.empty((0, self.vocabulary.size), np.float32)
+            return self._view[:0]
         pointer = llama_cpp.llama_get_logits(self._ctx)
-        return np.ctypeslib.as_array(pointer, (rows, self.vocabulary.size))
+        address = ctypes.addressof(pointer.contents)
+        if address != self._viewed:
+            # llama.cpp has room for one row of each sequence, and seldom moves it.
+            self._viewed = address
+            self._view = np.ctypeslib.as_array(pointer, (self.slots, self.vocabulary.size))
+        return self._view[:rows]
 
     # --- memory ---
 

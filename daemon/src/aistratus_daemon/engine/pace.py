@@ -17,8 +17,9 @@ ALONE_SECONDS: Final = 1.2
 CHUNK_ROWS: Final = 64
 # A rest that is hardly longer than a chunk is not worth a chunk of its own.
 _REST: Final = 1.25
-# Fewer rows are never computed in halves.
+# Fewer rows are never computed in halves, and more fill the largest tile.
 MIN_SPLIT_ROWS: Final = 8
+MAX_SPLIT_ROWS: Final = 15
 # After so many steps the way that looked slower is measured again.
 RETRY_STEPS: Final = 512
 _TRIAL_STEPS: Final = 4
@@ -54,7 +55,7 @@ class Pace:
 
     def is_split(self, rows: int) -> bool:
         """Whether to compute so many rows in two halves."""
-        if rows < MIN_SPLIT_ROWS:
+        if not MIN_SPLIT_ROWS <= rows <= MAX_SPLIT_ROWS:
             return False
         step = next(self._steps.setdefault(rows, itertools.count())) % RETRY_STEPS
         if step < 2 * _TRIAL_STEPS:
@@ -63,6 +64,8 @@ class Pace:
 
     def took_rows(self, rows: int, seconds: float, *, is_split: bool) -> None:
         """So many rows, in one batch or in halves, took so long."""
+        if not MIN_SPLIT_ROWS <= rows <= MAX_SPLIT_ROWS:
+            return
         known = self._halved if is_split else self._whole
         known[rows] = _blend(known.get(rows, 0.0), seconds)
 

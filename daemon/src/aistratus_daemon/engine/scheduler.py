@@ -24,7 +24,7 @@ from aistratus_daemon.engine.answer_text import AnswerText
 from aistratus_daemon.engine.cache import Cache
 from aistratus_daemon.engine.counters import Counters
 from aistratus_daemon.engine.generation import Generation, Slot, WaitingRoom
-from aistratus_daemon.engine.llama import Llama
+from aistratus_daemon.engine.llama import Llama, Logits
 from aistratus_daemon.engine.pace import Pace
 from aistratus_daemon.engine.sampling import GREEDY, new_sampler
 from aistratus_daemon.errors import DecodeError, RequestRefused
@@ -184,23 +184,17 @@ class Scheduler:
             return 0.0
         now = self.clock()
         self.counters.decoded(len(rows))
-        generations = [slot.generation for slot in rows]
-        if all(one is not None and one.sampler is GREEDY for one in generations):
-            picks: list[int | None] = logits.argmax(axis=1).tolist()
-        else:
-            picks = [
-                None if one is None else one.sampler.pick(logits, row)
-                for row, one in enumerate(generations)
-            ]
-        for slot, one, token in zip(rows, generations, picks, strict=True):
+        for slot, token in zip(rows, _picks(rows, logits), strict=True):
             slot.computed += 1
-            if one is not None:
-                self._take(slot, one, token)
+            self._take(slot, token)
         self._flush_if_due(now)
         return now - began
 
-    def _take(self, slot: Slot, generation: Generation, token: int | None) -> None:
-        """One more token of an answer."""
+    def _take(self, slot: Slot, token: int | None) -> None:
+        """One more token of a slot's answer."""
+        generation = slot.generation
+        if generation is None:
+            return
         vocabulary = self.llama.vocabulary
         if token is None or token in vocabulary.end_tokens:
             generation.finish_reason = FinishReason.STOP
@@ -209,16 +203,13 @@ class Scheduler:
         slot.tokens.append(token)
         generation.generated += 1
         self.counters.predicted_tokens += 1
-        text = generation.text
-        text.push(token, vocabulary.piece(token))
-        if text.stopped:
+        self._collect(generation, *generation.text.add(token, vocabulary.piece(token)))
+        if generation.text.stopped:
             generation.finish_reason = FinishReason.STOP
         elif generation.generated >= generation.limit:
             generation.finish_reason = FinishReason.LENGTH
         if generation.finish_reason is not None:
             self._finish(slot, generation)
-        else:
-            self._collect(generation.request.job_id, *text.take())
 
     # --- prompts ---
 
@@ -266,7 +257,8 @@ class Scheduler:
         slot.computed += count
         if is_last:
             self.counters.first_token(now - generation.asked_at)
-            self._take(slot, generation, generation.sampler.pick(logits, -1))
+            self._take(slot, generation.sampler.pick(logits, -1))
+            self._cache.changed()
             self._flush(self.clock())
 
     def _interruption(self, count: int, began: float) -> Callable[[], bool] | None:
@@ -279,11 +271,15 @@ class Scheduler:
 
     # --- what leaves ---
 
-    def _collect(self, job_id: str, ids: Sequence[int], text: str) -> None:
-        if ids or text:
-            all_ids, texts = self._unsent.setdefault(job_id, ([], []))
-            all_ids.extend(ids)
-            texts.append(text)
+    def _collect(self, generation: Generation, ids: Sequence[int], text: str) -> None:
+        if not ids and not text:
+            return
+        job_id = generation.request.job_id
+        if (unsent := self._unsent.get(job_id)) is None:
+            self._unsent[job_id] = ([*ids], [text])
+        else:
+            unsent[0].extend(ids)
+            unsent[1].append(text)
 
     def _flush_if_due(self, now: float) -> None:
         if now - self._flushed_at >= FLUSH_SECONDS:
@@ -302,7 +298,7 @@ class Scheduler:
     def _finish(self, slot: Slot, generation: Generation) -> None:
         is_cut = generation.finish_reason is FinishReason.CANCELLED
         ids, text = generation.text.take() if is_cut else generation.text.finish()
-        self._collect(generation.request.job_id, ids, text)
+        self._collect(generation, ids, text)
         self._cache.leave(slot)
         self._end(generation)
 
@@ -379,3 +375,15 @@ class Scheduler:
             min(len(one), len(other)),
         )
         return one[:length]
+
+
+def _picks(rows: Sequence[Slot], logits: Logits) -> list[int | None]:
+    """The next token of each slot, from the row of logits that is its own."""
+    samplers = [None if slot.generation is None else slot.generation.sampler for slot in rows]
+    if samplers.count(GREEDY) == len(samplers):
+        likeliest: list[int | None] = logits.argmax(axis=1).tolist()
+        return likeliest
+    return [
+        None if sampler is None else sampler.pick(logits, row)
+        for row, sampler in enumerate(samplers)
+    ]

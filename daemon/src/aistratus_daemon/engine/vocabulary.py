@@ -19,7 +19,10 @@ class Vocabulary:
 
     model: Any
     vocab: Any
-    _pieces: dict[int, bytes] = field(default_factory=dict)
+    _pieces: list[bytes | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pieces = [None] * self.size
 
     @cached_property
     def size(self) -> int:
@@ -80,7 +83,7 @@ class Vocabulary:
 
     def piece(self, token: int) -> bytes:
         """A generated token's text in UTF-8, perhaps cut inside a character."""
-        piece = self._pieces.get(token)
+        piece = self._pieces[token]
         if piece is None:
             piece = self._pieces[token] = self._new_piece(token, _PIECE_BYTES)
         return piece
