@@ -4,15 +4,19 @@ import logging
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.model_file import verify
-from aistratus_daemon.engine.server import EngineServer
-from aistratus_daemon.engine.settings import read_settings
+from aistratus_daemon.engine.settings import EngineSettings, read_settings
 from aistratus_daemon.environment import Environment
 from aistratus_daemon.errors import ModelError, SettingsError
 from aistratus_daemon.logs import start_logging
 from aistratus_daemon.notify import Watchdog, connect
+
+if TYPE_CHECKING:
+    from aistratus_daemon.engine.server import EngineServer
 
 log = logging.getLogger("engine")
 
@@ -24,32 +28,37 @@ def main() -> int:
     began = time.monotonic()
     try:
         settings = read_settings(Environment())
-        verify(settings.model_file, settings.model_sha256)
-        llama = Llama(settings)
-        # Without a template no prompt can be made: better to say so now than at the first job.
-        _ = llama.vocabulary.template
+        server = _load(settings, Watchdog(notifier))
     except SettingsError as error:
         log.error("%s", error)
         return 2
     except ModelError as error:
         log.error("%s", error)
         return 3
-    server = EngineServer(llama, settings, Watchdog(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     with server.listen() as listener:
         log.info(
             "Ready after %.2f s: %d slots of %d tokens.",
             time.monotonic() - began,
-            llama.slots,
-            llama.context,
+            server.llama.slots,
+            server.llama.context,
         )
         notifier("READY=1")
         server.run(listener)
     notifier("STOPPING=1")
     settings.socket.unlink(missing_ok=True)
-    llama.close()
+    server.llama.close()
     return 0
+
+
+def _load(settings: EngineSettings, watchdog: Watchdog) -> "EngineServer":
+    """The server with its model; llama.cpp's library is loaded while the file is verified."""
+    with ThreadPoolExecutor(1, thread_name_prefix="verify") as verifier:
+        verified = verifier.submit(verify, settings.model_file, settings.model_sha256)
+        engine = import_module("aistratus_daemon.engine.server")
+        verified.result()
+    return engine.load_server(settings, watchdog)  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ One thread reads frames, the main thread computes. One worker is served at a tim
 what it asked for is forgotten and the next one is served.
 """
 
+import gc
 import logging
 import queue
 import socket
@@ -58,6 +59,14 @@ class _Stop:
 _Inbox = queue.SimpleQueue[Frame | _Connected | _Gone | _Stop]
 
 
+def load_server(settings: EngineSettings, watchdog: Watchdog) -> "EngineServer":
+    """A server with its model loaded; raises `ModelError`."""
+    server = EngineServer(Llama(settings), settings, watchdog)
+    # What is there now stays: the garbage collector need not look through it again and again.
+    gc.freeze()
+    return server
+
+
 @dataclass
 class EngineServer:
     """Serves one model on one unix socket until `stop` is called."""
@@ -68,6 +77,18 @@ class EngineServer:
     _inbox: _Inbox = field(default_factory=queue.SimpleQueue)
     _connection: socket.socket | None = None
     _stats_at: float = 0.0
+    _scheduler: Scheduler = field(init=False)
+
+    def __post_init__(self) -> None:
+        # What every job needs is made before the first one comes.
+        self.llama.vocabulary.prepare()
+        self._scheduler = Scheduler(
+            self.llama,
+            self._send,
+            has_news=lambda: not self._inbox.empty(),
+            parked_bytes=self.settings.parked_mib * 1024 * 1024,
+            system_prompt=self.settings.system_prompt,
+        )
 
     def listen(self) -> socket.socket:
         """Open the socket; from here on a worker can connect."""
@@ -82,17 +103,10 @@ class EngineServer:
         """Compute until stopped."""
         reader = threading.Thread(target=self._read, args=(listener,), daemon=True)
         reader.start()
-        scheduler = Scheduler(
-            self.llama,
-            self._send,
-            has_news=lambda: not self._inbox.empty(),
-            parked_bytes=self.settings.parked_mib * 1024 * 1024,
-            system_prompt=self.settings.system_prompt,
-        )
-        while self._handle_frames(scheduler):
-            scheduler.step()
+        while self._handle_frames():
+            self._scheduler.step()
             self.watchdog.feed()
-            self._send_stats(scheduler)
+            self._send_stats()
         self._hang_up()
 
     def stop(self) -> None:
@@ -101,9 +115,9 @@ class EngineServer:
 
     # --- the main thread ---
 
-    def _handle_frames(self, scheduler: Scheduler) -> bool:
+    def _handle_frames(self) -> bool:
         """Take in what has come; returns False when it is time to end."""
-        may_rest = scheduler.is_idle
+        may_rest = self._scheduler.is_idle
         while True:
             try:
                 item = self._inbox.get(block=may_rest, timeout=IDLE_SECONDS)
@@ -117,12 +131,12 @@ class EngineServer:
                     self._connection = connection
                     self._send(Ready(self.llama.slots, self.llama.context))
                 case _Gone():
-                    scheduler.drop_all()
+                    self._scheduler.drop_all()
                     self._hang_up()
                 case Generate():
-                    scheduler.generate(item)
+                    self._scheduler.generate(item)
                 case Cancel():
-                    scheduler.cancel(item.job_id)
+                    self._scheduler.cancel(item.job_id)
                 case Failed():
                     # The reader could not read a request; its job must not wait for an answer.
                     self._send(item)
@@ -138,11 +152,11 @@ class EngineServer:
             log.warning("The worker does not take frames (%s); hanging up.", error)
             self._hang_up()
 
-    def _send_stats(self, scheduler: Scheduler) -> None:
+    def _send_stats(self) -> None:
         now = time.monotonic()
         if now - self._stats_at >= STATS_SECONDS:
             self._stats_at = now
-            self._send(scheduler.stats())
+            self._send(self._scheduler.stats())
 
     def _hang_up(self) -> None:
         if self._connection is not None:

@@ -24,6 +24,13 @@ class Vocabulary:
     def __post_init__(self) -> None:
         self._pieces = [None] * self.size
 
+    def prepare(self) -> None:
+        """Look everything up that every job needs; raises `ModelError` without a usable template.
+
+        Without a template no prompt can be made: better to hear so now than at the first job.
+        """
+        _ = self.template, self.control_texts, self.end_tokens
+
     @cached_property
     def size(self) -> int:
         """Token ids are 0 … size - 1."""
