@@ -68,10 +68,16 @@ router.zip: ## Packs the router for Lambda, into dist
 	$(PY) router/build_zip.py
 
 .PHONY: bench
-bench: ## Measures the router, and the way of a token through all parts
+bench: ## Measures the router, the way of a token through all parts, and the engine (an hour)
 	@tools/setup setup dev --quiet
 	$(PY) router/bench.py
 	$(PY) -m aistratus_local.latency
+	@$(MAKE) bench-engine
+
+.PHONY: bench-engine
+bench-engine: ## Measures the engine beside others (ARGS="--quick --output build/bench": a smoke test)
+	@tools/setup setup dev --quiet
+	PYTHONPATH=bench $(PY) -m engine_bench $(ARGS)
 
 .PHONY: standin
 standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)

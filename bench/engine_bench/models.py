@@ -1,0 +1,35 @@
+"""The two models that are measured: TinyLlama's shape, and the stand-in."""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aistratus_local.console import Console
+from aistratus_local.models import STANDIN, local_model
+from engine_bench import shape
+
+SHAPE: Final = "shape"
+CHOICES: Final = (SHAPE, STANDIN)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchModel:
+    """A model's file. `context` is in tokens."""
+
+    name: str
+    path: Path
+    sha256: str
+    context: int
+
+
+def load(name: str) -> BenchModel:
+    """The model of that name; its file is made if need be, and lies in the page cache then."""
+    if name == STANDIN:
+        standin = local_model(STANDIN, Console(sys.stderr))
+        return BenchModel(STANDIN, standin.path, standin.sha256, standin.card.context)
+    path = shape.shape_model(shape.cache_folder())
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return BenchModel(SHAPE, path, sha256, shape.CONTEXT)

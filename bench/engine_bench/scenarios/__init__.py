@@ -1,0 +1,1 @@
+"""What is asked of the contenders, and what of the answer counts."""

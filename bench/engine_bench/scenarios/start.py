@@ -1,0 +1,30 @@
+"""From the start of the engine's process until it says that it is ready."""
+
+from typing import Final
+
+from aistratus_local.models import STANDIN
+from engine_bench.bench import Bench, Scenario
+from engine_bench.contenders.engine import ENGINE
+from engine_bench.figures import Figure, Found, at_most
+from engine_bench.models import SHAPE
+
+BAR: Final = at_most(2.0)
+
+
+def _run(bench: Bench) -> Found:
+    seconds: dict[str, list[float]] = {name: [] for name in bench.models}
+    for number in range(1, bench.rounds + 1):
+        for name, model in bench.models.items():
+            model.path.read_bytes()  # into the page cache
+            with bench.session(ENGINE, model, 1) as session:
+                seconds[name].append(session.start_seconds)
+            bench.progress(f"round {number}/{bench.rounds}, {name}: {seconds[name][-1]:.2f} s")
+    return Found(
+        [
+            Figure(f"engine, {name} model: start → ready", "s", tuple(all_), BAR)
+            for name, all_ in seconds.items()
+        ]
+    )
+
+
+START: Final = Scenario("start", "Start, the weights in the page cache", (SHAPE, STANDIN), _run)

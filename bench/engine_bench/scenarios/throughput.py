@@ -1,0 +1,229 @@
+"""Tokens/s by the number of jobs at once, and what they cost in processor time and memory.
+
+Round by round, and in a round from few jobs to many, so that contenders that are compared stand
+next to each other in time. Every measurement has a fresh process, warmed up with as many jobs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aistratus_local.models import STANDIN
+from engine_bench.bench import Bench, Scenario
+from engine_bench.contenders.contender import Contender, Session
+from engine_bench.contenders.engine import ENGINE
+from engine_bench.contenders.http_server import LLAMA_SERVER, PYTHON_SERVER, llama_server_path
+from engine_bench.contenders.llama_loop import LLAMA, LLAMA_ALL_CORES
+from engine_bench.contenders.local_path import LOCAL
+from engine_bench.contenders.raw_loop import RAW
+from engine_bench.errors import FAILURES
+from engine_bench.figures import Bar, Cell, Figure, Found, Sample, at_least
+from engine_bench.models import SHAPE, BenchModel
+from engine_bench.workload import ANSWER_TOKENS, Job, Outcome, check, new_jobs
+
+# Enough for steps with all jobs running, after their prompts have been computed.
+WARM_UP_TOKENS: Final = 32
+QUICK_ANSWER_TOKENS: Final = 16
+# The stand-in answers a hundred times faster, so it is asked more often.
+STANDIN_BATCHES: Final = 32
+STANDIN_SERIAL_BATCHES: Final = 8
+
+_SHAPE_PLAN: Final[Mapping[Contender, tuple[int, ...]]] = {
+    LLAMA: (1,),
+    LLAMA_ALL_CORES: (1,),
+    PYTHON_SERVER: (4, 16),
+    LLAMA_SERVER: (4, 8, 16),
+    RAW: (1, 4, 8, 16),
+    ENGINE: (1, 4, 8, 16),
+    LOCAL: (16,),
+}
+_STANDIN_PLAN: Final[Mapping[Contender, tuple[int, ...]]] = {
+    LLAMA: (1,),
+    LLAMA_ALL_CORES: (1,),
+    ENGINE: (1, 4, 16),
+}
+# Figures that compare: over, jobs, under, jobs of which the best counts, bar.
+_Comparison = tuple[Contender, int, Contender, tuple[int, ...], Bar | None]
+_COMPARISONS: Final[Sequence[_Comparison]] = (
+    (ENGINE, 16, LLAMA, (1,), at_least(2.0)),
+    (ENGINE, 16, LLAMA_ALL_CORES, (1,), at_least(2.0)),
+    (ENGINE, 4, LLAMA, (1,), at_least(1.35)),
+    (ENGINE, 4, LLAMA_ALL_CORES, (1,), at_least(1.35)),
+    (ENGINE, 16, RAW, (16,), at_least(0.95)),
+    (ENGINE, 8, RAW, (4, 8), at_least(1.0)),
+    (LOCAL, 16, ENGINE, (16,), at_least(0.95)),
+    (ENGINE, 4, LLAMA_SERVER, (4,), None),
+    (ENGINE, 8, LLAMA_SERVER, (8,), None),
+    (ENGINE, 16, LLAMA_SERVER, (16,), None),
+    (ENGINE, 16, PYTHON_SERVER, (16,), None),
+)
+_QUICK_JOBS: Final = {1: 1, 4: 2, 8: 3, 16: 4}
+
+_Cells = dict[tuple[Contender, int], Cell]
+
+
+def _run_shape(bench: Bench) -> Found:
+    return _measured(bench, bench.models[SHAPE], _SHAPE_PLAN)
+
+
+def _run_standin(bench: Bench) -> Found:
+    return _measured(bench, bench.models[STANDIN], _STANDIN_PLAN)
+
+
+def _measured(bench: Bench, model: BenchModel, plan: Mapping[Contender, tuple[int, ...]]) -> Found:
+    found = Found()
+    plan = dict(plan)
+    if LLAMA_SERVER in plan and llama_server_path() is None:
+        del plan[LLAMA_SERVER]
+        found.notes.append("There is no llama-server here; LLAMA_SERVER=/path/to/it names one.")
+    counts = sorted({jobs for several in plan.values() for jobs in several})
+    order = [(contender, jobs) for jobs in counts for contender in plan if jobs in plan[contender]]
+    cells: _Cells = {
+        (contender, jobs): Cell(contender.name, model.name, _jobs(bench, jobs))
+        for contender, jobs in order
+    }
+    for number in range(1, bench.rounds + 1):
+        for (contender, jobs), cell in list(cells.items()):
+            try:
+                sample = _sample(bench, contender, model, cell.jobs)
+            except FAILURES as error:
+                # Twenty minutes of all others are not lost for it.
+                del cells[contender, jobs]
+                found.failures.append(f"{_name(cell)}: {error}")
+                bench.progress(f"NOT MEASURED: {found.failures[-1]}")
+                continue
+            cell.samples.append(sample)
+            bench.progress(
+                f"round {number}/{bench.rounds}, {_name(cell)}: "
+                f"{sample.tokens_per_second:.1f} tokens/s"
+            )
+    found.cells.extend(cells.values())
+    found.figures.extend(_rates(cells))
+    found.figures.extend(_comparisons(cells))
+    found.figures.extend(_costs(cells))
+    return found
+
+
+def _jobs(bench: Bench, jobs: int) -> int:
+    return _QUICK_JOBS[jobs] if bench.is_quick else jobs
+
+
+def _sample(bench: Bench, contender: Contender, model: BenchModel, jobs: int) -> Sample:
+    answer = QUICK_ANSWER_TOKENS if bench.is_quick else ANSWER_TOKENS
+    with bench.session(contender, model, jobs) as session:
+        warm_up = 1 if contender.is_serial else jobs
+        session.ask(new_jobs(model, warm_up, max_tokens=min(answer, WARM_UP_TOKENS)))
+        before = session.usage()
+        batches = [
+            _asked(session, new_jobs(model, jobs, max_tokens=answer))
+            for _ in range(1 if bench.is_quick else _batches(contender, model, jobs))
+        ]
+        after = session.usage()
+        tokens = sum(outcome.tokens for batch in batches for outcome in batch)
+        firsts = [o.first - o.asked for batch in batches for o in batch if o.first is not None]
+        return Sample(
+            tokens_per_second=tokens / sum(_seconds(batch) for batch in batches),
+            prefill_per_second=_prefill_rate(batches[-1]),
+            decode_per_second=_decode_rate(batches[-1]),
+            first_token_seconds=tuple(round(seconds, 4) for seconds in firsts),
+            cpu_ms_per_token=(after.cpu_seconds - before.cpu_seconds) / tokens * 1000,
+            peak_mib=after.peak_mib,
+            start_seconds=session.start_seconds,
+        )
+
+
+def _batches(contender: Contender, model: BenchModel, jobs: int) -> int:
+    """How often to ask so many jobs, so that it takes a few seconds."""
+    if model.name == SHAPE:
+        return 2 if jobs == 1 else 1
+    return STANDIN_SERIAL_BATCHES if contender.is_serial else max(2, STANDIN_BATCHES // jobs)
+
+
+def _asked(session: Session, jobs: Sequence[Job]) -> list[Outcome]:
+    outcomes = session.ask(jobs)
+    check(jobs, outcomes)
+    return outcomes
+
+
+def _seconds(batch: Sequence[Outcome]) -> float:
+    return max(one.ended for one in batch) - min(one.asked for one in batch)
+
+
+def _all_begun(batch: Sequence[Outcome]) -> float | None:
+    firsts = [one.first for one in batch if one.first is not None]
+    return max(firsts) if len(firsts) == len(batch) else None
+
+
+def _prefill_rate(batch: Sequence[Outcome]) -> float | None:
+    begun = _all_begun(batch)
+    if begun is None:
+        return None
+    return sum(one.prompt_tokens for one in batch) / (begun - min(one.asked for one in batch))
+
+
+def _decode_rate(batch: Sequence[Outcome]) -> float | None:
+    begun = _all_begun(batch)
+    ended = max(one.ended for one in batch)
+    if begun is None or ended <= begun:
+        return None
+    return sum(one.tokens - 1 for one in batch) / (ended - begun)
+
+
+def _rates(cells: _Cells) -> list[Figure]:
+    figures = []
+    for (contender, _), cell in cells.items():
+        rates = tuple(sample.tokens_per_second for sample in cell.samples)
+        figures.append(Figure(_name(cell), "tokens/s", rates))
+        if contender is RAW:
+            for what in ("prefill", "decode"):
+                parts = [getattr(sample, f"{what}_per_second") for sample in cell.samples]
+                if all(parts):
+                    figures.append(Figure(f"{_name(cell)}, {what}", "tokens/s", tuple(parts)))
+    return figures
+
+
+def _comparisons(cells: _Cells) -> list[Figure]:
+    figures = []
+    for over, jobs, under, several, bar in _COMPARISONS:
+        others = [cells.get((under, each)) for each in several]
+        cell = cells.get((over, jobs))
+        present = [other for other in others if other is not None]
+        if cell is None or not present:
+            continue
+        best = [
+            max(samples, key=lambda sample: sample.tokens_per_second).tokens_per_second
+            for samples in zip(*(other.samples for other in present), strict=True)
+        ]
+        values = tuple(
+            sample.tokens_per_second / other
+            for sample, other in zip(cell.samples, best, strict=True)
+        )
+        names = " or ".join(str(other.jobs) for other in present)
+        # The bars are of a model that is worth its cores; the stand-in is not.
+        kept = bar if cell.model == SHAPE else None
+        figures.append(Figure(f"{_name(cell)} / {under.name} with {names}", "×", values, kept))
+    return figures
+
+
+def _costs(cells: _Cells) -> list[Figure]:
+    """At the most jobs that a contender was asked at once."""
+    figures = []
+    for contender in dict.fromkeys(contender for contender, _ in cells):
+        jobs = max(jobs for other, jobs in cells if other is contender)
+        cell = cells[contender, jobs]
+        cpu = tuple(sample.cpu_ms_per_token for sample in cell.samples)
+        peak = tuple(sample.peak_mib for sample in cell.samples)
+        figures.append(Figure(f"{_name(cell)}: processor time", "ms/token", cpu))
+        figures.append(Figure(f"{_name(cell)}: peak memory", "MiB", peak))
+    return figures
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.contender}, {cell.jobs} job{'s' if cell.jobs > 1 else ''}"
+
+
+THROUGHPUT: Final = Scenario(
+    "throughput", "Tokens per second, TinyLlama's shape", (SHAPE,), _run_shape
+)
+STANDIN_THROUGHPUT: Final = Scenario(
+    "standin", "Tokens per second, the stand-in model", (STANDIN,), _run_standin
+)
