@@ -29,22 +29,22 @@ PROMPT_TOKENS: Final = 16
 SPARE_TOKENS: Final = 192
 # By then the scheduler knows in which batches steps with all answers are fastest.
 WARM_UP_STEPS: Final = 10
-SAMPLERS: Final = {
+SAMPLERS: Final[dict[str, dict[str, float]]] = {
     "greedy": {"temperature": 0.0},
     "chain": {
         "temperature": 0.8,
         "top_k": 40,
         "top_p": 0.95,
         "min_p": 0.05,
-        "repeat_penalty": 1.1,
         "seed": 1,
     },
 }
+SAMPLERS["chain with repeat penalty"] = {**SAMPLERS["chain"], "repeat_penalty": 1.1}
 
 
 @dataclass(frozen=True, slots=True)
 class OwnTime:
-    """Microseconds for each token: ours, llama.cpp's samplers (part of ours), and its decoding."""
+    """Microseconds for each token: ours, llama.cpp's samplers, and its decoding."""
 
     own_us: float
     sampling_us: float
@@ -123,7 +123,7 @@ def own_time(
     for sequence in range(llama.slots):
         llama.forget(sequence)
     return OwnTime(
-        own_us=(elapsed - decode.seconds) / tokens * 1e6,
+        own_us=(elapsed - decode.seconds - sample.seconds) / tokens * 1e6,
         sampling_us=sample.seconds / tokens * 1e6,
         decode_us=decode.seconds / tokens * 1e6,
         tokens=tokens,

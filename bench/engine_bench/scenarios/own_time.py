@@ -11,7 +11,11 @@ from engine_bench.processes import process, python_module
 
 SLOTS: Final = 16
 STEPS: Final = 48
-_BARS: Final[dict[str, Bar]] = {"greedy": at_most(20.0), "chain": at_most(60.0)}
+_BARS: Final[dict[str, Bar | None]] = {
+    "greedy": at_most(20.0),
+    "chain": at_most(60.0),
+    "chain with repeat penalty": None,
+}
 
 
 def _run(bench: Bench) -> Found:
@@ -29,7 +33,7 @@ def _run(bench: Bench) -> Found:
         )
         figures.append(Figure(f"own time, {slots} answers, {name}", "µs/token", own, _BARS[name]))
         if any(sampling):
-            title = f"of which llama.cpp's samplers, {name}"
+            title = f"llama.cpp's samplers, {name}"
             figures.append(Figure(title, "µs/token", sampling))
     return Found(figures)
 
