@@ -67,6 +67,24 @@ def test_a_conversation_s_head_comes_back_from_its_item() -> None:
     assert table.read_head(table.head_item("ann", head)) == head
 
 
+def test_a_worker_s_sign_of_life_comes_back_from_its_item() -> None:
+    sign = table.SignOfLife("i-0abc-1", NOW, 16, 3, {"tokens_predicted_total": 12, "ratio": 0.25})
+    assert table.read_worker(table.worker_item(sign)) == sign
+    quiet = table.SignOfLife("i-0abc-1", NOW, 0, 0)
+    assert table.read_worker(table.worker_item(quiet)) == quiet
+
+
+def test_a_worker_that_is_seen_no_more_is_forgotten_after_a_day() -> None:
+    item = table.worker_item(table.SignOfLife("w", NOW, 1, 0))
+    assert item["expires_at"] == {"N": str(int((NOW + timedelta(days=1)).timestamp()))}
+
+
+def test_all_workers_are_found_with_one_query() -> None:
+    items = [table.worker_item(table.SignOfLife(name, NOW, 1, 0)) for name in ("a", "b")]
+    assert {item["pk"]["S"] for item in items} == {"FLEET"}
+    assert [item["sk"]["S"] for item in items] == ["WORKER#a", "WORKER#b"]
+
+
 def test_everything_of_a_user_lies_under_the_user() -> None:
     items = [
         table.prompt_item(JOB, ()),

@@ -13,6 +13,15 @@ from support.router_api import HELLO, Api, Reply
 USER = {"role": "user", "content": "Hello"}
 ASSISTANT = {"role": "assistant", "content": "Hello"}
 SYSTEM = {"role": "system", "content": "Be brief."}
+SCHEMA = "/response_format/json_schema/schema"
+
+
+def json_schema(said: Any) -> dict[str, Any]:
+    return {"response_format": {"type": "json_schema", "json_schema": said}}
+
+
+def grammar(said: Any, **more: Any) -> dict[str, Any]:
+    return {"response_format": {"type": "grammar", "grammar": said, **more}}
 
 
 def refused(api: Api, body: Any, **options: Any) -> Reply:
@@ -187,6 +196,48 @@ def test_a_body_that_is_no_object(quick_api: Api, body: Any) -> None:
         ({"stop": ["x" * 65]}, ["/stop/0"]),
         ({"stop": list("abcde")}, ["/stop"]),
         ({"stop": ["a", None]}, ["/stop/1"]),
+        ({"logit_bias": []}, ["/logit_bias"]),
+        ({"logit_bias": {"x": 1}}, ["/logit_bias/x"]),
+        ({"logit_bias": {"": 1}}, ["/logit_bias/"]),
+        ({"logit_bias": {"-1": 1}}, ["/logit_bias/-1"]),
+        ({"logit_bias": {"01": 1}}, ["/logit_bias/01"]),
+        ({"logit_bias": {"1.0": 1}}, ["/logit_bias/1.0"]),
+        ({"logit_bias": {"1\n": 1}}, ["/logit_bias/1\n"]),
+        ({"logit_bias": {"\u0661": 1}}, ["/logit_bias/\u0661"]),
+        ({"logit_bias": {"2147483648": 1}}, ["/logit_bias/2147483648"]),
+        ({"logit_bias": {"9" * 5000: 1}}, ["/logit_bias/" + "9" * 79 + "…"]),
+        ({"logit_bias": {"[key]": 1}}, ["/logit_bias/[key]"]),
+        ({"logit_bias": {"5": 100.1}}, ["/logit_bias/5"]),
+        ({"logit_bias": {"5": -101}}, ["/logit_bias/5"]),
+        ({"logit_bias": {"5": "1"}}, ["/logit_bias/5"]),
+        ({"logit_bias": {"5": True}}, ["/logit_bias/5"]),
+        ({"logit_bias": {"5": None}}, ["/logit_bias/5"]),
+        ({"logit_bias": {str(token): 1 for token in range(301)}}, ["/logit_bias"]),
+        ({"response_format": "json_object"}, ["/response_format"]),
+        ({"response_format": [{"type": "text"}]}, ["/response_format"]),
+        ({"response_format": {}}, ["/response_format/type"]),
+        ({"response_format": {"type": "xml"}}, ["/response_format/type"]),
+        ({"response_format": {"type": "JSON_OBJECT"}}, ["/response_format/type"]),
+        ({"response_format": {"type": None}}, ["/response_format/type"]),
+        ({"response_format": {"type": ["text"]}}, ["/response_format/type"]),
+        ({"response_format": {"type": "text", "text": "x"}}, ["/response_format/text"]),
+        ({"response_format": {"type": "json_object", "schema": {}}}, ["/response_format/schema"]),
+        ({"response_format": {"type": "json_schema"}}, ["/response_format/json_schema"]),
+        (json_schema(None), ["/response_format/json_schema"]),
+        (json_schema([]), ["/response_format/json_schema"]),
+        (json_schema({}), ["/response_format/json_schema/schema"]),
+        (json_schema({"schema": None}), ["/response_format/json_schema/schema"]),
+        (json_schema({"schema": []}), ["/response_format/json_schema/schema"]),
+        (json_schema({"schema": "{}"}), ["/response_format/json_schema/schema"]),
+        (json_schema({"schema": True}), ["/response_format/json_schema/schema"]),
+        (json_schema({"schema": {}, "name": 1}), ["/response_format/json_schema/name"]),
+        (json_schema({"schema": {}, "strict": "yes"}), ["/response_format/json_schema/strict"]),
+        (json_schema({"schema": {}, "schema_text": ""}), [f"{SCHEMA}_text"]),
+        (json_schema({"schema": {}, "x": 1}), ["/response_format/json_schema/x"]),
+        ({"response_format": {"type": "grammar"}}, ["/response_format/grammar"]),
+        (grammar(""), ["/response_format/grammar"]),
+        (grammar(["root ::= [a]"]), ["/response_format/grammar"]),
+        (grammar("x", json_schema=None), ["/response_format/json_schema"]),
         ({"model": ""}, ["/model"]),
         ({"model": "gpt"}, ["/model"]),
         ({"model": 1}, ["/model"]),

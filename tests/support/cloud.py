@@ -1,7 +1,7 @@
 """The emulator with a table and queues, and jobs put there as the router puts them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -127,6 +127,15 @@ class Cloud:
         turns = table.read_turns(answer["Items"])
         return next(turn.answer for turn in turns if turn.job_id == job.job_id)
 
+    def signs_of_life(self) -> list[table.SignOfLife]:
+        """What the fleet's workers say of themselves."""
+        answer = self.dynamodb.query(
+            TableName=TABLE,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": table.FLEET_PARTITION}},
+        )
+        return [table.read_worker(item) for item in answer["Items"]]
+
     def cancel(self, job: Job) -> None:
         self.dynamodb.update_item(
             TableName=TABLE,
@@ -159,6 +168,19 @@ class Cloud:
 
     def until_queue_is_empty(self) -> None:
         self._until(lambda: self.messages() == (0, 0))
+
+    def until_sign_of_life(
+        self, worker_id: str, is_so: Callable[[table.SignOfLife], bool] = lambda _: True
+    ) -> table.SignOfLife:
+        found: list[table.SignOfLife] = []
+
+        def is_there() -> bool:
+            signs = self.signs_of_life()
+            found[:] = [sign for sign in signs if sign.worker_id == worker_id and is_so(sign)]
+            return bool(found)
+
+        self._until(is_there)
+        return found[0]
 
     def messages(self, url: str | None = None) -> tuple[int, int]:
         """How many messages are visible, and how many are held by somebody."""

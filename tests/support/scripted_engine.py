@@ -5,8 +5,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from aistratus_contracts.event import Usage
 from aistratus_contracts.states import FinishReason
@@ -17,6 +18,7 @@ from aistratus_daemon.frames import (
     Generate,
     NewTokens,
     Ready,
+    Stats,
     Tokens,
     decode_frame,
     encode_frame,
@@ -25,6 +27,12 @@ from aistratus_daemon.frames import (
 PATIENCE_SECONDS = 30.0
 # The answer that it gives when it is told to go on: one letter a token.
 ANSWER = "abcdefghijklmnopqrstuvwxyz"
+
+
+def stats(**changes: float) -> Stats:
+    """What an engine counts that has done nothing yet, but for the changes."""
+    nothing: dict[str, Any] = dict.fromkeys((field.name for field in fields(Stats)), 0)
+    return Stats(**{**nothing, **changes})
 
 
 @dataclass

@@ -36,13 +36,16 @@ class WorkerProcess:
 
 
 @contextmanager
-def running_worker(cloud: Cloud, engine_socket: Path, folder: Path) -> Iterator[WorkerProcess]:
-    """A worker for the length of a block; always ended."""
+def running_worker(
+    cloud: Cloud, engine_socket: Path, folder: Path, *, worker_id: str = ""
+) -> Iterator[WorkerProcess]:
+    """A worker for the length of a block; always ended. Without an id it makes one up."""
     log_file = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
     environment = {
         **os.environ,
         **cloud.environment(),
         "AISTRATUS_ENGINE_SOCKET": str(engine_socket),
+        "AISTRATUS_WORKER_ID": worker_id,
     }
     with log_file.open("w") as log:
         process = subprocess.Popen(

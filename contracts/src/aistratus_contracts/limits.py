@@ -10,6 +10,12 @@ MAX_TEMPERATURE = 2.0
 MAX_TOP_K = 1000
 MAX_REPEAT_PENALTY = 2.0
 MAX_SEED = 2**32 - 1
+# OpenAI's range: -100 practically forbids a token, 100 practically forces it.
+MAX_LOGIT_BIAS = 100.0
+MAX_LOGIT_BIASES = 300
+# A grammar's text, or a schema's JSON text, in UTF-8. It lies in the job's DynamoDB item, and the
+# engine compiles it in its loop, while other answers wait.
+MAX_GRAMMAR_BYTES = 16 * 1024
 MAX_REQUEST_ID_CHARS = 64
 MAX_TITLE_CHARS = 80
 
@@ -28,3 +34,8 @@ JOB_RETENTION_DAYS = 30
 # SQS: what is not extended in this time is given to another worker.
 VISIBILITY_TIMEOUT_SECONDS = 30
 HEARTBEAT_SECONDS = 10
+
+# A worker says this often that it lives. What it said last is kept for a day if it went away
+# without a word, so that one can see what became of it.
+SIGN_OF_LIFE_SECONDS = 10
+SIGN_OF_LIFE_RETENTION_DAYS = 1

@@ -9,21 +9,26 @@
 | `USER#owner` | `TURN#id#000001#ANSWER` | what came of it; there if and only if the job ended |
 | `USER#owner` | `REQ#request_id` | the job that this idempotency key led to |
 | `OUTBOX` | `job id` | a job that is stored and perhaps not yet sent |
+| `FLEET` | `WORKER#id` | a worker's last sign of life; gone when it has drained |
 
 Everything of a user lies under the user's own key, so another user's things are not refused:
 they are not found. Items are in DynamoDB's typed JSON, ready for a low-level client; nothing
 here talks to the network.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aistratus_contracts import codec
 from aistratus_contracts.event import Event, EventBody, StateChange, decode_event, encode_event
 from aistratus_contracts.job import Cursor, Job, Message, decode_job, encode_job
-from aistratus_contracts.limits import JOB_RETENTION_DAYS, MAX_TITLE_CHARS
+from aistratus_contracts.limits import (
+    JOB_RETENTION_DAYS,
+    MAX_TITLE_CHARS,
+    SIGN_OF_LIFE_RETENTION_DAYS,
+)
 from aistratus_contracts.states import JobState
 
 Item = dict[str, Any]
@@ -35,7 +40,9 @@ RECENCY_INDEX: Final = "by_recency"
 RECENCY_ATTRIBUTE: Final = "listed_at"
 META: Final = "META"
 OUTBOX_PARTITION: Final = "OUTBOX"
+FLEET_PARTITION: Final = "FLEET"
 EVENT_PREFIX: Final = "EV#"
+WORKER_PREFIX: Final = "WORKER#"
 
 # What CreateTable needs beside the name; Terraform states the same in its own language.
 TABLE_SCHEMA: Final[dict[str, Any]] = {
@@ -115,6 +122,11 @@ def meta_key(job_id: str) -> Item:
     return key(job_partition(job_id), META)
 
 
+def worker_key(worker_id: str) -> Item:
+    """The primary key of a worker's item."""
+    return key(FLEET_PARTITION, f"{WORKER_PREFIX}{worker_id}")
+
+
 # --- items --------------------------------------------------------------------------------
 
 
@@ -154,6 +166,22 @@ class Turn:
     messages: tuple[Message, ...]
     created_at: datetime
     answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """A WORKER item: what a worker said of itself when it was last seen.
+
+    `slots` is how many jobs its engine runs at once, 0 while there is no engine; `held_jobs` how
+    many it has taken from the queue. `stats` is what its engine counts, by llama-server's names.
+    They grow with the engine: a reader takes those that it knows.
+    """
+
+    worker_id: str
+    seen_at: datetime
+    slots: int
+    held_jobs: int
+    stats: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +299,30 @@ def read_head(item: Item) -> ConversationHead:
         created_at=codec.parse_time(item["created_at"]["S"]),
         updated_at=codec.parse_time(item[RECENCY_ATTRIBUTE]["S"]),
         turns=int(item["turns"]["N"]),
+    )
+
+
+def worker_item(sign: SignOfLife) -> Item:
+    """A worker's item."""
+    expires_at = sign.seen_at + timedelta(days=SIGN_OF_LIFE_RETENTION_DAYS)
+    return {
+        **worker_key(sign.worker_id),
+        "seen_at": {"S": codec.format_time(sign.seen_at)},
+        "slots": {"N": str(sign.slots)},
+        "held_jobs": {"N": str(sign.held_jobs)},
+        "stats": {"S": codec.dumps(dict(sign.stats))},
+        TTL_ATTRIBUTE: {"N": str(int(expires_at.timestamp()))},
+    }
+
+
+def read_worker(item: Item) -> SignOfLife:
+    """The reverse of `worker_item`."""
+    return SignOfLife(
+        worker_id=item[SORT_KEY]["S"].removeprefix(WORKER_PREFIX),
+        seen_at=codec.parse_time(item["seen_at"]["S"]),
+        slots=int(item["slots"]["N"]),
+        held_jobs=int(item["held_jobs"]["N"]),
+        stats=codec.parse("Stats", item["stats"]["S"]),
     )
 
 

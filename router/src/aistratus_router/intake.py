@@ -20,16 +20,19 @@ from aistratus_contracts.event import Event, StateChange
 from aistratus_contracts.job import (
     Cursor,
     Job,
+    LogitBias,
     Message,
+    ResponseFormat,
     Sampling,
     new_conversation_id,
     new_job_id,
 )
 from aistratus_contracts.models import Catalogue, ModelCard
 from aistratus_contracts.problem import FieldError
-from aistratus_contracts.states import JobState
+from aistratus_contracts.states import JobState, ResponseFormatType
 from aistratus_contracts.table import ConversationHead, JobRecord
 from aistratus_router.conversation_store import ConversationStore
+from aistratus_router.formats import AnyFormat, GrammarFormat, JsonObjectFormat, JsonSchemaFormat
 from aistratus_router.job_store import JobStore, NewJob, Outcome, RequestRecord
 from aistratus_router.log import describe, logger
 from aistratus_router.outbox import Outbox
@@ -183,7 +186,10 @@ class Intake:
 
 
 def fingerprint(asked: InferRequest) -> str:
-    """SHA-256 of what was asked, however it was written: key order, 5 or 5.0, null or absent."""
+    """SHA-256 of what was asked, however it was written: key order, 5 or 5.0, null or absent.
+
+    A schema counts as it is written, but for spaces: the order of its keys is the answer's.
+    """
     body = asked.model_dump(mode="json", exclude={"request_id"}, exclude_none=True)
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -204,5 +210,21 @@ def _sampling(asked: InferRequest, card: ModelCard) -> Sampling:
         else asked.max_tokens,
         temperature=card.default_temperature if asked.temperature is None else asked.temperature,
         stop=tuple(asked.stop or ()),
+        logit_bias=tuple(LogitBias(*entry) for entry in sorted((asked.logit_bias or {}).items())),
+        response_format=_response_format(asked.response_format),
         **given,
     )
+
+
+def _response_format(asked: AnyFormat | None) -> ResponseFormat | None:
+    match asked:
+        case JsonObjectFormat():
+            return ResponseFormat(ResponseFormatType.JSON_OBJECT)
+        case JsonSchemaFormat():
+            return ResponseFormat(
+                ResponseFormatType.JSON_SCHEMA, schema=asked.json_schema.schema_text
+            )
+        case GrammarFormat():
+            return ResponseFormat(ResponseFormatType.GRAMMAR, grammar=asked.grammar)
+        case _:
+            return None

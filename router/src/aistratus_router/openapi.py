@@ -16,6 +16,7 @@ from aistratus_contracts.problem import PROBLEM_CONTENT_TYPE
 from aistratus_contracts.registry import Scope
 from aistratus_router import VERSION, responses
 from aistratus_router.operations import OPERATIONS, Operation
+from aistratus_router.strict import Strict
 
 JSON: Final = "application/json"
 SCHEME: Final = "signed_in"
@@ -29,7 +30,8 @@ for those that the gateway gives itself. Another user's job or conversation answ
 fields and query parameters are refused with 422.
 
 Some rules are beyond a schema: the order of roles in `messages`, that `max_tokens` leaves room \
-in the model's context, and that `model` is one of `GET /models`. What breaks them gets 422 with \
+in the model's context, that `model` is one of `GET /models`, and how many bytes a schema or a \
+grammar has. What breaks them gets 422 with \
 the field's name."""
 
 _REFUSALS: Final[dict[int, str]] = {
@@ -223,7 +225,7 @@ def _schemas() -> dict[str, Any]:
         if operation.answer is not None:
             wanted.append((operation.answer, "serialization"))
     _, definitions = models_json_schema(wanted, ref_template=REFERENCE)
-    requested = {"InferRequest", "MessageIn"}
+    requested = {model.__name__ for model in Strict.__subclasses__()}
     return {
         name: _tidy(schema) if name in requested else _without_null(_tidy(schema))
         for name, schema in sorted(definitions["$defs"].items())

@@ -1,24 +1,32 @@
 """The long poll: new events of a job as soon as there are any, for little money.
 
-The pause between two looks grows with the time that this request has waited. An answer that
-comes soon is seen soon, and one that takes long costs few reads; a queued job, which may wait
+Text comes at a pace: a worker commits an answer in even steps, short ones when it has few jobs,
+longer ones when it has many. So the second look is made when the next step is due, and is mostly
+the last. Otherwise the pause between two looks grows with the time that this request has waited.
+What comes soon is seen soon, and what takes long costs few reads; a queued job, which may wait
 for a machine to boot, is looked at least often.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from aistratus_contracts.event import StateChange, decode_event
+from aistratus_contracts.event import Delta, StateChange, decode_event
 from aistratus_contracts.states import JobState
 from aistratus_router.access import Caller
 from aistratus_router.job_store import JobStore, LogPage
+from aistratus_router.ports import utc_now
 from aistratus_router.problems import not_found
 
 PAUSE_SHARE: Final = 0.1
 MIN_PAUSE_SECONDS: Final = 0.03
-MAX_PAUSE_RUNNING_SECONDS: Final = 0.08
+MAX_PAUSE_RUNNING_SECONDS: Final = 0.25
 MAX_PAUSE_QUEUED_SECONDS: Final = 0.5
+# Two steps of an answer tell its pace. It takes a commit's time until the next is to be seen.
+STEPS_OF_A_PACE: Final = 2
+COMMIT_ALLOWANCE_SECONDS: Final = 0.02
+MAX_STEP_SECONDS: Final = 1.0
 # What is left of the function's time when a poll gives up, for the answer's own way.
 RESERVE_SECONDS: Final = 2.0
 
@@ -41,6 +49,7 @@ class Poller:
     jobs: JobStore
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
+    clock: Callable[[], datetime] = utc_now
 
     def events(
         self, caller: Caller, job_id: str, after: int, wait_seconds: float, left_seconds: float
@@ -51,8 +60,10 @@ class Poller:
         """
         began = self.monotonic()
         deadline = began + min(wait_seconds, left_seconds - RESERVE_SECONDS)
+        # The first look of several also takes in what the caller has: it tells the pace.
+        since = max(0, after - STEPS_OF_A_PACE) if began < deadline else after
         while True:
-            found = self.jobs.log_after(job_id, after)
+            found = self.jobs.log_after(job_id, since)
             if found is None or found.record.job.owner != caller.owner:
                 raise not_found("job")
             page = _page(found, after)
@@ -60,7 +71,21 @@ class Poller:
             if page.events or page.done or now >= deadline:
                 return page
             pause = pause_seconds(page.state, now - began)
+            if since < after:
+                pause = max(pause, seconds_until_due(found.events, self.clock()))
+                since = after
             self.sleep(min(pause, deadline - now))
+
+
+def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float:
+    """How long until a log's next step is to be seen; 0 where its last two events are no steps."""
+    steps = [decode_event(text) for _, text in log[-STEPS_OF_A_PACE:]]
+    if len(steps) < STEPS_OF_A_PACE or not all(isinstance(step.body, Delta) for step in steps):
+        return 0.0
+    pace = (steps[1].at - steps[0].at).total_seconds() + COMMIT_ALLOWANCE_SECONDS
+    passed = (now - steps[1].at).total_seconds()
+    # Whatever the two clocks say, it is no more than one step away.
+    return min(pace - passed, pace, MAX_STEP_SECONDS)
 
 
 def pause_seconds(state: JobState, waited_seconds: float) -> float:
@@ -73,12 +98,13 @@ def pause_seconds(state: JobState, waited_seconds: float) -> float:
 def _page(found: LogPage, after: int) -> EventsPage:
     job, cursor = found.record.job, found.record.cursor
     state = cursor.state
-    next_after = found.events[-1][0] if found.events else after
+    events = [(seq, text) for seq, text in found.events if seq > after]
+    next_after = events[-1][0] if events else after
     done = state.is_final and next_after >= cursor.next_seq - 1
-    if found.events and not done:
+    if events and not done:
         # The log may be ahead of the job's item, which was read a moment later or earlier.
-        last = decode_event(found.events[-1][1]).body
+        last = decode_event(events[-1][1]).body
         if isinstance(last, StateChange):
             state = last.state
             done = state.is_final
-    return EventsPage(job.job_id, state, [text for _, text in found.events], next_after, done)
+    return EventsPage(job.job_id, state, [text for _, text in events], next_after, done)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from aistratus_contracts.limits import MAX_BODY_BYTES
 from aistratus_contracts.problem import FieldError
+from aistratus_router.formats import FORMAT_TYPES
 from aistratus_router.problems import (
     body_too_large,
     invalid_json,
@@ -132,11 +133,32 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _field_errors(error: ValidationError, name_of: Any) -> list[FieldError]:
     return [
-        FieldError(name_of(detail["loc"]), f"{detail['msg'].rstrip('.')}.")
+        _field_error(detail["type"], _in_document(detail["loc"]), detail["msg"], name_of)
         for detail in error.errors(include_url=False, include_input=False, include_context=False)[
             :MAX_ERRORS
         ]
     ]
+
+
+def _field_error(kind: str, place: tuple[object, ...], message: str, name_of: Any) -> FieldError:
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        # Pydantic's own sentence repeats what was sent, however long that is.
+        place, message = (*place, "type"), f"Ask for one of: {', '.join(FORMAT_TYPES)}"
+    return FieldError(name_of(place), f"{message.removeprefix('Value error, ').rstrip('.')}.")
+
+
+def _in_document(location: tuple[object, ...]) -> tuple[object, ...]:
+    """A place without Pydantic's own marks: which member of a union it is, and that a key is meant.
+
+    The fields that have such marks are named, for a caller's own name may look like one.
+    """
+    match location:
+        case ("response_format", _, *rest):
+            return ("response_format", *rest)
+        case ("logit_bias", token, _):
+            return ("logit_bias", token)
+        case _:
+            return location
 
 
 def _query_field(location: Sequence[object]) -> str:

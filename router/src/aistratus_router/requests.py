@@ -1,17 +1,19 @@
 """What callers may say. Unknown fields are refused, types are not guessed.
 
-A whole number may be written `5` or `5.0`: JSON Schema calls both an integer. `null` for an
-optional field means that it is not given.
+`null` for an optional field means that it is not given.
 """
 
+import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from aistratus_contracts.job import CONVERSATION_ID_PATTERN, REQUEST_ID_PATTERN
 from aistratus_contracts.limits import (
     MAX_CONVERSATIONS_PER_PAGE,
     MAX_EVENT_WAIT_SECONDS,
+    MAX_LOGIT_BIAS,
+    MAX_LOGIT_BIASES,
     MAX_MESSAGES,
     MAX_REPEAT_PENALTY,
     MAX_SEED,
@@ -22,6 +24,8 @@ from aistratus_contracts.limits import (
 )
 from aistratus_contracts.problem import FieldError
 from aistratus_contracts.states import Role
+from aistratus_router.formats import AnyFormat
+from aistratus_router.strict import Digits, Strict, Whole
 
 DEFAULT_CONVERSATIONS_PER_PAGE: Final = 20
 # A sort key holds ten digits of a sequence number, six of a turn's.
@@ -29,31 +33,32 @@ MAX_SEQ: Final = 10**10 - 1
 MAX_TURN: Final = 10**6 - 1
 # Less would multiply scores without a bound; 1 is off.
 MIN_REPEAT_PENALTY: Final = 0.1
+# A token is a signed 32-bit integer in llama.cpp; the pattern counts up to the largest.
+MAX_TOKEN_ID: Final = 2**31 - 1
+BIASED_ID_PATTERN: Final = (
+    "^(0|[1-9][0-9]{0,8}|1[0-9]{9}|20[0-9]{8}|21[0-3][0-9]{7}|214[0-6][0-9]{6}|2147[0-3][0-9]{5}"
+    "|21474[0-7][0-9]{4}|214748[0-2][0-9]{3}|2147483[0-5][0-9]{2}|21474836[0-3][0-9]"
+    "|214748364[0-7])$"
+)
 # When a conversation was last used, and which it is: the keys of the list's index.
 CURSOR_PATTERN: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\.conv-[a-z2-7]{24}$"
 )
 
 
-def _whole(value: Any) -> Any:
-    """`5.0` is the integer 5; everything else is left for the strict check."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _token_id(value: Any) -> Any:
+    """A token id out of its one way of being written; raises ValueError for any other."""
+    if not isinstance(value, str) or re.fullmatch(BIASED_ID_PATTERN, value) is None:
+        raise ValueError(f"A token id is a whole number from 0 to {MAX_TOKEN_ID}, in digits.")
+    return int(value)
 
 
-def _digits(value: Any) -> Any:
-    """The digits of a query string as an integer; anything else is left to be refused."""
-    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10
-    return int(value) if is_number else value
-
-
-Whole = BeforeValidator(_whole)
-Digits = BeforeValidator(_digits)
-
-
-class Strict(BaseModel):
-    """The rules that hold for everything a caller sends."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+TokenId = Annotated[
+    int,
+    BeforeValidator(_token_id),
+    WithJsonSchema({"type": "string", "pattern": BIASED_ID_PATTERN}),
+]
+Bias = Annotated[float, Field(ge=-MAX_LOGIT_BIAS, le=MAX_LOGIT_BIAS)]
 
 
 class MessageIn(Strict):
@@ -129,6 +134,30 @@ class InferRequest(Strict):
         ]
         | None,
         Field(description="Texts that end the answer; they are not part of it."),
+    ] = None
+    logit_bias: Annotated[
+        Annotated[
+            dict[TokenId, Bias],
+            Field(max_length=MAX_LOGIT_BIASES, json_schema_extra={"additionalProperties": False}),
+        ]
+        | None,
+        Field(
+            description=(
+                "From a token's id to what is added to its logit before anything else: -100 "
+                "practically forbids it, 100 practically forces it. An id that the model does "
+                "not have ends the job with `invalid_request`."
+            ),
+        ),
+    ] = None
+    response_format: Annotated[
+        AnyFormat | None,
+        Field(
+            description=(
+                "What the answer must look like. A schema or grammar that cannot be used ends "
+                "the job with `invalid_grammar`. An answer that ends for its length may be cut "
+                "anywhere. Default: any text."
+            ),
+        ),
     ] = None
     model: Annotated[
         Annotated[str, Field(min_length=1)] | None,

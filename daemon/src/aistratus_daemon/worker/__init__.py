@@ -2,5 +2,6 @@
 
 Read `consumer` (which job next), `job_run` (one job from its first event to its last),
 `conversation` (what the model gets to read), `store` (the fenced event log), `jobs_queue` (SQS)
-and `engine_client` (the other end of the engine's socket).
+and `engine_client` (the other end of the engine's socket). Beside them, `heartbeat` tells the
+fleet that this worker lives, and `metrics` tells CloudWatch what the engine counts.
 """

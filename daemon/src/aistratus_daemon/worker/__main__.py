@@ -17,7 +17,9 @@ from aistratus_daemon.logs import start_logging
 from aistratus_daemon.notify import Watchdog, connect
 from aistratus_daemon.worker.consumer import Consumer
 from aistratus_daemon.worker.engine_client import EngineClient
+from aistratus_daemon.worker.heartbeat import Heartbeat
 from aistratus_daemon.worker.jobs_queue import JobsQueue
+from aistratus_daemon.worker.metrics import Metrics
 from aistratus_daemon.worker.settings import WorkerSettings, read_settings
 from aistratus_daemon.worker.store import JobStore
 
@@ -36,6 +38,8 @@ def main() -> int:
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=CLOUD_THREADS,
+        # botocore puts its own long name together anew for each call, an eighth of a commit's time.
+        user_agent="aistratus-worker",
     )
     try:
         session = boto3.Session()
@@ -63,15 +67,22 @@ async def _serve(settings: WorkerSettings, queue: JobsQueue, store: JobStore) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     notifier = connect()
-    engine = EngineClient(settings.engine_socket)
+    engine = EngineClient(settings.engine_socket, Metrics(settings.environment).take)
+    consumer = Consumer(queue, store, engine, stopping)
+    drained = asyncio.Event()
+    heartbeat = Heartbeat(store, engine, settings.worker_id, consumer.held).run(drained)
+    signs_of_life = asyncio.create_task(heartbeat)
     helpers = [
+        signs_of_life,
         asyncio.create_task(engine.run()),
         asyncio.create_task(_feed(Watchdog(notifier))),
     ]
     log.info("Started.", extra={"WORKER": settings.worker_id})
     notifier("READY=1")
     try:
-        await Consumer(queue, store, engine, stopping).run()
+        await consumer.run()
+        drained.set()
+        await signs_of_life
     finally:
         notifier("STOPPING=1")
         for helper in helpers:

@@ -40,6 +40,10 @@ class Consumer:
     _receipts: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
+    def held(self) -> int:
+        """How many messages are this worker's just now."""
+        return len(self._held)
+
     async def run(self) -> None:
         """Work until `stopping`, then commit, give everything back and return."""
         beat = asyncio.create_task(self._beat())
@@ -135,7 +139,7 @@ class Consumer:
         while asked is not None and (due := await self._next_due(asked)) is not None:
             record, turns = due
             messages, left_out = messages_for(turns)
-            await JobRun(record, messages, left_out, self.store, self.engine).run()
+            await JobRun(record, messages, left_out, self.store, self.engine, self.held).run()
 
     async def _next_due(self, asked: JobRecord) -> tuple[JobRecord, list[Turn]] | None:
         """The first open turn up to the one asked for, with the turns that lead to it."""

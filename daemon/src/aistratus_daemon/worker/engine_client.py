@@ -6,6 +6,7 @@ hears so, and the jobs go on from their committed tokens once it is back.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -72,9 +73,14 @@ class JobStream:
 
 @dataclass
 class EngineClient:
-    """One connection to the engine, made anew whenever it breaks."""
+    """One connection to the engine, made anew whenever it breaks.
+
+    `counted` hears what the engine counts, whenever it says so; `stats` is what it said last.
+    """
 
     path: Path
+    counted: Callable[[Stats], None]
+    stats: Stats | None = None
     _ready: asyncio.Future[Ready] = field(init=False)
     _writer: asyncio.StreamWriter | None = None
     _streams: dict[str, JobStream] = field(default_factory=dict)
@@ -85,6 +91,11 @@ class EngineClient:
     async def ready(self) -> Ready:
         """What the engine said when it was last connected; waits until it is there."""
         return await asyncio.shield(self._ready)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs the engine runs at once; 0 while there is none."""
+        return self._ready.result().slots if self._ready.done() else 0
 
     async def open(self, request: Generate) -> JobStream:
         """Hand a job to the engine; raises `EngineLost` when there is none."""
@@ -137,8 +148,9 @@ class EngineClient:
                     log.info("The engine is ready with %d slots.", ready.slots)
                     if not self._ready.done():
                         self._ready.set_result(ready)
-                case Stats():
-                    log.debug("The engine counted %s.", line.decode())
+                case Stats() as stats:
+                    self.stats = stats
+                    self.counted(stats)
                 case Tokens(items):
                     for item in items:
                         self._pass_on(item)

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Where the engine listens, and which ids the registry holds."""
+    """Where the engine listens, and which ids the registry holds.
+
+    `environment` is what the deployment is called: `dev`, where the registry is `/aistratus/dev`.
+    """
 
     engine_socket: Path
+    environment: str
     worker_id: str
     queue_url: str
     dead_letter_queue_url: str
@@ -36,6 +40,7 @@ def read_settings(environment: Environment, ssm: "SSMClient") -> WorkerSettings:
     found = {item["Name"]: item["Value"] for item in answer["Parameters"]}
     return WorkerSettings(
         engine_socket=environment.path("AISTRATUS_ENGINE_SOCKET"),
+        environment=prefix.rstrip("/").rpartition("/")[2],
         worker_id=environment.variables.get("AISTRATUS_WORKER_ID")
         or f"{socket.gethostname()}-{os.getpid()}",
         queue_url=found[Parameter.QUEUE_URL.under(prefix)],

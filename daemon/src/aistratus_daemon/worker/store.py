@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from aistratus_contracts import table
 from aistratus_contracts.event import Event, EventBody
 from aistratus_contracts.job import Job
-from aistratus_contracts.table import JobRecord, Turn
+from aistratus_contracts.table import JobRecord, SignOfLife, Turn
 from aistratus_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
@@ -114,6 +114,14 @@ class JobStore:
             else:
                 return after
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def put_sign_of_life(self, sign: SignOfLife) -> None:
+        """Say that a worker lives."""
+        self.client.put_item(TableName=self.table_name, Item=table.worker_item(sign))
+
+    def delete_sign_of_life(self, worker_id: str) -> None:
+        """Say nothing of a worker any more."""
+        self.client.delete_item(TableName=self.table_name, Key=table.worker_key(worker_id))
 
     def _explain(self, before: JobRecord, after: JobRecord) -> None:
         """Why a condition failed. Returns only if the append is in the table after all.
