@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from aistratus_contracts import event, job, models, problem
 from aistratus_contracts.codec import dumps
 from aistratus_contracts.errors import (
+    ContractError,
     ErrorCode,
     JobErrorCode,
     Malformed,
@@ -45,28 +46,26 @@ def event_case(name: str, body: event.EventBody) -> Case:
     )
 
 
+FIRST_SAMPLING = job.Sampling(max_tokens=64, temperature=0.5, seed=7, stop=("\n\n", "é"))
+SAMPLING = replace(
+    FIRST_SAMPLING,
+    logit_bias=(job.LogitBias(7, -100.0),),
+    response_format=job.ResponseFormat(ResponseFormatType.JSON_SCHEMA, schema='{"type":"object"}'),
+)
+JOB = job.Job(
+    job_id="job-aaaaaaaaaaaaaaaaaaaaaaaa",
+    owner="6f1b",
+    conversation_id="conv-bbbbbbbbbbbbbbbbbbbbbbbb",
+    turn=2,
+    model="tinyllama",
+    sampling=SAMPLING,
+    created_at=NOON,
+    expires_at=1_800_000_000,
+)
 CASES = [
     Case(
         "job.v1.json",
-        job.Job(
-            job_id="job-aaaaaaaaaaaaaaaaaaaaaaaa",
-            owner="6f1b",
-            conversation_id="conv-bbbbbbbbbbbbbbbbbbbbbbbb",
-            turn=2,
-            model="tinyllama",
-            sampling=job.Sampling(
-                max_tokens=64,
-                temperature=0.5,
-                seed=7,
-                stop=("\n\n", "é"),
-                logit_bias=(job.LogitBias(7, -100.0),),
-                response_format=job.ResponseFormat(
-                    ResponseFormatType.JSON_SCHEMA, schema='{"type":"object"}'
-                ),
-            ),
-            created_at=NOON,
-            expires_at=1_800_000_000,
-        ),
+        JOB,
         job.encode_job,
         job.decode_job,
     ),
@@ -117,6 +116,49 @@ def test_encoding_is_the_golden_file(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_the_golden_file_decodes_to_the_value(case: Case) -> None:
     assert case.decode((GOLDEN / case.file).read_text()) == case.value
+
+
+def test_a_job_from_before_biases_and_formats_still_reads() -> None:
+    written_then = (GOLDEN / "job.first.v1.json").read_text()
+
+    assert job.decode_job(written_then) == replace(JOB, sampling=FIRST_SAMPLING)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        None,
+        job.ResponseFormat(ResponseFormatType.JSON_OBJECT),
+        job.ResponseFormat(ResponseFormatType.JSON_SCHEMA, schema='{"const":"\\u0000 é"}'),
+        job.ResponseFormat(ResponseFormatType.GRAMMAR, grammar='root ::= "é" [\\n"]\n# ü\n'),
+    ],
+)
+def test_whatever_an_answer_must_look_like_goes_there_and_back(
+    wanted: job.ResponseFormat | None,
+) -> None:
+    sent = replace(JOB, sampling=replace(SAMPLING, response_format=wanted))
+
+    assert job.decode_job(job.encode_job(sent)) == sent
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"logit_bias": [{"token": "13", "bias": 1.0}]}, "LogitBias.token"),
+        ({"logit_bias": [{"token": 13, "bias": True}]}, "LogitBias.bias"),
+        ({"logit_bias": [{"token": 13}]}, "'bias'"),
+        ({"logit_bias": {"13": 1.0}}, "Sampling.logit_bias"),
+        ({"response_format": {"type": "text"}}, "one of json_object, json_schema, grammar"),
+        ({"response_format": {"type": "json_schema", "schema": {}}}, "ResponseFormat.schema"),
+        ({"response_format": {"type": "grammar", "strict": True}}, "'strict'"),
+    ],
+)
+def test_what_is_wrong_in_a_sampling_is_named(change: dict[str, Any], named: str) -> None:
+    document = json.loads(job.encode_job(JOB))
+    document["sampling"] |= change
+
+    with pytest.raises(ContractError, match=named):
+        job.decode_job(json.dumps(document))
 
 
 @pytest.mark.parametrize("case", VERSIONED, ids=ids)

@@ -24,6 +24,11 @@ Digits = BeforeValidator(_digits)
 
 
 class Strict(BaseModel):
-    """What all that callers say has in common: no unknown fields, no guessed types."""
+    """What all that callers say has in common: no unknown fields, no guessed types.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    A model is built when it is first used: most starts are for one route only.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
+    )
