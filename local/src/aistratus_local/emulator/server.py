@@ -22,7 +22,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from aistratus_local.emulator import queues, tables
+from aistratus_local.emulator import queues, short_way, tables
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
@@ -54,11 +54,19 @@ class _Connection(socketserver.StreamRequestHandler):
         environ = self._read_request()
         if environ is None:
             return False
-        head: list[str] = []
+        quick = short_way.answer(environ, environ["wsgi.input"].getvalue())
+        if quick is not None:
+            headers, body = quick
+            self._send("200 OK", list(headers.items()), body)
+        else:
+            self._answer_from_moto(environ)
+        return bool(environ["HTTP_CONNECTION"].lower() != "close")
+
+    def _answer_from_moto(self, environ: dict[str, Any]) -> None:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> Any:
-            head.append(f"HTTP/1.1 {status}\r\n")
-            head.extend(f"{name}: {value}\r\n" for name, value in headers)
+            started.append((status, headers))
 
         chunks = self.server.application(environ, start_response)
         try:
@@ -66,10 +74,13 @@ class _Connection(socketserver.StreamRequestHandler):
         finally:
             if hasattr(chunks, "close"):
                 chunks.close()
-        if not any(line.lower().startswith("content-length:") for line in head):
+        self._send(*started[-1], body)
+
+    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        head = [f"HTTP/1.1 {status}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+        if not any(name.lower() == "content-length" for name, _ in headers):
             head.append(f"Content-Length: {len(body)}\r\n")
         self.wfile.write("".join([*head, "\r\n"]).encode("latin-1") + body)
-        return bool(environ["HTTP_CONNECTION"].lower() != "close")
 
     def _read_request(self) -> dict[str, Any] | None:
         line = self.rfile.readline(MAX_HEAD_BYTES)

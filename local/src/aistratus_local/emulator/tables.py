@@ -65,7 +65,8 @@ class AtomicTables(DynamoDBBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self._lock = threading.RLock()
+        # Held by `short_way` too.
+        self.lock = threading.RLock()
 
     @property
     def _url_module(self) -> Any:
@@ -73,12 +74,12 @@ class AtomicTables(DynamoDBBackend):
 
     def put_item(self, *args: Any, **kwargs: Any) -> Any:
         """PutItem, checked and written in one piece."""
-        with self._lock:
+        with self.lock:
             return super().put_item(*args, **kwargs)
 
     def delete_item(self, *args: Any, **kwargs: Any) -> Any:
         """DeleteItem, checked and written in one piece."""
-        with self._lock:
+        with self.lock:
             return super().delete_item(*args, **kwargs)
 
     def update_item(self, table_name: str, key: Any, *args: Any, **kwargs: Any) -> Any:
@@ -87,7 +88,7 @@ class AtomicTables(DynamoDBBackend):
         moto changes the item in place; a reader who is just being answered must not see that
         half done, so the change is made to a copy.
         """
-        with self._lock:
+        with self.lock:
             table = self.get_table(table_name)
             where = self.get_keys_value(table, key)
             old = table.get_item(*where)
@@ -100,12 +101,12 @@ class AtomicTables(DynamoDBBackend):
 
     def get_item(self, *args: Any, **kwargs: Any) -> Any:
         """GetItem."""
-        with self._lock:
+        with self.lock:
             return super().get_item(*args, **kwargs)
 
     def scan(self, *args: Any, **kwargs: Any) -> Any:
         """Scan."""
-        with self._lock:
+        with self.lock:
             return super().scan(*args, **kwargs)
 
     def query(
@@ -123,7 +124,7 @@ class AtomicTables(DynamoDBBackend):
         its table's partition key, so one partition is enough for it too; a global one does not.
         """
         wanted = (table_name, hash_key_dict, range_comparison, range_value_dicts)
-        with self._lock:
+        with self.lock:
             table = self.get_table(table_name)
             index_name = kwargs.get("index_name")
             is_global = index_name in {index.name for index in table.global_indexes or []}
@@ -145,7 +146,7 @@ class AtomicTables(DynamoDBBackend):
         """TransactWriteItems: every condition first, then every write, or none."""
         if len(transact_items) > MAX_TRANSACTION_ITEMS:
             raise TooManyTransactionsException
-        with self._lock:
+        with self.lock:
             touched = [self._target(item) for item in transact_items]
             if len({(table.name, key) for table, key in touched}) < len(touched):
                 raise MultipleTransactionsException

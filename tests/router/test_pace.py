@@ -1,0 +1,113 @@
+"""A reader of an answer that comes in even steps is told of each soon, and few looks are made."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from aistratus_contracts import table
+from aistratus_contracts.event import Delta, EventBody, StateChange, decode_event
+from aistratus_contracts.job import Cursor, Job, Sampling
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_router.access import Caller
+from aistratus_router.job_store import JobStore
+from aistratus_router.memory import MemoryTable
+from aistratus_router.polling import EventsPage, Poller
+from aistratus_router.table_access import Table
+
+EPOCH = datetime(2026, 11, 23, 10, tzinfo=UTC)
+JOB = Job("job-a", "ann", "conv-b", 1, "m", Sampling(9, 0.0), EPOCH, table.expiry_of(EPOCH))
+
+
+class CountedTable(MemoryTable):
+    """A table that counts how often it is looked at."""
+
+    looks = 0
+
+    def query(self, **call: Any) -> Any:
+        self.looks += 1
+        return super().query(**call)
+
+
+@dataclass
+class Answer:
+    """A job whose worker commits at set times, a reader, and the time that passes for both."""
+
+    plan: list[tuple[float, EventBody]]
+    skew_seconds: float = 0.0
+    now: float = 0.0
+    items: CountedTable = field(default_factory=CountedTable)
+    record: table.JobRecord = field(
+        default_factory=lambda: table.JobRecord(JOB, Cursor(JobState.RUNNING, 1, 1))
+    )
+
+    def __post_init__(self) -> None:
+        client = cast("Any", self.items)
+        self.items.items[("JOB#job-a", table.META)] = table.meta_item(self.record)
+        self.poller = Poller(
+            JobStore(Table(client, "jobs")),
+            lambda: self.now,
+            self.sleep,
+            lambda: EPOCH + timedelta(seconds=self.now + self.skew_seconds),
+        )
+        self.sleep(0)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        while self.plan and self.plan[0][0] <= self.now:
+            at, body = self.plan.pop(0)
+            made = table.append("jobs", self.record, [body], EPOCH + timedelta(seconds=at))
+            self.items.transact_write_items(TransactItems=made.transact_items)
+            self.record = table.JobRecord(JOB, made.cursor)
+
+    def poll(self, after: int) -> EventsPage:
+        return self.poller.events(Caller("ann"), "job-a", after, 20, 29)
+
+
+def steps(count: int, seconds: float) -> list[tuple[float, EventBody]]:
+    return [(number * seconds, Delta("x", (1,))) for number in range(count)]
+
+
+def follow(answer: Answer, count: int) -> list[float]:
+    """How late each event was seen."""
+    after, late = 0, []
+    while after < count:
+        page = answer.poll(after)
+        for text in page.events:
+            at = decode_event(text).at
+            late.append(answer.now - (at - EPOCH).total_seconds())
+        after = page.next_after
+    return late
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4, 0.8])
+def test_a_step_is_seen_soon_after_its_commit_and_costs_two_looks(seconds: float) -> None:
+    answer = Answer(steps(40, seconds))
+    late = follow(answer, 40)[2:]  # two steps make a pace
+    assert max(late) <= 0.05
+    assert answer.items.looks <= 2 * 40 + 25, "the first step is looked for more often"
+
+
+@pytest.mark.parametrize("skew_seconds", [-3600.0, -0.5, 0.5, 3600.0])
+def test_clocks_that_disagree_cost_looks_or_a_step_but_no_more(skew_seconds: float) -> None:
+    answer = Answer(steps(20, 0.4), skew_seconds)
+    assert max(follow(answer, 20)) <= 0.4 + 0.05
+
+
+def test_an_answer_that_stands_still_is_looked_at_as_before() -> None:
+    answer = Answer([*steps(3, 0.1), (5.0, Delta("late", (2,)))])
+    assert max(follow(answer, 4)) <= 0.3
+
+
+def test_the_end_is_seen_within_a_step() -> None:
+    end = StateChange(JobState.SUCCEEDED, FinishReason.STOP)
+    answer = Answer([*steps(3, 0.8), (1.7, end)])
+    assert max(follow(answer, 4)) <= 0.8
+
+
+def test_a_caller_who_does_not_wait_is_answered_from_what_is_new_alone() -> None:
+    answer = Answer(steps(3, 0.0))
+    del answer.items.items[("JOB#job-a", table.event_sort_key(2))]
+    page = answer.poller.events(Caller("ann"), "job-a", 2, 0, 29)
+    assert page.next_after == 3
