@@ -1,5 +1,7 @@
 """From the start of the engine's process until it says that it is ready."""
 
+import hashlib
+from pathlib import Path
 from typing import Final
 
 from aistratus_local.models import STANDIN
@@ -15,7 +17,7 @@ def _run(bench: Bench) -> Found:
     seconds: dict[str, list[float]] = {name: [] for name in bench.models}
     for number in range(1, bench.rounds + 1):
         for name, model in bench.models.items():
-            model.path.read_bytes()  # into the page cache
+            _read(model.path)
             with bench.session(ENGINE, model, 1) as session:
                 seconds[name].append(session.start_seconds)
             bench.progress(f"round {number}/{bench.rounds}, {name}: {seconds[name][-1]:.2f} s")
@@ -25,6 +27,12 @@ def _run(bench: Bench) -> Found:
             for name, all_ in seconds.items()
         ]
     )
+
+
+def _read(file: Path) -> None:
+    """Bring it into the page cache; little of it is held at once."""
+    with file.open("rb") as stream:
+        hashlib.file_digest(stream, "sha256")
 
 
 START: Final = Scenario("start", "Start, the weights in the page cache", (SHAPE, STANDIN), _run)
