@@ -108,7 +108,7 @@ def test_an_append_is_conditional_on_attempt_and_next_seq() -> None:
     assert update["Update"]["ConditionExpression"] == "attempt = :attempt AND next_seq = :next_seq"
     values = update["Update"]["ExpressionAttributeValues"]
     assert (values[":attempt"], values[":next_seq"]) == ({"N": "2"}, {"N": "7"})
-    assert made.cursor == Cursor(JobState.RUNNING, attempt=2, next_seq=9)
+    assert replace(made.cursor, append_id="") == Cursor(JobState.RUNNING, attempt=2, next_seq=9)
     assert [event.seq for event in made.events] == [7, 8]
     assert all(put["Put"]["ConditionExpression"] == "attribute_not_exists(pk)" for put in puts)
     assert len(puts) == 2
@@ -116,8 +116,32 @@ def test_an_append_is_conditional_on_attempt_and_next_seq() -> None:
 
 def test_taking_a_job_over_is_the_next_attempt() -> None:
     made = table.append("jobs", RECORD, [StateChange(JobState.RUNNING)], NOW, new_attempt=True)
-    assert made.cursor == Cursor(JobState.RUNNING, attempt=3, next_seq=8)
+    assert replace(made.cursor, append_id="") == Cursor(JobState.RUNNING, attempt=3, next_seq=8)
     assert made.events[0].attempt == 3
+
+
+def test_two_appends_in_the_same_place_are_told_apart() -> None:
+    takes = [
+        table.append("jobs", RECORD, [StateChange(JobState.RUNNING)], NOW, new_attempt=True)
+        for _ in range(2)
+    ]
+    assert takes[0].cursor.append_id != takes[1].cursor.append_id
+    for take in takes:
+        values = take.transact_items[0]["Update"]["ExpressionAttributeValues"]
+        assert values[":append_id"] == {"S": take.cursor.append_id}
+
+
+def test_a_failure_is_counted_with_an_append_and_stays_counted() -> None:
+    one = table.append("jobs", RECORD, [StateChange(JobState.RUNNING)], NOW, failures=1)
+    assert one.cursor.failures == 1
+    next_record = replace(RECORD, cursor=one.cursor)
+    assert table.append("jobs", next_record, [Delta("a", (1,))], NOW).cursor.failures == 1
+
+
+def test_a_job_of_before_append_ids_is_read() -> None:
+    item = table.meta_item(RECORD)
+    del item["append_id"], item["failures"]
+    assert table.read_meta(item) == RECORD
 
 
 def test_a_job_ends_if_and_only_if_its_turn_gets_an_answer() -> None:

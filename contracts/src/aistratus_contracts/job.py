@@ -108,13 +108,17 @@ class Cursor:
     """The moving part of a job. `attempt` and `next_seq` together are the fence.
 
     `attempt` is 0 until a worker first takes the job; `next_seq` is the number that the next
-    event gets.
+    event gets. `append_id` names the append that put the cursor where it is: a writer that did
+    not hear whether its append went through finds out by it. `failures` counts the engines that
+    this job alone has brought down since its answer last grew.
     """
 
     state: JobState
     attempt: int
     next_seq: int
     cancel_requested: bool = False
+    append_id: str = ""
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

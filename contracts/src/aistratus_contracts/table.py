@@ -16,6 +16,7 @@ they are not found. Items are in DynamoDB's typed JSON, ready for a low-level cl
 here talks to the network.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -205,6 +206,8 @@ def meta_item(record: JobRecord) -> Item:
         "attempt": {"N": str(record.cursor.attempt)},
         "next_seq": {"N": str(record.cursor.next_seq)},
         "cancel_requested": {"BOOL": record.cursor.cancel_requested},
+        "append_id": {"S": record.cursor.append_id},
+        "failures": {"N": str(record.cursor.failures)},
         TTL_ATTRIBUTE: {"N": str(record.job.expires_at)},
     }
 
@@ -218,6 +221,9 @@ def read_meta(item: Item) -> JobRecord:
             attempt=int(item["attempt"]["N"]),
             next_seq=int(item["next_seq"]["N"]),
             cancel_requested=item["cancel_requested"]["BOOL"],
+            # Jobs of before there were these.
+            append_id=item.get("append_id", {}).get("S", ""),
+            failures=int(item.get("failures", {}).get("N", "0")),
         ),
     )
 
@@ -354,6 +360,7 @@ def append(
     new_attempt: bool = False,
     unless_cancelled: bool = False,
     answer_text: str = "",
+    failures: int | None = None,
 ) -> Append:
     """A transaction that appends `bodies` if, and only if, `record.cursor` still holds.
 
@@ -364,13 +371,25 @@ def append(
 
     `new_attempt`: the writer takes the job over; events carry the next attempt.
     `unless_cancelled`: refuse also when the reader has asked to cancel.
+    `failures`: from now on this is the count of engines that the job has brought down.
+
+    Two writers may try the same attempt number and the same `seq`, and one of them fails. By the
+    attempt and the `seq` it could not tell whether the one that went through was its own, sent
+    twice by the SDK, or the other's: that is what the cursor's `append_id` is for.
     """
     job, old = record.job, record.cursor
     attempt = old.attempt + 1 if new_attempt else old.attempt
     events = [Event(old.next_seq + n, attempt, at, body) for n, body in enumerate(bodies)]
     states = [body.state for body in bodies if isinstance(body, StateChange)]
     state = states[-1] if states else old.state
-    cursor = replace(old, state=state, attempt=attempt, next_seq=old.next_seq + len(events))
+    cursor = replace(
+        old,
+        state=state,
+        attempt=attempt,
+        next_seq=old.next_seq + len(events),
+        append_id=secrets.token_hex(8),
+        failures=old.failures if failures is None else failures,
+    )
     condition = "attempt = :attempt AND next_seq = :next_seq"
     if unless_cancelled:
         condition += " AND cancel_requested = :false"
@@ -380,6 +399,8 @@ def append(
         ":new_attempt": {"N": str(cursor.attempt)},
         ":new_next_seq": {"N": str(cursor.next_seq)},
         ":new_state": {"S": cursor.state.value},
+        ":append_id": {"S": cursor.append_id},
+        ":failures": {"N": str(cursor.failures)},
     }
     if unless_cancelled:
         values[":false"] = {"BOOL": False}
@@ -390,7 +411,8 @@ def append(
                 "Key": meta_key(job.job_id),
                 "ConditionExpression": condition,
                 "UpdateExpression": (
-                    "SET attempt = :new_attempt, next_seq = :new_next_seq, #state = :new_state"
+                    "SET attempt = :new_attempt, next_seq = :new_next_seq, #state = :new_state, "
+                    "append_id = :append_id, failures = :failures"
                 ),
                 "ExpressionAttributeNames": {"#state": "state"},
                 "ExpressionAttributeValues": values,

@@ -86,6 +86,7 @@ class JobStore:
         new_attempt: bool = False,
         unless_cancelled: bool = False,
         answer_text: str = "",
+        failures: int | None = None,
     ) -> JobRecord:
         """Append events; returns the record as it is now, or raises an `AppendRefused`."""
         append = table.append(
@@ -96,6 +97,7 @@ class JobStore:
             new_attempt=new_attempt,
             unless_cancelled=unless_cancelled,
             answer_text=answer_text,
+            failures=failures,
         )
         after = replace(record, cursor=append.cursor)
         items = cast("list[TransactWriteItemTypeDef]", append.transact_items)
@@ -127,14 +129,12 @@ class JobStore:
         """Why a condition failed. Returns only if the append is in the table after all.
 
         The SDK repeats a request whose answer it did not see; the repetition then fails its own
-        condition. An attempt number belongs to one writer, so a cursor that stands where our
-        append would have put it was put there by our append.
+        condition. The cursor names the append that put it where it is.
         """
         now = self.load(before.job.job_id)
         if now is None:
             raise JobGone(f"Job {before.job.job_id} was deleted.")
-        is_ours = now.cursor.attempt == after.cursor.attempt and after.cursor.attempt > 0
-        if is_ours and now.cursor.next_seq == after.cursor.next_seq:
+        if now.cursor.append_id == after.cursor.append_id:
             return
         if (
             now.cursor.attempt == before.cursor.attempt
