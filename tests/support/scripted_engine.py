@@ -60,7 +60,7 @@ class ScriptedEngine:
                         case Generate() as request:
                             self._asked.put(request)
                         case Cancel(job_id):
-                            self._cancelled.put(job_id)
+                            self._cancelled.put(job_id.partition("#")[0])
 
     def send(self, frame: Frame) -> None:
         assert self._connection is not None

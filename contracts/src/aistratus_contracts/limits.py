@@ -31,9 +31,9 @@ MAX_CONVERSATIONS_PER_PAGE = 50
 # A job, its events and the idempotency key that led to it go together.
 JOB_RETENTION_DAYS = 30
 
-# SQS: what is not extended in this time is given to another worker.
+# SQS: what is not extended in this time is given to another worker. The queue is made with it,
+# and workers take it from the queue.
 VISIBILITY_TIMEOUT_SECONDS = 30
-HEARTBEAT_SECONDS = 10
 
 # A worker says this often that it lives. What it said last is kept for a day if it went away
 # without a word, so that one can see what became of it.

@@ -1,7 +1,8 @@
 """The protocol between worker and engine: one JSON object a line over a unix socket.
 
 Worker to engine: `generate`, `cancel`. Engine to worker: `ready` (once, on connection),
-`tokens`, `notice`, `done`, `failed`, `stats`. A frame names its kind in `frame`.
+`tokens`, `notice`, `done`, `failed`, `stats`. A frame names its kind in `frame`. `job_id` is the
+job's, and after `#` which of the worker's requests this is: a job may be asked for again.
 """
 
 import json

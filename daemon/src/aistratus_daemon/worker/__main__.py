@@ -22,12 +22,15 @@ from aistratus_daemon.worker.jobs_queue import JobsQueue
 from aistratus_daemon.worker.metrics import Metrics
 from aistratus_daemon.worker.settings import WorkerSettings, read_settings
 from aistratus_daemon.worker.store import JobStore
+from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
 # Calls to AWS at one time: one receive, one beat, and appends that mostly take milliseconds.
 CLOUD_THREADS: Final = 32
 WATCHDOG_TICK_SECONDS: Final = 1.0
+# The worker itself tries again, and sooner.
+BEAT_CONFIG: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
 
 
 def main() -> int:
@@ -44,8 +47,9 @@ def main() -> int:
     try:
         session = boto3.Session()
         settings = read_settings(Environment(), session.client("ssm", config=config))
-        queue = JobsQueue(
+        queue = JobsQueue.connect(
             session.client("sqs", config=config),
+            session.client("sqs", config=config.merge(BEAT_CONFIG)),
             settings.queue_url,
             settings.dead_letter_queue_url,
         )
@@ -67,8 +71,11 @@ async def _serve(settings: WorkerSettings, queue: JobsQueue, store: JobStore) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     notifier = connect()
-    engine = EngineClient(settings.engine_socket, Metrics(settings.environment).take)
-    consumer = Consumer(queue, store, engine, stopping)
+    suspects = Suspects()
+    engine = EngineClient(
+        settings.engine_socket, Metrics(settings.environment).take, suspects.engine_lost
+    )
+    consumer = Consumer(queue, store, engine, suspects, stopping)
     drained = asyncio.Event()
     heartbeat = Heartbeat(store, engine, settings.worker_id, consumer.held).run(drained)
     signs_of_life = asyncio.create_task(heartbeat)

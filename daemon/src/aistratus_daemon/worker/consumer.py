@@ -10,18 +10,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_contracts.errors import ContractError
 from aistratus_contracts.job import decode_queue_message
-from aistratus_contracts.limits import HEARTBEAT_SECONDS
 from aistratus_contracts.table import JobRecord, Turn
 from aistratus_daemon.worker.conversation import messages_for
 from aistratus_daemon.worker.engine_client import EngineClient
-from aistratus_daemon.worker.job_run import JobRun
+from aistratus_daemon.worker.job_run import EngineStaysAway, JobRun
 from aistratus_daemon.worker.jobs_queue import JobsQueue, Received
 from aistratus_daemon.worker.store import AppendRefused, JobStore
+from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
 # How long to wait before asking a queue again that could not be reached.
 QUEUE_PAUSE_SECONDS: Final = 1.0
+# Three beats in a visibility timeout; one that failed is tried again much sooner.
+BEATS_PER_VISIBILITY_TIMEOUT: Final = 3
+TRIES_PER_BEAT: Final = 5
 
 _CLOUD_ERRORS: Final = (BotoCoreError, ClientError)
 T = TypeVar("T")
@@ -34,6 +37,7 @@ class Consumer:
     queue: JobsQueue
     store: JobStore
     engine: EngineClient
+    suspects: Suspects
     stopping: asyncio.Event
     _held: dict[str, Received] = field(default_factory=dict)
     # A beat that is on its way must not meet a delete: SQS would call the receipt stale.
@@ -116,6 +120,13 @@ class Consumer:
             # Another worker has the job, and the message with it; or there is no job any more.
             log.warning("%s", refusal)
             await self._settle(message, self.queue.release)
+        except EngineStaysAway as error:
+            log.error("%s Its jobs go back to the queue.", error)
+            await self._settle(message, self.queue.release)
+        except _CLOUD_ERRORS as error:
+            # The job is not lost: its message comes back when its visibility timeout runs out.
+            log.error("AWS cannot be reached (%s); a job will be tried again.", error)
+            self._drop(message)
         except ContractError as error:
             log.error("A message cannot be read and is set aside: %s", error)
             reason = str(error)
@@ -124,7 +135,7 @@ class Consumer:
             # Whatever it was, the job is not lost: its message comes back when its visibility
             # timeout runs out, which also keeps a failure from going round in circles.
             log.exception("A job could not be worked on; it will be tried again.")
-            self._held.pop(message.message_id, None)
+            self._drop(message)
         else:
             await self._settle(message, self.queue.delete)
 
@@ -139,7 +150,16 @@ class Consumer:
         while asked is not None and (due := await self._next_due(asked)) is not None:
             record, turns = due
             messages, left_out = messages_for(turns)
-            await JobRun(record, messages, left_out, self.store, self.engine, self.held).run()
+            await JobRun(
+                record,
+                messages,
+                left_out,
+                self.store,
+                self.engine,
+                self.suspects,
+                running=self.held,
+                given_up=self.queue.set_job_aside,
+            ).run()
 
     async def _next_due(self, asked: JobRecord) -> tuple[JobRecord, list[Turn]] | None:
         """The first open turn up to the one asked for, with the turns that lead to it."""
@@ -153,25 +173,37 @@ class Consumer:
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
         async with self._receipts:
-            self._held.pop(message.message_id, None)
+            self._drop(message)
             try:
                 await asyncio.to_thread(action, message)
             except _CLOUD_ERRORS as error:
                 # Harmless: the message comes once more, and the table knows how its job stands.
                 log.warning("A message could not be settled: %s", error)
 
+    def _drop(self, message: Received) -> None:
+        """Hold a message no longer; one that came again meanwhile, with a new receipt, stays."""
+        if self._held.get(message.message_id) is message:
+            del self._held[message.message_id]
+
     async def _beat(self) -> None:
         """Hold what is being worked on."""
+        period = self.queue.visibility_seconds / BEATS_PER_VISIBILITY_TIMEOUT
+        pause = period
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            async with self._receipts:
-                held = list(self._held.values())
-                try:
-                    lost = await asyncio.to_thread(self.queue.extend, held)
-                except _CLOUD_ERRORS as error:
-                    log.warning("A heartbeat failed (%s); the next may not.", error)
-                    continue
-            for message in lost:
-                # The fence at the table decides who may write; this is only for the log.
-                log.warning("Message %s is held by nobody or another.", message.message_id)
-                self._held.pop(message.message_id, None)
+            await asyncio.sleep(pause)
+            pause = period if await self._extend_held() else period / TRIES_PER_BEAT
+
+    async def _extend_held(self) -> bool:
+        """One heartbeat; returns whether all went well."""
+        async with self._receipts:
+            held = list(self._held.values())
+            try:
+                extended = await asyncio.to_thread(self.queue.extend, held)
+            except _CLOUD_ERRORS as error:
+                log.warning("A heartbeat failed (%s); the next may not.", error)
+                return False
+        for message in extended.lost:
+            # The fence at the table decides who may write; this is only for the log.
+            log.warning("Message %s is held by nobody or another.", message.message_id)
+            self._drop(message)
+        return not extended.failed

@@ -6,8 +6,9 @@ hears so, and the jobs go on from their committed tokens once it is back.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ class JobStream:
     """What the engine says of one job."""
 
     client: "EngineClient"
-    job_id: str
+    name: str
     frames: asyncio.Queue[JobFrame | _Lost] = field(default_factory=asyncio.Queue)
 
     async def next(self, timeout_seconds: float) -> JobFrame | None:
@@ -64,7 +65,7 @@ class JobStream:
 
     async def cancel(self) -> None:
         """Ask the engine to stop; a `Done` follows."""
-        await self.client.send(Cancel(self.job_id))
+        await self.client.send(Cancel(self.name))
 
     def close(self) -> None:
         """No more is wanted."""
@@ -76,14 +77,17 @@ class EngineClient:
     """One connection to the engine, made anew whenever it breaks.
 
     `counted` hears what the engine counts, whenever it says so; `stats` is what it said last.
+    `lost` hears when the engine went away, before any of its jobs does.
     """
 
     path: Path
     counted: Callable[[Stats], None]
+    lost: Callable[[], None]
     stats: Stats | None = None
     _ready: asyncio.Future[Ready] = field(init=False)
     _writer: asyncio.StreamWriter | None = None
     _streams: dict[str, JobStream] = field(default_factory=dict)
+    _requests: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self._ready = asyncio.get_running_loop().create_future()
@@ -98,11 +102,16 @@ class EngineClient:
         return self._ready.result().slots if self._ready.done() else 0
 
     async def open(self, request: Generate) -> JobStream:
-        """Hand a job to the engine; raises `EngineLost` when there is none."""
-        stream = JobStream(self, request.job_id)
-        self._streams[request.job_id] = stream
+        """Hand a job to the engine; raises `EngineLost` when there is none.
+
+        The request gets a name of its own: what the engine still says of an earlier one for the
+        same job must not be taken for this one's.
+        """
+        name = f"{request.job_id}#{next(self._requests)}"
+        stream = JobStream(self, name)
+        self._streams[name] = stream
         try:
-            await self.send(request)
+            await self.send(replace(request, job_id=name))
         except EngineLost:
             self.forget(stream)
             raise
@@ -110,8 +119,7 @@ class EngineClient:
 
     def forget(self, stream: JobStream) -> None:
         """Frames for this stream go nowhere from now on."""
-        if self._streams.get(stream.job_id) is stream:
-            del self._streams[stream.job_id]
+        self._streams.pop(stream.name, None)
 
     async def send(self, frame: Frame) -> None:
         """Send a frame; raises `EngineLost`."""
@@ -171,5 +179,6 @@ class EngineClient:
         self._writer = None
         if self._ready.done():
             self._ready = asyncio.get_running_loop().create_future()
+            self.lost()
         for stream in self._streams.values():
             stream.frames.put_nowait(_Lost())

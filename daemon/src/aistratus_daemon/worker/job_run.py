@@ -6,20 +6,23 @@ what is committed counts: a job that is taken up again goes on from there.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import Delta, Event, EventBody, JobError, Notice, StateChange, Usage
-from aistratus_contracts.job import Message
+from aistratus_contracts.job import Job, Message
 from aistratus_contracts.limits import MAX_ANSWER_BYTES
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_contracts.table import JobRecord
+from aistratus_daemon.errors import DaemonError
 from aistratus_daemon.frames import Done, Failed, Generate, JobNotice, NewTokens
 from aistratus_daemon.worker.engine_client import EngineClient, EngineLost, JobStream
-from aistratus_daemon.worker.store import CancelRequested, JobStore
+from aistratus_daemon.worker.store import AppendRefused, CancelRequested, JobStore
+from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
@@ -33,7 +36,14 @@ COMMIT_SECONDS: Final = 0.1
 COMMITS_PER_SECOND: Final = 20
 # While no token comes (a long prompt), this often the table is asked whether to stop.
 CANCEL_CHECK_SECONDS: Final = 1.0
-MAX_ENGINE_LOSSES: Final = 3
+# Engines that a job may bring down, alone, without its answer growing.
+MAX_FAILURES: Final = 3
+# What an engine may have computed and not said when it dies.
+UNHEARD_TOKENS: Final = 16
+# Real weights are loaded in less. An engine that stays away longer has a sick machine.
+ENGINE_PATIENCE_SECONDS: Final = 120.0
+# A drain has two seconds for everything.
+DRAIN_COMMIT_SECONDS: Final = 1.0
 
 
 def commit_seconds(running: int) -> float:
@@ -50,6 +60,11 @@ class Progress:
     has_notice: bool = False
     new_text: str = ""
     new_ids: list[int] = field(default_factory=list)
+
+    @property
+    def reached(self) -> int:
+        """How many tokens the answer has, committed or not."""
+        return len(self.token_ids) + len(self.new_ids)
 
     @classmethod
     def from_events(cls, events: Sequence[Event]) -> "Progress":
@@ -85,11 +100,16 @@ class Progress:
         self.new_text, self.new_ids = "", []
 
 
-@dataclass
+class EngineStaysAway(DaemonError):
+    """There is no engine, and there was none for long."""
+
+
+@dataclass(eq=False)
 class JobRun:
     """A job in this worker's hands. Raises `AppendRefused` when it is not ours any more.
 
-    `running` says how many there are now, with this one.
+    `running` says how many there are now, with this one; `given_up` is told of a job that ends
+    because of what it does to engines, and why, before it ends.
     """
 
     record: JobRecord
@@ -97,57 +117,137 @@ class JobRun:
     left_out: int
     store: JobStore
     engine: EngineClient
+    suspects: Suspects
     running: Callable[[], int]
+    given_up: Callable[[Job, str], None]
     progress: Progress = field(default_factory=Progress)
     _committed_at: float = -float("inf")
     _is_cancelled: bool = False
     _is_too_long: bool = False
+    # How many tokens the answer had when the engine last died of it, as far as is known here.
+    _fell_at: int = 0
 
     async def run(self) -> None:
         """Answer the job; returns once its final state is in the table."""
         if self.record.cursor.attempt > 0:
             events = await asyncio.to_thread(self.store.events, self.record.job.job_id)
             self.progress = Progress.from_events(events)
-        for _ in range(MAX_ENGINE_LOSSES):
-            if self.record.cursor.cancel_requested or self._is_cancelled:
-                await self._end(JobState.CANCELLED, FinishReason.CANCELLED, [])
-                return
-            await self._append([StateChange(JobState.RUNNING)], new_attempt=True)
+            self._fell_at = len(self.progress.token_ids)
+        failures = self.record.cursor.failures
+        try:
+            while failures < MAX_FAILURES:
+                self._is_cancelled |= self.record.cursor.cancel_requested
+                if self._is_over():
+                    await self._end_early()
+                    return
+                await self._append(
+                    [StateChange(JobState.RUNNING)], new_attempt=True, failures=failures
+                )
+                try:
+                    while not await self._answer():
+                        log.info("Made room for a suspect.", extra=self._fields())
+                except EngineLost as error:
+                    failures = await self._lose(error)
+                else:
+                    return
+            await self._give_up()
+        finally:
+            self.suspects.clear(self)
+
+    async def _answer(self) -> bool:
+        """Have the engine go on with the answer; returns whether the job has ended.
+
+        It has not if others, which may have brought down the engine, must be tried alone.
+        """
+        while not self._is_over() and not await self._is_admitted():
+            await self._check_cancel()
+        if self._is_over():
+            await self._end_early()
+            return True
+        with self.suspects.inside(self):
+            stream = await self.engine.open(self._request())
+            has_ended = must_yield = False
             try:
-                await self._answer()
-            except EngineLost as error:
-                log.warning("%s", error, extra={"JOB": self.record.job.job_id})
-                self.progress.discard()
+                while not (has_ended or must_yield):
+                    has_ended = await self._take_frame(stream)
+                    must_yield = self._must_yield()
+                if not has_ended:
+                    await self._commit_or_stop(stream)
+            except asyncio.CancelledError:
+                # The worker drains: what is generated is kept, the rest is for the next attempt.
+                await self._keep()
+                raise
+            finally:
+                stream.close()
+                if not has_ended:
+                    await self._stop(stream)
+        return has_ended
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is wanted of the engine."""
+        return self._is_cancelled or self._is_too_long
+
+    async def _end_early(self) -> None:
+        if self._is_cancelled:
+            await self._end(JobState.CANCELLED, FinishReason.CANCELLED, [])
+        else:
+            await self._end(JobState.SUCCEEDED, FinishReason.LENGTH, [])
+
+    async def _is_admitted(self) -> bool:
+        """Wait at the engine's door, but not for ever."""
+        try:
+            async with asyncio.timeout(CANCEL_CHECK_SECONDS):
+                await self.suspects.until_admitted(self)
+        except TimeoutError:
+            return False
+        return True
+
+    def _must_yield(self) -> bool:
+        """Take note of how far the answer has come; say whether another must be tried alone."""
+        if self._is_past_its_fall():
+            self.suspects.clear(self)
+        return self.suspects.must_yield(self)
+
+    async def _lose(self, error: EngineLost) -> int:
+        """The engine is gone: keep what it said, wait for the next; returns this job's failures."""
+        failures = 0 if self._is_past_its_fall() else self.record.cursor.failures
+        self._fell_at = max(self._fell_at, self.progress.reached)
+        is_guilty = self.suspects.is_guilty(self)
+        alone = " This job was alone in it." if is_guilty else ""
+        log.warning("%s%s", error, alone, extra=self._fields())
+        try:
+            await self._commit()
+        except CancelRequested:
+            self._is_cancelled = True
+            self.progress.discard()
+        try:
+            async with asyncio.timeout(ENGINE_PATIENCE_SECONDS):
                 await self.engine.ready()
-            else:
-                return
-        sentence = f"The engine broke down {MAX_ENGINE_LOSSES} times over this prompt; rephrase it."
+        except TimeoutError:
+            raise EngineStaysAway(
+                f"The engine went away and did not come back in {ENGINE_PATIENCE_SECONDS} s."
+            ) from error
+        return failures + is_guilty
+
+    def _is_past_its_fall(self) -> bool:
+        """Whether the answer has come clearly further than when the engine last died of it."""
+        return self.progress.reached > self._fell_at + UNHEARD_TOKENS
+
+    async def _give_up(self) -> None:
+        sentence = f"The engine broke down {MAX_FAILURES} times over this prompt; rephrase it."
+        await asyncio.to_thread(self.given_up, self.record.job, sentence)
         await self._end(JobState.FAILED, None, [JobError(JobErrorCode.POISON, sentence)])
 
-    async def _answer(self) -> None:
+    def _request(self) -> Generate:
         job = self.record.job
-        stream = await self.engine.open(
-            Generate(
-                job_id=job.job_id,
-                cache_key=f"{job.owner}/{job.conversation_id}",
-                messages=self.messages,
-                sampling=job.sampling,
-                committed=tuple(self.progress.token_ids),
-                left_out=self.left_out,
-            )
+        return Generate(
+            job_id=job.job_id,
+            cache_key=f"{job.owner}/{job.conversation_id}",
+            messages=self.messages,
+            sampling=job.sampling,
+            committed=tuple(self.progress.token_ids),
+            left_out=self.left_out,
         )
-        has_ended = False
-        try:
-            while not has_ended:
-                has_ended = await self._take_frame(stream)
-        except asyncio.CancelledError:
-            # The worker drains: what is generated is kept, the rest is for the next attempt.
-            await self._commit()
-            raise
-        finally:
-            stream.close()
-            if not has_ended:
-                await self._stop(stream)
 
     async def _take_frame(self, stream: JobStream) -> bool:
         """Act on one frame, or on none having come; returns whether the job has ended."""
@@ -177,7 +277,7 @@ class JobRun:
         if not self.progress.pending():
             return CANCEL_CHECK_SECONDS
         due = self._committed_at + commit_seconds(self.running())
-        return max(0.0, due - time.monotonic())
+        return max(0.0, due - _now())
 
     async def _commit_or_stop(self, stream: JobStream) -> None:
         """Commit what is new; where the reader wants no more, tell the engine."""
@@ -195,20 +295,29 @@ class JobRun:
     async def _commit(self) -> None:
         pending = self.progress.pending()
         if pending:
-            await self._append(pending, unless_cancelled=True)
-            self.progress.commit()
-            self._committed_at = time.monotonic()
+            failures = 0 if self._is_past_its_fall() else None
+            await self._append(pending, has_new=True, unless_cancelled=True, failures=failures)
+            self._committed_at = _now()
 
-    async def _check_cancel(self, stream: JobStream) -> None:
+    async def _keep(self) -> None:
+        """Commit what is new, if the table takes it soon."""
+        try:
+            async with asyncio.timeout(DRAIN_COMMIT_SECONDS):
+                await self._commit()
+        except (TimeoutError, AppendRefused, BotoCoreError, ClientError) as error:
+            log.warning("Some tokens are not kept: %s", error, extra=self._fields())
+
+    async def _check_cancel(self, stream: JobStream | None = None) -> None:
         now = await asyncio.to_thread(self.store.load, self.record.job.job_id)
         # A job that is gone or taken over is found out by the next append.
         if now is None or now.cursor.cancel_requested:
             await self._cancel(stream)
 
-    async def _cancel(self, stream: JobStream) -> None:
+    async def _cancel(self, stream: JobStream | None) -> None:
         self._is_cancelled = True
         self.progress.discard()
-        await stream.cancel()
+        if stream is not None:
+            await stream.cancel()
 
     async def _stop(self, stream: JobStream) -> None:
         """The engine need not go on with what nobody will commit."""
@@ -233,32 +342,57 @@ class JobRun:
         """The last append: what is still new, then `bodies`, then the final state, all at once."""
         text = self.progress.text + self.progress.new_text
         await self._append(
-            [*self.progress.pending(), *bodies, StateChange(state, reason)], answer_text=text
+            [*self.progress.pending(), *bodies, StateChange(state, reason)],
+            has_new=True,
+            answer_text=text,
         )
-        self.progress.commit()
-        log.info(
-            "Ended %s.",
-            state.value,
-            extra={
-                "JOB": self.record.job.job_id,
-                "CONVERSATION": self.record.job.conversation_id,
-                "ATTEMPT": self.record.cursor.attempt,
-            },
-        )
+        log.info("Ended %s.", state.value, extra=self._fields())
+
+    def _fields(self) -> dict[str, object]:
+        return {
+            "JOB": self.record.job.job_id,
+            "CONVERSATION": self.record.job.conversation_id,
+            "ATTEMPT": self.record.cursor.attempt,
+        }
 
     async def _append(
         self,
         bodies: Sequence[EventBody],
         *,
+        has_new: bool = False,
         new_attempt: bool = False,
         unless_cancelled: bool = False,
         answer_text: str = "",
+        failures: int | None = None,
     ) -> None:
-        self.record = await asyncio.to_thread(
-            self.store.append,
-            self.record,
-            bodies,
-            new_attempt=new_attempt,
-            unless_cancelled=unless_cancelled,
-            answer_text=answer_text,
-        )
+        """Append to the job's log; `has_new`: with all that was pending.
+
+        One that has begun is seen through, also when the worker drains: without its outcome
+        nobody here would know where the log stands.
+        """
+
+        async def append() -> None:
+            self.record = await asyncio.to_thread(
+                self.store.append,
+                self.record,
+                bodies,
+                new_attempt=new_attempt,
+                unless_cancelled=unless_cancelled,
+                answer_text=answer_text,
+                failures=failures,
+            )
+            if has_new:
+                self.progress.commit()
+
+        appending = asyncio.create_task(append())
+        try:
+            await asyncio.shield(appending)
+        except asyncio.CancelledError:
+            done, _ = await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
+            if done and (error := appending.exception()) is not None:
+                log.warning("An append failed: %s", error, extra=self._fields())
+            raise
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -5,10 +5,11 @@ Blocking calls; the consumer runs them in threads.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
-from aistratus_contracts.limits import VISIBILITY_TIMEOUT_SECONDS
+from aistratus_contracts.job import Job, QueueMessage, encode_queue_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -31,27 +32,56 @@ class Received:
     group: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """What came of a heartbeat: whose messages are ours no more, and whether one is due again."""
+
+    lost: list[Received]
+    failed: bool
+
+
+@dataclass
 class JobsQueue:
-    """`jobs.fifo` as the worker uses it."""
+    """`jobs.fifo` as the worker uses it.
+
+    `beats` is a client that gives up soon: a heartbeat that hangs is better sent again.
+    """
 
     client: "SQSClient"
+    beats: "SQSClient"
     url: str
     dead_letter_url: str
+    visibility_seconds: int
+    _receive_id: str = field(default_factory=lambda: str(uuid4()))
+
+    @classmethod
+    def connect(
+        cls, client: "SQSClient", beats: "SQSClient", url: str, dead_letter_url: str
+    ) -> "JobsQueue":
+        """The queue, with the visibility timeout that it was deployed with."""
+        answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+        seconds = int(answer["Attributes"]["VisibilityTimeout"])
+        return cls(client, beats, url, dead_letter_url, seconds)
 
     def receive(self) -> Received | None:
         """The next message, waiting a short while for one.
 
         One at a time: of several in one call SQS prefers to take them from one group, and a
         group's messages are worked on one after the other anyway.
+
+        A receive whose answer was lost has hidden a message all the same. So the same attempt id
+        goes with each try until one is answered: within five minutes SQS then gives out the same
+        message with the same receipt.
         """
         answer = self.client.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=1,
             WaitTimeSeconds=RECEIVE_WAIT_SECONDS,
-            VisibilityTimeout=VISIBILITY_TIMEOUT_SECONDS,
+            VisibilityTimeout=self.visibility_seconds,
             MessageSystemAttributeNames=["MessageGroupId"],
+            ReceiveRequestAttemptId=self._receive_id,
         )
+        self._receive_id = str(uuid4())
         for message in answer.get("Messages", []):
             return Received(
                 message["MessageId"],
@@ -61,26 +91,29 @@ class JobsQueue:
             )
         return None
 
-    def extend(self, held: Sequence[Received]) -> list[Received]:
-        """Hold these for another visibility timeout; returns those that are ours no more."""
+    def extend(self, held: Sequence[Received]) -> Extended:
+        """Hold these for another visibility timeout."""
         lost: list[Received] = []
+        failed = False
         for start in range(0, len(held), _BATCH):
             part = held[start : start + _BATCH]
-            answer = self.client.change_message_visibility_batch(
+            answer = self.beats.change_message_visibility_batch(
                 QueueUrl=self.url,
                 Entries=[
                     {
                         "Id": str(index),
                         "ReceiptHandle": message.receipt,
-                        "VisibilityTimeout": VISIBILITY_TIMEOUT_SECONDS,
+                        "VisibilityTimeout": self.visibility_seconds,
                     }
                     for index, message in enumerate(part)
                 ],
             )
-            lost += [
-                part[int(entry["Id"])] for entry in answer.get("Failed", []) if entry["SenderFault"]
-            ]
-        return lost
+            for entry in answer.get("Failed", []):
+                if entry["SenderFault"]:
+                    lost.append(part[int(entry["Id"])])
+                else:
+                    failed = True
+        return Extended(lost, failed)
 
     def release(self, message: Received) -> None:
         """Give a message back: another worker can have it at once."""
@@ -94,11 +127,19 @@ class JobsQueue:
 
     def set_aside(self, message: Received, reason: str) -> None:
         """Move a message that nobody can read to the dead-letter queue, so its group goes on."""
+        self._put_aside(message.body, message.group, message.message_id, reason)
+        self.delete(message)
+
+    def set_job_aside(self, job: Job, reason: str) -> None:
+        """Leave word in the dead-letter queue of a job that is given up."""
+        body = encode_queue_message(QueueMessage(job.job_id))
+        self._put_aside(body, job.conversation_id, job.job_id, reason)
+
+    def _put_aside(self, body: str, group: str, deduplication_id: str, reason: str) -> None:
         self.client.send_message(
             QueueUrl=self.dead_letter_url,
-            MessageBody=message.body,
-            MessageGroupId=message.group,
-            MessageDeduplicationId=message.message_id,
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=deduplication_id,
             MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
         )
-        self.delete(message)
