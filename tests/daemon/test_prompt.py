@@ -57,6 +57,24 @@ def test_as_many_turns_go_as_must() -> None:
     assert "8 oldest turns were" in prompt.notice.message
 
 
+def test_turns_go_in_blocks_so_that_most_turns_find_their_beginning_as_it_was() -> None:
+    prompts = [fitted(said(turns), context=300, max_tokens=40) for turns in range(13, 30)]
+    kept = [
+        before.tokens == after.tokens[: len(before.tokens)]
+        for before, after in zip(prompts, prompts[1:], strict=False)
+    ]
+    assert kept.count(False) == 4
+    assert all(len(prompt.tokens) + 40 <= 300 for prompt in prompts)
+    assert all(len(prompt.tokens) + 40 >= 150 for prompt in prompts)
+
+
+def test_long_turns_go_one_by_one() -> None:
+    prompt = fitted(said(5), context=80, max_tokens=20)
+    assert len(prompt.tokens) == 50
+    assert prompt.notice is not None
+    assert "2 oldest turns were" in prompt.notice.message
+
+
 def test_the_last_turn_stays_even_if_it_leaves_less_room_for_the_answer() -> None:
     assert len(fitted(said(1), context=12, max_tokens=8).tokens) == 10
 

@@ -42,7 +42,7 @@ class Desk:
 
     def poller(self) -> Poller:
         """Waits for events."""
-        return Poller(self._jobs, self._ports.monotonic, self._ports.sleep)
+        return Poller(self._jobs, self._ports.monotonic, self._ports.sleep, self._ports.clock)
 
     def canceller(self) -> Canceller:
         """Cancels jobs."""

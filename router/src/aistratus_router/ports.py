@@ -22,6 +22,8 @@ CLIENT_CONFIG: Final = Config(
     connect_timeout=1,
     read_timeout=4,
     retries={"mode": "standard", "total_max_attempts": 3},
+    # botocore would put its own long name together anew for each call.
+    user_agent="aistratus-router",
 )
 
 

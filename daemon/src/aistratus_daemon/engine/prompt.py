@@ -12,6 +12,9 @@ from aistratus_daemon.errors import RequestRefused
 
 # Breaks the text of a control token without a visible trace.
 _WORD_JOINER: Final = "\u2060"
+# Turns that go together, so that the next ones find the prompt's beginning, and what is computed
+# of it, as it was.
+TURNS_PER_BLOCK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,23 @@ def fit(
     The system message always stays, and so does the last turn: if that alone leaves less room,
     the answer will be shorter; if it leaves none, this raises `RequestRefused`. `left_out` turns
     were dropped by the caller before. `count` says how many tokens a text has.
+
+    Turns go in blocks, if at least half the context stays in use.
     """
     messages, dropped = _recent(messages, context, count)
     left_out += dropped
     tokens = tokenize(messages)
     while len(tokens) + max_tokens > context:
-        shorter = _without_oldest_turn(messages)
+        shorter = _without_oldest_turns(messages)
         if shorter is None:
             break
         messages, left_out = shorter, left_out + 1
         tokens = tokenize(messages)
+    more = -left_out % TURNS_PER_BLOCK
+    if more and (shorter := _without_oldest_turns(messages, more)) is not None:
+        fewer = tokenize(shorter)
+        if len(fewer) + max_tokens >= context // 2:
+            tokens, left_out = fewer, left_out + more
     if len(tokens) >= context:
         raise RequestRefused(
             JobErrorCode.PROMPT_TOO_LONG,
@@ -90,10 +100,10 @@ def _disarmed(text: str, control_texts: Sequence[str]) -> str:
     return text
 
 
-def _without_oldest_turn(messages: Sequence[Message]) -> list[Message] | None:
-    """The messages less the first question and its answer; None if only one turn is left."""
+def _without_oldest_turns(messages: Sequence[Message], turns: int = 1) -> list[Message] | None:
+    """The messages less the first questions and answers; None if no turn would be left."""
     starts = _turn_starts(messages)
-    return [*messages[: starts[0]], *messages[starts[1] :]] if len(starts) > 1 else None
+    return [*messages[: starts[0]], *messages[starts[turns] :]] if len(starts) > turns else None
 
 
 def _turn_starts(messages: Sequence[Message]) -> list[int]:
