@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from aistratus_contracts.event import Delta, Usage
-from aistratus_contracts.job import Job
-from aistratus_contracts.states import FinishReason
-from aistratus_daemon.frames import Generate
+from aistratus_contracts.errors import JobErrorCode
+from aistratus_contracts.event import Delta, JobError, Usage
+from aistratus_contracts.job import Job, decode_queue_message
+from aistratus_contracts.states import FinishReason, JobState
+from aistratus_daemon.frames import Generate, NewTokens, Tokens
 from support.cloud import Cloud, emulated_cloud, states_of, text_of
-from support.scripted_engine import ANSWER, ScriptedEngine, scripted_engine
+from support.scripted_engine import ANSWER, ScriptedEngine, job_of, scripted_engine
 from support.worker_process import WorkerProcess, running_worker
 
 
@@ -148,13 +149,104 @@ def test_a_job_that_ends_the_engine_three_times_ends_failed_and_its_conversation
     after = cloud.put_job("and now?", conversation_id=job.conversation_id)
     for _ in range(2):
         engine.drop()
-        assert engine.next_request().job_id.startswith(f"{job.job_id}#")
+        assert job_of(engine.next_request()) == job.job_id
     engine.drop()
     cloud.until_end(job)
     assert states_of(cloud.events(job))[-1] == "failed"
     assert text_of(cloud.events(job)) == ANSWER[:10], "what was seen stays"
     engine.finish(engine.next_request())
     cloud.until_end(after)
+    cloud.until_queue_is_empty()
+
+
+def test_who_was_in_a_dead_engine_together_is_tried_alone_and_nobody_is_failed_for_a_neighbour(
+    cloud: Cloud, engine: ScriptedEngine, worker: WorkerProcess
+) -> None:
+    jobs = [cloud.put_job("the alphabet, please") for _ in range(3)]
+    together = [engine.next_request() for _ in jobs]
+    for request in together:
+        engine.say(request, 3)
+    cloud.until_event(jobs[0], Delta)
+    engine.drop()
+    for _ in jobs:
+        alone = engine.next_request()
+        assert not engine.is_asked_within(0.3), "nobody else is in the engine"
+        engine.say(alone, 24)
+        if not engine.is_asked_within(0.3):
+            break  # the last one has nobody to make room for
+    for _ in range(2):
+        engine.finish(engine.next_request())
+    engine.finish(alone, since=24)
+    cloud.until_end(*jobs)
+    for job in jobs:
+        assert text_of(cloud.events(job)) == ANSWER
+        assert states_of(cloud.events(job))[-1] == "succeeded"
+    cloud.until_queue_is_empty()
+
+
+def test_one_that_ends_every_engine_fails_with_its_reason_in_the_dead_letter_queue(
+    cloud: Cloud, engine: ScriptedEngine, worker: WorkerProcess
+) -> None:
+    poison, innocent = cloud.put_job("die"), cloud.put_job("the alphabet, please")
+    first = [engine.next_request() for _ in range(2)]
+    assert {job_of(request) for request in first} == {poison.job_id, innocent.job_id}
+    engine.drop()
+    deaths = 0
+    while cloud.answer(innocent) is None or cloud.answer(poison) is None:
+        if not engine.is_asked_within(0.1):
+            continue
+        request = engine.next_request()
+        if job_of(request) == poison.job_id:
+            deaths += 1
+            engine.drop()
+        else:
+            engine.finish(request)
+    assert deaths == 3, "what it did alone counts, what it did in company does not"
+    assert states_of(cloud.events(innocent))[-1] == "succeeded"
+    error = next(e.body for e in cloud.events(poison) if isinstance(e.body, JobError))
+    assert error.code is JobErrorCode.POISON
+    cursor = cloud.cursor(poison)
+    assert cursor is not None
+    assert cursor.state is JobState.FAILED
+    ((body, reason),) = cloud.dead_letters()
+    assert decode_queue_message(body).job_id == poison.job_id
+    assert "broke down 3 times" in reason
+    cloud.until_queue_is_empty()
+
+
+def test_an_engine_that_dies_again_and_again_does_not_fail_an_answer_that_goes_on(
+    cloud: Cloud, engine: ScriptedEngine, worker: WorkerProcess
+) -> None:
+    job = cloud.put_job("a long one")
+    for since in range(0, 100, 20):
+        request = engine.next_request()
+        assert len(request.committed) == since
+        ids = range(since, since + 20)
+        engine.send(Tokens((NewTokens(request.job_id, tuple(ids), "x" * len(ids)),)))
+        cloud.until_text(job, since + 20)
+        engine.drop()
+    engine.end(engine.next_request())
+    cloud.until_end(job)
+    assert states_of(cloud.events(job))[-1] == "succeeded"
+    assert text_of(cloud.events(job)) == "x" * 100
+    cloud.until_queue_is_empty()
+
+
+def test_a_worker_that_gets_its_own_message_again_does_not_mix_the_two_answers(
+    cloud: Cloud, engine: ScriptedEngine, half: tuple[Job, Generate]
+) -> None:
+    job, request = half
+    cloud.take_over(job)
+    engine.say(request, 12, since=10)
+    assert engine.next_cancel() == job.job_id
+    again = engine.next_request()
+    # What the engine still says of the first request is not the second's.
+    engine.end(request, FinishReason.CANCELLED)
+    engine.say(request, 20, since=12)
+    engine.finish(again)
+    cloud.until_end(job)
+    assert text_of(cloud.events(job)) == ANSWER
+    assert states_of(cloud.events(job))[-1] == "succeeded"
     cloud.until_queue_is_empty()
 
 

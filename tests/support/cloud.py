@@ -162,6 +162,25 @@ class Cloud:
     def until_event(self, job: Job, kind: type) -> None:
         self._until(lambda: any(isinstance(e.body, kind) for e in self.events(job)))
 
+    def until_text(self, job: Job, length: int) -> None:
+        self._until(lambda: len(text_of(self.events(job))) >= length)
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Body and reason of what lies in the dead-letter queue; it is taken out."""
+        found = []
+        while messages := self.sqs.receive_message(
+            QueueUrl=self.dead_letter_url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["reason"],
+        ).get("Messages"):
+            for message in messages:
+                reason = message["MessageAttributes"]["reason"]["StringValue"]
+                found.append((message["Body"], reason))
+                self.sqs.delete_message(
+                    QueueUrl=self.dead_letter_url, ReceiptHandle=message["ReceiptHandle"]
+                )
+        return found
+
     def until_end(self, *jobs: Job) -> None:
         for job in jobs:
             self._until(lambda job=job: any(e.ends_job for e in self.events(job)))

@@ -3,6 +3,7 @@
 import queue
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -33,6 +34,11 @@ def stats(**changes: float) -> Stats:
     """What an engine counts that has done nothing yet, but for the changes."""
     nothing: dict[str, Any] = dict.fromkeys((field.name for field in fields(Stats)), 0)
     return Stats(**{**nothing, **changes})
+
+
+def job_of(request: Generate) -> str:
+    """The job that a request is for."""
+    return request.job_id.partition("#")[0]
 
 
 @dataclass
@@ -68,6 +74,13 @@ class ScriptedEngine:
 
     def next_request(self) -> Generate:
         return self._asked.get(timeout=PATIENCE_SECONDS)
+
+    def is_asked_within(self, seconds: float) -> bool:
+        """Whether a request is there, or comes in time; it stays to be taken."""
+        deadline = time.monotonic() + seconds
+        while self._asked.empty() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return not self._asked.empty()
 
     def next_cancel(self) -> str:
         return self._cancelled.get(timeout=PATIENCE_SECONDS)
