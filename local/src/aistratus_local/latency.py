@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +32,12 @@ from aistratus_local.stack import StackSettings, running
 from aistratus_local.state import StackState
 
 BAR_MS: Final = 300.0
+# Of any commit, not only the first: the median and 95 of 100.
+COMMIT_BARS_MS: Final = (60.0, 150.0)
 WARM_UP: Final = 5
 QUESTION: Final = "What is Aistratus?"
+# Its answer goes on for several commits.
+LONG_QUESTION: Final = "Tell me about the whole journey of a prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Sample:
     first_token: float  # begun → written down, engine opened, prefilled, first token back
     visible: float  # first token committed → seen by the client in a page
     total: float  # 202 → seen
+    later: tuple[float, ...] = ()  # each commit after the first → seen
 
 
 ROWS: Final = {
@@ -53,6 +58,7 @@ ROWS: Final = {
     "first_token": "commit of `running`, prefill, first token",
     "visible": "commit of the token, poll, way to the client",
     "total": "accepted → first token visible",
+    "later": "any later commit → visible",
 }
 
 
@@ -63,26 +69,34 @@ async def measure(state: StackState, count: int) -> list[Sample]:
     async with httpx.AsyncClient(
         base_url=state.api_url, headers=headers, timeout=40, trust_env=False
     ) as http:
-        samples = [await _sample(http) for _ in range(WARM_UP + count)]
-    return samples[WARM_UP:]
+        samples = [await _sample(http, QUESTION, 16) for _ in range(WARM_UP + count)]
+        long = [await _sample(http, LONG_QUESTION, 400) for _ in range(count)]
+    later = [sample.later for sample in long]
+    return [replace(one, later=more) for one, more in zip(samples[WARM_UP:], later, strict=True)]
 
 
-async def _sample(http: httpx.AsyncClient) -> Sample:
+async def _sample(http: httpx.AsyncClient, question: str, max_tokens: int) -> Sample:
     began = time.time()
-    body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 16}
+    body = {"messages": [{"role": "user", "content": question}], "max_tokens": max_tokens}
     answer = await http.post("/infer", json=body)
     accepted = time.time()
     answer.raise_for_status()
     events: list[Event] = []
     seen = 0.0
+    later: list[float] = []
     while not (events and events[-1].ends_job):
         after = events[-1].seq if events else 0
         url = f"/jobs/{answer.json()['job_id']}/events"
         page = await http.get(url, params={"after": after, "wait": 20})
         page.raise_for_status()
-        events += [event_from_plain(event) for event in page.json()["events"]]
-        if not seen and any(isinstance(event.body, Delta) for event in events):
-            seen = time.time()
+        now = time.time()
+        new = [event_from_plain(event) for event in page.json()["events"]]
+        deltas = [event.at.timestamp() for event in new if isinstance(event.body, Delta)]
+        events += new
+        if seen:
+            later += [(now - at) * 1000 for at in deltas]
+        elif deltas:
+            seen = now
     started = next(
         event.at.timestamp()
         for event in events
@@ -90,14 +104,19 @@ async def _sample(http: httpx.AsyncClient) -> Sample:
     )
     written = next(event.at.timestamp() for event in events if isinstance(event.body, Delta))
     steps = (accepted - began, started - accepted, written - started, seen - written)
-    return Sample(*(step * 1000 for step in (*steps, seen - accepted)))
+    milliseconds = [step * 1000 for step in (*steps, seen - accepted)]
+    return Sample(*milliseconds, later=tuple(later))
 
 
 def summary(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
     """p50 and p95 of each part."""
     found = {}
     for item in fields(Sample):
-        values = sorted(getattr(sample, item.name) for sample in samples)
+        values = sorted(
+            value
+            for sample in samples
+            for value in (sample.later if item.name == "later" else [getattr(sample, item.name)])
+        )
         p95 = values[min(len(values) - 1, round(0.95 * len(values)))]
         found[item.name] = {
             "p50_ms": round(statistics.median(values), 1),
@@ -134,15 +153,22 @@ async def run(count: int) -> dict[str, Any]:
         "samples": count,
         "system_ready_seconds": round(ready, 2),
         "bar_p50_ms": BAR_MS,
+        "bars_of_a_commit_ms": COMMIT_BARS_MS,
         "summary": summary(samples),
         "raw_ms": [
-            {name: round(value, 1) for name, value in asdict(sample).items()} for sample in samples
+            {
+                name: [round(one, 1) for one in value]
+                if isinstance(value, tuple)
+                else round(value, 1)
+                for name, value in asdict(sample).items()
+            }
+            for sample in samples
         ],
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the table, write the report; 1 when the bar is missed."""
+    """Measure, print the table, write the report; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="aistratus_local.latency")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--output", type=Path, default=Path("bench/results/latency.json"))
@@ -151,7 +177,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(f"{table(report['summary'])}\n→ {options.output}\n")
-    return 0 if report["summary"]["total"]["p50_ms"] <= BAR_MS else 1
+    found = report["summary"]
+    later = (found["later"]["p50_ms"], found["later"]["p95_ms"])
+    is_met = found["total"]["p50_ms"] <= BAR_MS and all(
+        value <= bar for value, bar in zip(later, COMMIT_BARS_MS, strict=True)
+    )
+    return 0 if is_met else 1
 
 
 if __name__ == "__main__":
