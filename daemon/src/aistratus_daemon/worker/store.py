@@ -56,6 +56,7 @@ class JobStore:
     client: "DynamoDBClient"
     table_name: str
     clock: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
 
     def load(self, job_id: str) -> JobRecord | None:
         """A job and its cursor as they are now."""
@@ -112,7 +113,7 @@ class JobStore:
                 if "TransactionConflict" not in codes or attempt == CONFLICT_TRIES - 1:
                     raise
                 pause = CONFLICT_PAUSE_SECONDS * 2**attempt
-                time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
+                self.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
             else:
                 return after
         raise AssertionError("unreachable: the last try returns or raises")
