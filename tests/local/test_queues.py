@@ -272,3 +272,99 @@ def test_a_long_poll_wakes_at_once(emulator_url: str, sqs: "SQSClient", queue: s
         delays.append(woken[-1] - began)
     # Milliseconds on a quiet machine; the bound is for a busy one.
     assert min(delays) < 0.5
+
+
+def attempt(sqs: "SQSClient", queue: str, name: str, seconds: int = 30, wait: int = 0) -> list[Any]:
+    """A receive with an id of its own."""
+    return sqs.receive_message(
+        QueueUrl=queue,
+        VisibilityTimeout=seconds,
+        WaitTimeSeconds=wait,
+        MaxNumberOfMessages=10,
+        ReceiveRequestAttemptId=name,
+        MessageSystemAttributeNames=["ApproximateReceiveCount"],
+    ).get("Messages", [])
+
+
+def test_a_receive_whose_answer_was_lost_may_be_repeated(sqs: "SQSClient", queue: str) -> None:
+    send(sqs, queue, "one")
+    send(sqs, queue, "two", group="other")
+    first = attempt(sqs, queue, "a")
+    assert sorted(m["Body"] for m in first) == ["one", "two"]
+    # The same messages with the same receipts, and received once.
+    assert attempt(sqs, queue, "a") == first
+    # For others they are gone, and for the same worker's next receive too.
+    assert attempt(sqs, queue, "b") == receive(sqs, queue) == []
+    for message in first:
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_repeating_a_receive_restarts_the_visibility_timeout(sqs: "SQSClient", queue: str) -> None:
+    send(sqs, queue)
+    attempt(sqs, queue, "a", seconds=1)
+    attempt(sqs, queue, "a", seconds=30)
+    time.sleep(1.1)
+    assert receive(sqs, queue) == []
+
+
+def test_a_receive_that_found_nothing_looks_again(sqs: "SQSClient", queue: str) -> None:
+    assert attempt(sqs, queue, "a") == []
+    send(sqs, queue, "x")
+    assert [m["Body"] for m in attempt(sqs, queue, "a")] == ["x"]
+
+
+@pytest.mark.parametrize("change", ["deleted", "extended", "released"])
+def test_a_receive_cannot_be_repeated_once_its_message_was_touched(
+    sqs: "SQSClient", queue: str, change: str
+) -> None:
+    send(sqs, queue)
+    receipt = attempt(sqs, queue, "a")[0]["ReceiptHandle"]
+    if change == "deleted":
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=receipt)
+    else:
+        sqs.change_message_visibility(
+            QueueUrl=queue,
+            ReceiptHandle=receipt,
+            VisibilityTimeout={"extended": 30, "released": 0}[change],
+        )
+    with pytest.raises(ClientError, match="the receive call is not retryable") as caught:
+        attempt(sqs, queue, "a")
+    assert code_of(caught.value) == "InvalidParameterValue"
+
+
+def test_a_receive_cannot_be_repeated_once_another_has_its_message(
+    sqs: "SQSClient", queue: str
+) -> None:
+    send(sqs, queue)
+    attempt(sqs, queue, "a", seconds=1)
+    assert len(attempt(sqs, queue, "b", wait=5)) == 1
+    with pytest.raises(ClientError, match="the receive call is not retryable"):
+        attempt(sqs, queue, "a")
+
+
+def test_a_message_that_ran_out_is_received_anew(sqs: "SQSClient", queue: str) -> None:
+    send(sqs, queue)
+    (first,) = attempt(sqs, queue, "a", seconds=1)
+    time.sleep(1.1)
+    (second,) = attempt(sqs, queue, "a")
+    assert second["ReceiptHandle"] != first["ReceiptHandle"]
+    assert second["Attributes"]["ApproximateReceiveCount"] == "2"
+
+
+def test_a_poll_that_its_caller_has_left_gives_its_message_to_the_next_try(
+    emulator_url: str, sqs: "SQSClient", queue: str
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        polls = [
+            pool.submit(attempt, client("sqs", emulator_url), queue, "a", wait=10) for _ in range(2)
+        ]
+        send(sqs, queue)
+        left, kept = (poll.result() for poll in polls)
+    assert left == kept
+    assert len(kept) == 1
+
+
+def test_a_standard_queue_knows_no_attempts(sqs: "SQSClient") -> None:
+    queue = sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    with pytest.raises(ClientError, match="not valid for this queue type"):
+        attempt(sqs, queue, "a")

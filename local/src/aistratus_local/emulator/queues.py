@@ -10,12 +10,16 @@ lost its message could still delete it, and a test of fencing would pass falsely
 - A standard queue lets the latest handle delete for as long as nobody else has received the
   message, and shrugs at an older one: success, and nothing deleted. That is AWS too.
 - Deduplication is remembered for five minutes also after the message was deleted.
+- A receive on a FIFO queue may be repeated with its ReceiveRequestAttemptId for five minutes, and
+  gets the same messages again (`receive_attempts` has the rules).
 - Receives are taken one after the other, and a long poll wakes when a message arrives, comes
   back, or is deleted (which frees its group).
 """
 
 import copy
 import time
+from collections import defaultdict
+from contextvars import ContextVar
 from typing import Any, Final
 
 from moto.core.utils import unix_time_millis
@@ -33,6 +37,12 @@ from moto.sqs.models import (
     _filter_message_attributes,
     sqs_backends,
 )
+from moto.sqs.responses import SQSResponse
+
+from aistratus_local.emulator.receive_attempts import ReceiveAttempts, refuse_on_standard_queue
+
+# moto reads a receive's parameters without this one; it is handed past moto.
+_attempt_id: ContextVar[str | None] = ContextVar("_attempt_id", default=None)
 
 MAX_VISIBILITY_SECONDS: Final = 43_200
 
@@ -54,6 +64,7 @@ class StrictQueues(SQSBackend):
         super().__init__(region_name, account_id)
         # Per queue: deduplication id → (sent at, message); kept past the message's deletion.
         self._sent: dict[str, dict[str, tuple[float, Message]]] = {}
+        self._attempts: defaultdict[str, ReceiveAttempts] = defaultdict(ReceiveAttempts)
 
     @property
     def _url_module(self) -> Any:
@@ -86,10 +97,13 @@ class StrictQueues(SQSBackend):
     ) -> list[Message]:
         """ReceiveMessage, waiting for the first message for that many seconds."""
         queue = self.get_queue(queue_name)
+        attempt_id = _attempt_id.get()
+        if attempt_id is not None and not queue.fifo_queue:
+            refuse_on_standard_queue(attempt_id)
         deadline = time.monotonic() + wait_seconds_timeout
         with queue._messages_lock:
             while True:
-                taken = self._take(queue, count, visibility_timeout)
+                taken = self._take_or_repeat(queue, count, visibility_timeout, attempt_id)
                 left = deadline - time.monotonic()
                 if taken or left <= 0:
                     break
@@ -117,6 +131,7 @@ class StrictQueues(SQSBackend):
                 )
             if not is_latest:
                 return
+            self._attempts[queue_name].modified(receipt_handle)
             queue._messages.remove(message)
             queue.pending_messages.discard(message)
             queue.deleted_messages.update(h for h in message.all_receipt_handles if h)
@@ -160,6 +175,7 @@ class StrictQueues(SQSBackend):
                     "Reason: Total VisibilityTimeout for the message is beyond the limit "
                     f"[{MAX_VISIBILITY_SECONDS} seconds]"
                 )
+            self._attempts[queue_name].modified(receipt_handle)
             # moto calls a message visible after this moment, not at it.
             message.visible_at = until if visibility_timeout else 0.0
             if not visibility_timeout:
@@ -182,6 +198,21 @@ class StrictQueues(SQSBackend):
             except SQSException as error:
                 failed.append(_failure(entry, str(error.code), error.message))
         return done, failed
+
+    def _take_or_repeat(
+        self, queue: Queue, count: int, visibility_timeout: int, attempt_id: str | None
+    ) -> list[Message]:
+        """What the receive with this id was given already, or else what there is to take."""
+        if attempt_id is None:
+            return self._take(queue, count, visibility_timeout)
+        attempts = self._attempts[queue.name]
+        repeated = attempts.repeat(attempt_id, visibility_timeout)
+        if repeated:
+            return repeated
+        taken = self._take(queue, count, visibility_timeout)
+        if taken:
+            attempts.remember(attempt_id, taken)
+        return taken
 
     def _take(self, queue: Queue, count: int, visibility_timeout: int) -> list[Message]:
         """Up to `count` messages, oldest first; the caller holds the queue's lock."""
@@ -271,6 +302,19 @@ def _until_next_change(queue: Queue) -> float:
     return (min(coming) - now + 1.0) / 1000 if coming else float("inf")
 
 
+class _Response(SQSResponse):
+    """moto's reading of SQS requests, with what it leaves out."""
+
+    def receive_message(self) -> Any:
+        """ReceiveMessage."""
+        token = _attempt_id.set(self._get_param("ReceiveRequestAttemptId"))
+        try:
+            return super().receive_message()
+        finally:
+            _attempt_id.reset(token)
+
+
 def install() -> None:
     """Have moto use these queues, for every region and account from now on."""
     sqs_backends.backend = StrictQueues
+    urls.url_paths.update(dict.fromkeys(urls.url_paths, _Response.dispatch))
