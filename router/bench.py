@@ -33,7 +33,8 @@ from aistratus_contracts.models import Catalogue, ModelCard
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.app import App, build_app
 from aistratus_router.log import logger
-from aistratus_router.memory import MemoryQueue, MemoryTable
+from aistratus_router.memory import MemoryTable
+from aistratus_router.memory_queue import MemoryQueue
 from aistratus_router.ports import Ports
 from aistratus_router.registry import Addresses
 
@@ -73,7 +74,13 @@ class _Registry:
 
     def read(self) -> Addresses:
         card = ModelCard("model", "Model", 2048, 256, 0.7, "Apache-2.0")
-        return Addresses("jobs", "memory://jobs.fifo", "bench", Catalogue((card,)))
+        return Addresses(
+            table_name="jobs",
+            queue_url="memory://jobs.fifo",
+            dead_letter_queue_url="memory://jobs-dlq.fifo",
+            client_id="bench",
+            catalogue=Catalogue((card,)),
+        )
 
 
 class _Context:

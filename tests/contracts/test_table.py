@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, Event, EventBody, StateChange, Usage
-from aistratus_contracts.job import Cursor, Job, Message, Sampling
+from aistratus_contracts.job import Cursor, Job, Message, Sampling, decode_job, encode_job
 from aistratus_contracts.limits import MAX_TITLE_CHARS
 from aistratus_contracts.states import FinishReason, JobState, Role
 
@@ -158,6 +158,27 @@ def test_a_job_ends_if_and_only_if_its_turn_gets_an_answer() -> None:
     assert not any(
         "answer" in item.get("Put", {}).get("Item", {}) for item in running.transact_items
     )
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_the_append_that_ends_a_job_takes_it_off_the_list_of_open_jobs(state: JobState) -> None:
+    made = table.append("jobs", RECORD, [StateChange(state)], NOW)
+    deleted = [item["Delete"] for item in made.transact_items if "Delete" in item]
+    entry = {"TableName": "jobs", "Key": table.open_key(JOB.job_id, JOB.created_at)}
+    assert deleted == ([entry] if state.is_final else [])
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
+def test_open_jobs_are_listed_in_order_of_age(one: datetime, two: datetime) -> None:
+    keys = [table.open_key("job-a", at)["sk"]["S"] for at in (one, two)]
+    if abs(one - two) >= timedelta(milliseconds=1):
+        assert (keys[0] < keys[1]) == (one < two)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_an_open_job_s_key_is_the_same_for_whoever_has_read_the_job(at: datetime) -> None:
+    job = decode_job(encode_job(replace(JOB, created_at=at)))
+    assert table.open_key(job.job_id, job.created_at) == table.open_key(job.job_id, at)
 
 
 @pytest.mark.parametrize("unless_cancelled", [True, False])

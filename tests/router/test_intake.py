@@ -1,5 +1,7 @@
 """A prompt is accepted once, in order, and never lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from aistratus_contracts import table
@@ -26,13 +28,14 @@ def test_an_accepted_prompt_is_stored_and_sent_by_id_only(api: Api) -> None:
     assert message["MessageGroupId"] == reply.json["conversation_id"]
     assert message["MessageDeduplicationId"] == job_id
     assert "Hello" not in str(message)
-    assert api.outbox() == []
+    assert api.unsent() == []
+    assert api.open_jobs() == api.sent()[:1]
 
 
 def test_it_is_one_transaction_and_one_message(api: Api) -> None:
     api.infer({**HELLO, "request_id": "once"})
 
-    assert [name for name, _ in api.dynamodb.calls] == ["transact_write_items", "delete_item"]
+    assert [name for name, _ in api.dynamodb.calls] == ["transact_write_items", "update_item"]
     assert api.sqs.count("send_message") == 1
 
 
@@ -108,9 +111,7 @@ def test_what_was_accepted_stays_accepted_when_the_models_change(api: Api) -> No
     first = api.infer(body)
     addresses = api.registry.addresses
     only_small = type(addresses.catalogue)(addresses.catalogue.models[:1])
-    api.registry.addresses = type(addresses)(
-        addresses.table_name, addresses.queue_url, addresses.client_id, only_small
-    )
+    api.registry.addresses = replace(addresses, catalogue=only_small)
 
     assert api.infer(body) == first
     reply = api.call("POST", "/infer", {**body, "request_id": "r-2"})
@@ -130,31 +131,33 @@ def test_a_crash_between_stored_and_sent_is_healed_by_the_same_request(api: Api)
     _crash_before(api.sqs, "send_message")
     with pytest.raises(Crash):
         api.infer({**HELLO, "request_id": "r-1"})
-    assert len(api.outbox()) == 1
+    assert len(api.unsent()) == 1
 
     _survive(api)
     job = api.infer({**HELLO, "request_id": "r-1"})
 
     assert api.sent() == [job["job_id"]]
-    assert api.outbox() == []
+    assert api.unsent() == []
+    assert api.open_jobs() == api.sent()[:1]
 
 
 def test_a_crash_between_stored_and_sent_is_healed_by_the_steward(api: Api) -> None:
     _crash_before(api.sqs, "send_message")
     with pytest.raises(Crash):
         api.infer()
-    (job_id,) = api.outbox()
+    (job_id,) = api.unsent()
 
     _survive(api)
     api.time.sleep(31)
 
     assert api.steward() == {"sent": 1}
     assert api.sent() == [job_id]
-    assert api.outbox() == []
+    assert api.unsent() == []
+    assert api.open_jobs() == api.sent()[:1]
 
 
-def test_a_crash_between_sent_and_forgotten_sends_once_more_and_does_no_harm(api: Api) -> None:
-    _crash_before(api.dynamodb, "delete_item")
+def test_a_crash_between_sent_and_marked_sends_once_more_and_does_no_harm(api: Api) -> None:
+    _crash_before(api.dynamodb, "update_item")
     with pytest.raises(Crash):
         api.infer({**HELLO, "request_id": "r-1"})
 
@@ -165,7 +168,8 @@ def test_a_crash_between_sent_and_forgotten_sends_once_more_and_does_no_harm(api
     queue = api.sqs._client
     if hasattr(queue, "messages"):
         assert len(queue.messages) == 1
-    assert api.outbox() == []
+    assert api.unsent() == []
+    assert api.open_jobs() == api.sent()[:1]
 
 
 def test_a_queue_that_refuses_does_not_lose_the_job(api: Api) -> None:
@@ -174,7 +178,7 @@ def test_a_queue_that_refuses_does_not_lose_the_job(api: Api) -> None:
 
     api.sqs.before = refuse
     job = api.infer()
-    assert api.outbox() == [job["job_id"]]
+    assert api.unsent() == [job["job_id"]]
 
     _survive(api)
     api.time.sleep(31)

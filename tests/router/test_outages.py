@@ -100,7 +100,7 @@ def test_an_outage_of_the_queue_is_told_to_the_log_only(quick_api: Api, log: io.
 
     assert job["job_id"] in log.getvalue()
     assert "the steward will send it" in log.getvalue()
-    assert quick_api.outbox() == [job["job_id"]]
+    assert quick_api.unsent() == [job["job_id"]]
 
 
 def break_down(api: Api, failure: Exception) -> None:

@@ -13,26 +13,30 @@ from aistratus_router.registry import PAUSE_AFTER_FAILURE_SECONDS, SsmRegistry, 
 from aistratus_router.settings import Settings
 from support.router_api import CARDS, CLIENT_ID, Emulator
 
+URL = "https://sqs.test/jobs.fifo"
+DEAD_URL = "https://sqs.test/jobs-dlq.fifo"
 VALUES: dict[str, object] = {
     "jobs/table_name": "jobs",
-    "jobs/queue_url": "https://sqs.test/jobs.fifo",
+    "jobs/queue_url": URL,
+    "jobs/dead_letter_queue_url": DEAD_URL,
     "identity/client_id": CLIENT_ID,
     "models": encode_catalogue(Catalogue(CARDS)),
 }
 
 
 def test_what_is_registered_is_read(emulator: Emulator) -> None:
-    emulator.register("/aistratus/read", "jobs-7", "https://sqs.test/jobs-7.fifo")
+    emulator.register("/aistratus/read", "jobs-7", (URL, DEAD_URL))
     addresses = SsmRegistry(emulator.client("ssm"), "/aistratus/read").read()
 
     assert addresses.table_name == "jobs-7"
-    assert addresses.queue_url == "https://sqs.test/jobs-7.fifo"
+    assert addresses.queue_url == URL
+    assert addresses.dead_letter_queue_url == DEAD_URL
     assert addresses.client_id == CLIENT_ID
     assert addresses.catalogue == Catalogue(CARDS)
 
 
 def test_another_environments_ids_are_not_ours(emulator: Emulator) -> None:
-    emulator.register("/aistratus/production", "jobs-p", "https://sqs.test/p.fifo")
+    emulator.register("/aistratus/production", "jobs-p", (URL, DEAD_URL))
 
     with pytest.raises(Misconfigured):
         SsmRegistry(emulator.client("ssm"), "/aistratus/prod").read()

@@ -13,11 +13,15 @@ import boto3
 
 from aistratus_contracts import table
 from aistratus_contracts.event import EventBody
+from aistratus_contracts.job import QueueMessage, encode_queue_message
 from aistratus_contracts.models import Catalogue, ModelCard, encode_catalogue
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.table import JobRecord
 from aistratus_router.app import App, build_app
-from aistratus_router.memory import MemoryQueue, MemoryTable
+from aistratus_router.dead_letters import DeadLetters
+from aistratus_router.memory import MemoryTable
+from aistratus_router.memory_queue import MemoryQueue
+from aistratus_router.open_jobs import FORMER_PARTITION
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.sweep import Sweep
@@ -171,9 +175,26 @@ class Api:
             if name == "send_message"
         ]
 
-    def outbox(self) -> list[str]:
-        """The jobs that lie in the outbox."""
-        return [i["sk"]["S"] for i in self.items() if i["pk"]["S"] == table.OUTBOX_PARTITION]
+    def open_jobs(self) -> list[str]:
+        """The jobs on the list of open jobs, the oldest first."""
+        return [job_id for job_id, _ in self._entries()]
+
+    def unsent(self) -> list[str]:
+        """Those among them that were never sent, as far as the list knows."""
+        return [job_id for job_id, item in self._entries() if "sends" not in item]
+
+    def entry(self, job_id: str) -> dict[str, Any]:
+        """A job's entry there."""
+        return dict(self._entries())[job_id]
+
+    def _entries(self) -> list[tuple[str, dict[str, Any]]]:
+        found = [
+            item
+            for item in self.items()
+            if item["pk"]["S"] in (table.OPEN_PARTITION, FORMER_PARTITION)
+        ]
+        found.sort(key=lambda item: str(item["stored_at"]["S"]))
+        return [(item["sk"]["S"].rpartition("#")[2], item) for item in found]
 
     def items(self) -> list[dict[str, Any]]:
         """All that lies in the table."""
@@ -198,6 +219,38 @@ class Api:
             answer_text=text,
         )
         self.dynamodb._client.transact_write_items(TransactItems=append.transact_items)
+
+    def lose_messages(self) -> list[str]:
+        """Whatever is in the queue disappears: retention, or a hand that slipped."""
+        return [body for body, _ in self.take_messages(self.registry.addresses.queue_url)]
+
+    def take_messages(self, url: str) -> list[tuple[str, str]]:
+        """Receive and delete all that a queue has: body and group of each."""
+        queue, found = self.sqs._client, []
+        while batch := queue.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["MessageGroupId"],
+        ).get("Messages"):
+            for message in batch:
+                queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found.append((message["Body"], message["Attributes"]["MessageGroupId"]))
+        return found
+
+    def bury(self, job_id: str, *, reason: str = "", body: str = "", group: str = "") -> None:
+        """Put a letter in the dead-letter queue; with a reason it is the worker's, else SQS's."""
+        text = {"reason": {"DataType": "String", "StringValue": reason}} if reason else {}
+        self.sqs._client.send_message(
+            QueueUrl=self.registry.addresses.dead_letter_queue_url,
+            MessageBody=body or encode_queue_message(QueueMessage(job_id)),
+            MessageGroupId=group or f"group-of-{job_id}",
+            MessageDeduplicationId=f"letter-{next(_serial)}",
+            MessageAttributes=text,
+        )
+
+    def dead_letters(self) -> int:
+        """How many letters lie in the dead-letter queue, for anybody to see."""
+        return DeadLetters(self.sqs._client, self.registry.addresses.dead_letter_queue_url).count()
 
     def steward(self) -> dict[str, int]:
         return Sweep(self.ports).run()
@@ -252,7 +305,8 @@ def gateway_event(
 def memory_api() -> Api:
     """The router over a table and a queue in memory."""
     time = FakeTime()
-    return _api(MemoryTable(), MemoryQueue(time.monotonic), "memory://jobs.fifo", TABLE, time)
+    queue = MemoryQueue(time.monotonic)
+    return _api(MemoryTable(), queue, ("memory://jobs.fifo", "memory://dlq.fifo"), TABLE, time)
 
 
 @dataclass
@@ -279,21 +333,25 @@ class Emulator:
             "AISTRATUS_REGISTRY": registry,
         }
 
-    def create(self) -> tuple[str, str]:
-        """A fresh table's name and a fresh queue's address."""
+    def create(self) -> tuple[str, tuple[str, str]]:
+        """A fresh table's name, and the addresses of a fresh queue and its dead-letter queue."""
         name = f"jobs-{next(_serial)}"
         self.client("dynamodb").create_table(TableName=name, **table.TABLE_SCHEMA)
-        queue = self.client("sqs").create_queue(
-            QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"}
-        )
-        return name, queue["QueueUrl"]
+        urls = [
+            self.client("sqs").create_queue(
+                QueueName=f"{queue}.fifo", Attributes={"FifoQueue": "true"}
+            )["QueueUrl"]
+            for queue in (name, f"{name}-dlq")
+        ]
+        return name, (urls[0], urls[1])
 
-    def register(self, prefix: str, table_name: str, queue_url: str) -> None:
+    def register(self, prefix: str, table_name: str, queue_urls: tuple[str, str]) -> None:
         """What `local/` or Terraform writes into the registry."""
         ssm = self.client("ssm")
         for parameter, value in {
             Parameter.TABLE_NAME: table_name,
-            Parameter.QUEUE_URL: queue_url,
+            Parameter.QUEUE_URL: queue_urls[0],
+            Parameter.DEAD_LETTER_QUEUE_URL: queue_urls[1],
             Parameter.CLIENT_ID: CLIENT_ID,
             Parameter.MODELS: encode_catalogue(Catalogue(CARDS)),
         }.items():
@@ -307,14 +365,16 @@ def running_emulator() -> Iterator[Emulator]:
 
 
 def emulator_api(emulator: Emulator) -> Api:
-    """The router over the emulator, with a table and a queue of its own."""
-    name, url = emulator.create()
-    return _api(emulator.client("dynamodb"), emulator.client("sqs"), url, name, FakeTime())
+    """The router over the emulator, with a table and queues of its own."""
+    name, urls = emulator.create()
+    return _api(emulator.client("dynamodb"), emulator.client("sqs"), urls, name, FakeTime())
 
 
-def _api(dynamodb: Any, sqs: Any, queue_url: str, table_name: str, time: FakeTime) -> Api:
+def _api(
+    dynamodb: Any, sqs: Any, queue_urls: tuple[str, str], table_name: str, time: FakeTime
+) -> Api:
     spied_table, spied_queue = Intercepted(dynamodb), Intercepted(sqs)
-    registry = StubRegistry(Addresses(table_name, queue_url, CLIENT_ID, Catalogue(CARDS)))
+    registry = StubRegistry(Addresses(table_name, *queue_urls, CLIENT_ID, Catalogue(CARDS)))
     ports = Ports(
         dynamodb=cast("Any", spied_table),
         sqs=cast("Any", spied_queue),

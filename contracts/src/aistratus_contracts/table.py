@@ -8,7 +8,7 @@
 | `USER#owner` | `TURN#id#000001#PROMPT` | the messages that a turn brought, and its job |
 | `USER#owner` | `TURN#id#000001#ANSWER` | what came of it; there if and only if the job ended |
 | `USER#owner` | `REQ#request_id` | the job that this idempotency key led to |
-| `OUTBOX` | `job id` | a job that is stored and perhaps not yet sent |
+| `OPEN` | `time#job id` | a job that has not ended; when it was sent, and how often |
 | `FLEET` | `WORKER#id` | a worker's last sign of life; gone when it has drained |
 
 Everything of a user lies under the user's own key, so another user's things are not refused:
@@ -40,7 +40,7 @@ TTL_ATTRIBUTE: Final = "expires_at"
 RECENCY_INDEX: Final = "by_recency"
 RECENCY_ATTRIBUTE: Final = "listed_at"
 META: Final = "META"
-OUTBOX_PARTITION: Final = "OUTBOX"
+OPEN_PARTITION: Final = "OPEN"
 FLEET_PARTITION: Final = "FLEET"
 EVENT_PREFIX: Final = "EV#"
 WORKER_PREFIX: Final = "WORKER#"
@@ -121,6 +121,11 @@ def request_sort_key(request_id: str) -> str:
 def meta_key(job_id: str) -> Item:
     """The primary key of a job's META item."""
     return key(job_partition(job_id), META)
+
+
+def open_key(job_id: str, created_at: datetime) -> Item:
+    """The primary key of a job's entry in the list of open jobs, which is in order of age."""
+    return key(OPEN_PARTITION, f"{codec.format_time(created_at)}#{job_id}")
 
 
 def worker_key(worker_id: str) -> Item:
@@ -366,8 +371,9 @@ def append(
 
     The condition is on `attempt` and `next_seq` at the table, so whoever lost the job can write
     nothing; its cost does not grow with the answer. The last `StateChange` among the bodies
-    becomes the job's state. A final one also stores the turn's answer, `answer_text`, so that
-    a job has ended if and only if its turn has an answer.
+    becomes the job's state. A final one also stores the turn's answer, `answer_text`, and takes
+    the job off the list of open jobs: a job has ended if and only if its turn has an answer, and
+    then nobody looks after it any more.
 
     `new_attempt`: the writer takes the job over; events carry the next attempt.
     `unless_cancelled`: refuse also when the reader has asked to cancel.
@@ -423,6 +429,8 @@ def append(
     if state.is_final:
         answer = Answer(state, answer_text)
         items.append({"Put": {"TableName": table_name, "Item": answer_item(job, answer)}})
+        entry = open_key(job.job_id, job.created_at)
+        items.append({"Delete": {"TableName": table_name, "Key": entry}})
     return Append(items, events, cursor)
 
 

@@ -1,8 +1,8 @@
 """The Lambda package behind the API.
 
 One prompt's way through it: `handler` → `app` (routes) → `access` (who asks) → `reading` (what
-they say, checked) → `intake` (stored, once) → `dispatch` (sent) → `polling` (read back).
-`steward` is the package's second handler. Everything in the table goes through `store`.
+they say, checked) → `intake` (stored, once) → `open_jobs` (sent, and not forgotten) → `polling`
+(read back). `steward` is the package's second handler; `sweep` is what it does.
 """
 
 from typing import Final

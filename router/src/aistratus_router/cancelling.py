@@ -13,6 +13,7 @@ from aistratus_contracts.states import FinishReason, JobState
 from aistratus_contracts.table import JobRecord
 from aistratus_router.access import Caller
 from aistratus_router.job_store import JobStore
+from aistratus_router.open_jobs import OpenJobs
 from aistratus_router.problems import Unavailable, not_found
 
 MAX_TRIES: Final = 8
@@ -26,6 +27,7 @@ class Canceller:
     """Cancels jobs against workers that take or finish them at the same moment."""
 
     jobs: JobStore
+    open_jobs: OpenJobs
     table_name: str
     clock: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
@@ -47,7 +49,12 @@ class Canceller:
                 append = table.append(self.table_name, record, [CANCELLED], self.clock())
                 if self.jobs.commit(append):
                     return JobRecord(record.job, append.cursor)
-            elif record.cursor.cancel_requested or self.jobs.request_cancel(job_id):
+            elif record.cursor.cancel_requested:
                 return record
+            else:
+                # First, so that the steward knows of every job that was asked to stop.
+                self.open_jobs.ask_cancel(record.job, self.clock())
+                if self.jobs.request_cancel(job_id):
+                    return record
             self.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311
         raise Unavailable("The job changes too fast to be cancelled just now.")

@@ -66,10 +66,10 @@ class ConversationStore:
         key = table.key(self._partition, table.answer_sort_key(conversation_id, turn))
         return self._table.get(key) is not None
 
-    def job_ids(self, conversation_id: str) -> list[str]:
-        """The jobs of all turns."""
+    def all_turns(self, conversation_id: str) -> list[Turn]:
+        """All turns, in order."""
         items = self._table.query(self._partition, table.turns_prefix(conversation_id))
-        return [turn.job_id for turn in table.read_turns(list(items))]
+        return table.read_turns(list(items))
 
     def delete_turns(self, conversation_id: str) -> None:
         """Remove all turns."""

@@ -35,9 +35,9 @@ class Remover:
         while (head := self.conversations.head(conversation_id)) is not None:
             is_there = True
             self._check_time()
-            for job_id in self.conversations.job_ids(conversation_id):
+            for turn in self.conversations.all_turns(conversation_id):
                 self._check_time()
-                self.jobs.delete(self.caller.owner, job_id)
+                self.jobs.delete(self.caller.owner, turn.job_id, turn.created_at)
             self.conversations.delete_turns(conversation_id)
             # False: a turn came in meanwhile, which has to go too.
             if self.conversations.delete_head(head):

@@ -8,7 +8,7 @@ from aistratus_router.conversation_store import ConversationStore
 from aistratus_router.deleting import Remover
 from aistratus_router.intake import Intake
 from aistratus_router.job_store import JobStore
-from aistratus_router.outbox import Outbox
+from aistratus_router.open_jobs import OpenJobs
 from aistratus_router.polling import Poller
 from aistratus_router.ports import Ports
 from aistratus_router.queue import JobQueue
@@ -27,13 +27,14 @@ class Desk:
         self._table = Table(ports.dynamodb, addresses.table_name)
         self._jobs = JobStore(self._table)
         self._conversations = ConversationStore(self._table, caller.owner)
+        self._open_jobs = OpenJobs(self._table, JobQueue(ports.sqs, addresses.queue_url))
 
     def intake(self) -> Intake:
         """Takes prompts in."""
         return Intake(
             jobs=self._jobs,
             conversations=self._conversations,
-            outbox=Outbox(self._table, JobQueue(self._ports.sqs, self._addresses.queue_url)),
+            open_jobs=self._open_jobs,
             catalogue=self._addresses.catalogue,
             owner=self.caller.owner,
             clock=self._ports.clock,
@@ -47,7 +48,11 @@ class Desk:
     def canceller(self) -> Canceller:
         """Cancels jobs."""
         return Canceller(
-            self._jobs, self._addresses.table_name, self._ports.clock, self._ports.sleep
+            self._jobs,
+            self._open_jobs,
+            self._addresses.table_name,
+            self._ports.clock,
+            self._ports.sleep,
         )
 
     def views(self) -> Views:

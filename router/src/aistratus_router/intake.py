@@ -1,7 +1,7 @@
 """A prompt becomes a job: stored once, in its conversation's order, and sent.
 
-What a caller is told is accepted is in the table, together with its place in the outbox. From
-there it is sent at once, or, if this process does not live to do it, by whoever comes next.
+What a caller is told is accepted is in the table, and in the list of open jobs there. From then on
+it is sent at once, or, if this process does not live to do it, by whoever comes next.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from aistratus_router.conversation_store import ConversationStore
 from aistratus_router.formats import AnyFormat, GrammarFormat, JsonObjectFormat, JsonSchemaFormat
 from aistratus_router.job_store import JobStore, NewJob, Outcome, RequestRecord
 from aistratus_router.log import describe, logger
-from aistratus_router.outbox import Outbox
+from aistratus_router.open_jobs import OpenJob, OpenJobs, open_job
 from aistratus_router.problems import (
     Refusal,
     conversation_busy,
@@ -68,7 +68,7 @@ class Intake:
 
     jobs: JobStore
     conversations: ConversationStore
-    outbox: Outbox
+    open_jobs: OpenJobs
     catalogue: Catalogue
     owner: str
     clock: Callable[[], datetime] = _now
@@ -160,23 +160,24 @@ class Intake:
         if request.digest != digest:
             raise request_id_reused()
         job = record.job
-        if self.outbox.holds(job.job_id):
-            self._send(job.job_id, job.conversation_id)
+        entry = self.open_jobs.find(job)
+        if entry is not None and not entry.sends:
+            self._send(entry)
         return Accepted(job.job_id, job.conversation_id, record.cursor.state), None
 
     def _sent(self, new: NewJob) -> Accepted:
         job = new.record.job
-        self._send(job.job_id, job.conversation_id)
+        self._send(open_job(job))
         return Accepted(job.job_id, job.conversation_id, new.record.cursor.state)
 
-    def _send(self, job_id: str, conversation_id: str) -> None:
+    def _send(self, entry: OpenJob) -> None:
         """Send a stored job. If the queue refuses, the job is accepted all the same."""
         try:
-            self.outbox.send(job_id, conversation_id)
+            self.open_jobs.send(entry, self.clock())
         except (BotoCoreError, ClientError) as error:
             logger.error(
                 "a stored job could not be sent; the steward will send it",
-                job_id=job_id,
+                job_id=entry.job_id,
                 **describe(error),
             )
 

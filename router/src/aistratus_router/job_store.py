@@ -1,20 +1,23 @@
 """Jobs in the table: accepted in one transaction, moved on behind the fence, read back."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 
 from aistratus_contracts import codec, table
-from aistratus_contracts.event import Event
+from aistratus_contracts.event import Event, JobError
 from aistratus_contracts.job import Message
 from aistratus_contracts.limits import MAX_EVENTS_PER_PAGE
 from aistratus_contracts.states import JobState
 from aistratus_contracts.table import Append, ConversationHead, Item, JobRecord
-from aistratus_router.outbox import outbox_item, outbox_key
+from aistratus_router.open_jobs import open_item
 from aistratus_router.table_access import REFUSED, Table, key_of
 
 # Beside what the contract puts there, a META item says which idempotency key led to it.
 REQUEST_ATTRIBUTE: Final = "request_id"
+# Enough to see why a job failed: its error stands before its final state.
+LAST_EVENTS: Final = 2
 
 
 class Outcome(Enum):
@@ -59,6 +62,19 @@ class LogPage:
     events: list[tuple[int, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class LastSign:
+    """A job, and its newest events, the last one first."""
+
+    record: JobRecord
+    events: list[Event]
+
+    @property
+    def error(self) -> JobError | None:
+        """Why the job failed; the last append of a job that fails says so."""
+        return next((e.body for e in self.events if isinstance(e.body, JobError)), None)
+
+
 class JobStore:
     """Jobs, their logs, and the idempotency keys that led to them."""
 
@@ -66,14 +82,14 @@ class JobStore:
         self._table = the_table
 
     def create(self, new: NewJob) -> Outcome:
-        """Store a job, its first event, its turn and its place in the outbox in one transaction."""
+        """Store a job, its first event, its turn and its entry as an open job, all at once."""
         job, name = new.record.job, self._table.name
         meta = table.meta_item(new.record)
         items = [
             _head_write(name, new),
             table.put_if_absent(name, table.event_item(job, new.first_event)),
             table.put_if_absent(name, table.prompt_item(job, new.messages)),
-            table.put_if_absent(name, outbox_item(job)),
+            table.put_if_absent(name, open_item(job)),
         ]
         if new.request is not None:
             meta[REQUEST_ATTRIBUTE] = {"S": new.request.request_id}
@@ -97,6 +113,18 @@ class JobStore:
         """A job and its cursor."""
         item = self._table.get(table.meta_key(job_id))
         return None if item is None else table.read_meta(item)
+
+    def last_sign(self, job_id: str) -> LastSign | None:
+        """A job and its newest events, in one short query: the job's item sorts behind them."""
+        items, _ = self._table.page(
+            ScanIndexForward=False,
+            Limit=1 + LAST_EVENTS,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": table.job_partition(job_id)}},
+        )
+        if not items or table.is_event(items[0]):
+            return None
+        return LastSign(table.read_meta(items[0]), [table.read_event(item) for item in items[1:]])
 
     def whole_log(self, job_id: str) -> LogPage | None:
         """A job with all its events."""
@@ -147,10 +175,10 @@ class JobStore:
             },
         )
 
-    def delete(self, owner: str, job_id: str) -> None:
+    def delete(self, owner: str, job_id: str, created_at: datetime) -> None:
         """Remove a job: first META, which bars its worker, then its events and what names it."""
         _, meta = self._table.delete(table.meta_key(job_id))
-        keys = [outbox_key(job_id)]
+        keys = [table.open_key(job_id, created_at)]
         if meta is not None and REQUEST_ATTRIBUTE in meta:
             keys.append(_request_key(owner, meta[REQUEST_ATTRIBUTE]["S"]))
         partition = table.job_partition(job_id)

@@ -1,14 +1,13 @@
-"""A table and a queue in memory, as strict as the real ones: for tests and measurements.
+"""A table in memory, as strict as the real one: for tests and measurements.
 
-They stand where the boto3 clients stand and take the same calls, as far as the router makes
-them. What DynamoDB refuses is refused here with the same error codes: a condition that does not
-hold, a value that no expression uses, an item above 400 KB, two writes on one item.
+It stands where the boto3 client stands and takes the same calls, as far as the router makes them.
+What DynamoDB refuses is refused here with the same error codes: a condition that does not hold, a
+value that no expression uses, an item above 400 KB, two writes on one item.
 """
 
 import json
 import operator
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ MAX_ITEM_BYTES: Final = 400 * 1024
 MAX_TRANSACTION_ITEMS: Final = 100
 MAX_PAGE_BYTES: Final = 2**20
 MAX_BATCH_ITEMS: Final = 25
-DEDUPLICATION_SECONDS: Final = 300
 
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq,
@@ -133,26 +131,6 @@ class MemoryTable:
             raise error("ValidationException", "Item size has exceeded the maximum allowed size")
         else:
             self.items[key] = item
-
-
-class MemoryQueue:
-    """SendMessage of a low-level SQS client on a FIFO queue; `messages` is what got in."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self._monotonic = monotonic
-        self._seen: dict[str, float] = {}
-
-    def send_message(self, **call: Any) -> Any:
-        """SendMessage; the same deduplication id within five minutes is taken and dropped."""
-        if not call["MessageGroupId"] or not call["MessageBody"]:
-            raise error("InvalidParameterValue")
-        now = self._monotonic()
-        seen = self._seen.get(call["MessageDeduplicationId"])
-        if seen is None or now - seen >= DEDUPLICATION_SECONDS:
-            self._seen[call["MessageDeduplicationId"]] = now
-            self.messages.append(call)
-        return {"MessageId": str(len(self.messages))}
 
 
 class _KeyCondition:

@@ -15,11 +15,11 @@ class JobQueue:
         self._client = client
         self._url = url
 
-    def send(self, job_id: str, conversation_id: str) -> None:
-        """Send a job's id; within five minutes, sending it again changes nothing."""
+    def send(self, job_id: str, conversation_id: str, deduplication_id: str) -> None:
+        """Send a job's id; within five minutes, the same deduplication id changes nothing."""
         self._client.send_message(
             QueueUrl=self._url,
             MessageBody=encode_queue_message(QueueMessage(job_id)),
             MessageGroupId=conversation_id,
-            MessageDeduplicationId=job_id,
+            MessageDeduplicationId=deduplication_id,
         )

@@ -29,6 +29,7 @@ class Addresses:
 
     table_name: str
     queue_url: str
+    dead_letter_queue_url: str
     client_id: str
     catalogue: Catalogue
 
@@ -93,6 +94,7 @@ def read_addresses(prefix: str, values: Mapping[str, object]) -> Addresses:
     return Addresses(
         table_name=value(Parameter.TABLE_NAME),
         queue_url=value(Parameter.QUEUE_URL),
+        dead_letter_queue_url=value(Parameter.DEAD_LETTER_QUEUE_URL),
         client_id=value(Parameter.CLIENT_ID),
         catalogue=catalogue,
     )

@@ -1,7 +1,7 @@
 """The Lambda entry of the steward: `aistratus_router.steward.handler`, called every minute.
 
-It stands outside of everything that can crash, and finishes what was left: jobs that are stored
-and were never sent.
+It stands outside of everything that can crash, and finishes what was left: jobs that were never
+sent, jobs whose message is lost, jobs that should have stopped, messages that were set aside.
 """
 
 import os
@@ -18,4 +18,4 @@ _sweep = Sweep(Ports.from_environment(os.environ))
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
     """One round, on a schedule; what the event says does not matter."""
-    return _sweep.run()
+    return _sweep.run(lambda: context.get_remaining_time_in_millis() / 1000)

@@ -1,20 +1,37 @@
-"""What the steward does with the outbox: send what nobody has sent."""
+"""The steward's round: every open job, the oldest first, then the dead-letter queue."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aistratus_contracts.errors import ContractError
+from aistratus_router.dead_letters import DeadLetters, Letter
+from aistratus_router.job_store import JobStore
 from aistratus_router.log import describe, logger
-from aistratus_router.outbox import Outbox
+from aistratus_router.open_jobs import OpenJobs
 from aistratus_router.ports import Ports
 from aistratus_router.problems import RouterError
 from aistratus_router.queue import JobQueue
+from aistratus_router.reconciling import Outcome, Patience, Reconciler
+from aistratus_router.redelivery import Fate, Redelivery
 from aistratus_router.table_access import Table
 
-# A request that is still at it sends its job itself.
-UNSENT_AFTER_SECONDS: Final = 30
+# What one round does at most; the next is a minute away. What waits does not count.
+MAX_JOBS_PER_RUN: Final = 500
+MAX_LETTERS_PER_RUN: Final = 100
+# What is left of the function's time when a round stops, for the call that is under way.
+RESERVE_SECONDS: Final = 15.0
+
+PUT_BACK: Final = "put_back"
+DEAD: Final = "dead"  # letters that stay, for `make redrive`
+FAILED: Final = "failed"
+
+# One job's trouble is not the others': the round goes on. What is no trouble of a job (a bug) ends
+# the round.
+_TROUBLE: Final = (BotoCoreError, ClientError, ContractError, RouterError)
 
 
 class Unfinished(RouterError):
@@ -23,27 +40,97 @@ class Unfinished(RouterError):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One look through the outbox."""
+    """One round. Two at once do no harm, and one that dies is taken up by the next."""
 
     ports: Ports
+    patience: Patience = field(default_factory=Patience)
 
-    def run(self) -> dict[str, int]:
-        """Send what is old; raises `Unfinished` if some of it could not be sent."""
-        addresses = self.ports.registry.read()
-        outbox = Outbox(
-            Table(self.ports.dynamodb, addresses.table_name),
-            JobQueue(self.ports.sqs, addresses.queue_url),
+    def run(self, left_seconds: Callable[[], float] = lambda: float("inf")) -> dict[str, int]:
+        """Do what is due, and say what was done; raises `Unfinished` if some of it failed."""
+        ports, addresses = self.ports, self.ports.registry.read()
+        table = Table(ports.dynamodb, addresses.table_name)
+        queue = JobQueue(ports.sqs, addresses.queue_url)
+        jobs, open_jobs = JobStore(table), OpenJobs(table, queue)
+        letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
+
+        def has_time() -> bool:
+            return left_seconds() >= RESERVE_SECONDS
+
+        reconciler = Reconciler(jobs, open_jobs, table.name, self.patience, ports.clock)
+        done = _settle_all(reconciler, has_time)
+        sorting = _Sorting(Redelivery(jobs, queue, letters), open_jobs, ports)
+        done += sorting.run(has_time)
+        counts = {name: number for name, number in sorted(done.items()) if number}
+        logger.info("the open jobs are swept", counts=counts)
+        if done[FAILED]:
+            raise Unfinished(
+                f"{done[FAILED]} jobs could not be seen to; the next round tries again."
+            )
+        return counts
+
+
+def _settle_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter[str]:
+    """See to open jobs, as many as one round may."""
+    done: Counter[str] = Counter()
+    for entry in reconciler.open_jobs.oldest_first():
+        if done.total() >= MAX_JOBS_PER_RUN or not has_time():
+            logger.warning("there are more open jobs than fit in one round; the next goes on")
+            break
+        try:
+            outcome = reconciler.settle(entry)
+        except _TROUBLE as error:
+            done[FAILED] += 1
+            logger.error("an open job is in trouble", job_id=entry.job_id, **describe(error))
+            continue
+        if outcome is not Outcome.WAITS:
+            done[outcome.value] += 1
+        if outcome in (Outcome.SENT_AGAIN, Outcome.CANCELLED):
+            logger.warning("a job was lost, and is found", job_id=entry.job_id, outcome=outcome)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorting:
+    """The dead-letter queue: what SQS moved there goes back once, the rest is for a person."""
+
+    redelivery: Redelivery
+    open_jobs: OpenJobs
+    ports: Ports
+
+    def run(self, has_time: Callable[[], bool]) -> Counter[str]:
+        done: Counter[str] = Counter()
+        try:
+            with self.redelivery.letters.held(MAX_LETTERS_PER_RUN) as letters:
+                for letter in letters:
+                    if not has_time():
+                        break
+                    done[self._sort(letter)] += 1
+        except _TROUBLE as error:
+            done[FAILED] += 1
+            logger.error("the dead-letter queue is in trouble", **describe(error))
+        return done
+
+    def _sort(self, letter: Letter) -> str:
+        try:
+            return PUT_BACK if self._goes_back(letter) else DEAD
+        except _TROUBLE as error:
+            logger.error("a dead letter is in trouble", job_id=letter.job_id, **describe(error))
+            return FAILED
+
+    def _goes_back(self, letter: Letter) -> bool:
+        """Put a letter back if that may be: its job is open, and was not put back before."""
+        found = self.redelivery.examine(letter)
+        record, fate = found.record, found.fate
+        # A reason is the worker's, who leaves it before it ends a job: not for us to undo.
+        if record is not None and fate is Fate.OPEN and not letter.reason:
+            entry = self.open_jobs.find(record.job)
+            if entry is not None and self.open_jobs.put_back(
+                entry, letter.message_id, self.ports.clock()
+            ):
+                self.redelivery.put_back(letter, record)
+                logger.warning("a dead letter goes back", job_id=letter.job_id)
+                return True
+        logger.info(
+            "a dead letter stays; make redrive shows it", job_id=letter.job_id, fate=fate.value
         )
-        sent = failed = 0
-        before = self.ports.clock() - timedelta(seconds=UNSENT_AFTER_SECONDS)
-        for job in outbox.stored_before(before):
-            try:
-                outbox.send(job.job_id, job.conversation_id)
-                sent += 1
-            except (BotoCoreError, ClientError) as error:
-                failed += 1
-                logger.error("a job could not be sent", job_id=job.job_id, **describe(error))
-        logger.info("the outbox is swept", sent=sent, failed=failed)
-        if failed:
-            raise Unfinished(f"{failed} jobs could not be sent; they stay in the outbox.")
-        return {"sent": sent}
+        return False

@@ -1,0 +1,129 @@
+"""The dead-letter queue: messages that were set aside, and what can be done with each.
+
+SQS moves a message here that was received too often; the worker leaves one, with the reason, of a
+message that it cannot read and of a job that it has given up.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from aistratus_contracts.errors import ContractError
+from aistratus_contracts.job import decode_queue_message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# Whoever looks at letters has them to himself for so long, if he dies over it.
+HOLD_SECONDS: Final = 60
+# A short poll asks some of SQS's servers only.
+RECEIVE_WAIT_SECONDS: Final = 1
+# What SQS takes and gives in one call.
+BATCH_SIZE: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message in the dead-letter queue, ours to look at for a moment.
+
+    `job_id` is None if the message cannot be read. `reason` is what the worker wrote; it is empty
+    if SQS itself moved the message. `received` counts every look, also this one.
+    """
+
+    message_id: str
+    receipt: str
+    job_id: str | None
+    conversation_id: str
+    reason: str
+    sent_at: datetime
+    received: int
+
+
+class DeadLetters:
+    """`jobs-dlq.fifo`."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def count(self) -> int:
+        """About how many letters lie there for anybody to receive."""
+        return self._numbers()["ApproximateNumberOfMessages"]
+
+    def total(self) -> int:
+        """About how many letters there are, with those that somebody holds."""
+        return sum(self._numbers().values())
+
+    @contextmanager
+    def held(self, most: int) -> Iterator[list[Letter]]:
+        """The oldest letters, and nobody else's meanwhile; what is not deleted goes back.
+
+        Of one conversation SQS gives out ten at most, until these are deleted or back.
+        """
+        letters: list[Letter] = []
+        try:
+            wanted = min(most, self.count())
+            while len(letters) < wanted:
+                batch = self._receive()
+                if not batch:
+                    break
+                letters += batch
+            yield letters
+        finally:
+            self._release(letters)
+
+    def delete(self, letter: Letter) -> None:
+        """Take a letter out for good."""
+        self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+
+    def _numbers(self) -> dict[str, int]:
+        answer: Any = self._client.get_queue_attributes(
+            QueueUrl=self._url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )
+        return {name: int(number) for name, number in answer["Attributes"].items()}
+
+    def _receive(self) -> list[Letter]:
+        answer: Any = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH_SIZE,
+            WaitTimeSeconds=RECEIVE_WAIT_SECONDS,
+            VisibilityTimeout=HOLD_SECONDS,
+            MessageSystemAttributeNames=[
+                "MessageGroupId",
+                "SentTimestamp",
+                "ApproximateReceiveCount",
+            ],
+            MessageAttributeNames=["reason"],
+        )
+        return [_read(message) for message in answer.get("Messages", [])]
+
+    def _release(self, letters: Sequence[Letter]) -> None:
+        """Give letters back; SQS names those that are deleted as failed, which they are not."""
+        for start in range(0, len(letters), BATCH_SIZE):
+            self._client.change_message_visibility_batch(
+                QueueUrl=self._url,
+                Entries=[
+                    {"Id": str(index), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
+                    for index, letter in enumerate(letters[start : start + BATCH_SIZE])
+                ],
+            )
+
+
+def _read(message: Any) -> Letter:
+    attributes = message["Attributes"]
+    try:
+        job_id = decode_queue_message(message["Body"]).job_id
+    except ContractError:
+        job_id = None
+    return Letter(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        job_id=job_id,
+        conversation_id=attributes["MessageGroupId"],
+        reason=message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", ""),
+        sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
+        received=int(attributes["ApproximateReceiveCount"]),
+    )

@@ -1,0 +1,232 @@
+"""An operator's command, `make redrive`: what lies in the dead-letter queue, and putting it back.
+
+It works with AWS as the environment describes it: credentials and region as for any AWS program,
+and AISTRATUS_REGISTRY. It reads the jobs, sends messages and deletes letters; what a job is or was
+it never changes.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aistratus_contracts.job import JOB_ID_PATTERN
+from aistratus_router.dead_letters import DeadLetters
+from aistratus_router.job_store import JobStore
+from aistratus_router.ports import Ports
+from aistratus_router.problems import Misconfigured, RouterError
+from aistratus_router.queue import JobQueue
+from aistratus_router.redelivery import Fate, Finding, Redelivery
+from aistratus_router.table_access import Table, code_of
+
+# More is no list for a person; what is left is said.
+MAX_LETTERS: Final = 1000
+
+PUT_BACK: Final = "put back"
+DELETED: Final = "deleted"
+MOVED_BY_SQS: Final = "received too often"
+CHECK_ACCESS: Final = (
+    "Check your credentials (aws sts get-caller-identity), the region and AISTRATUS_REGISTRY."
+)
+_COLUMNS: Final = ("JOB", "CONVERSATION", "STATE", "AGE", "RECEIVED", "REASON", "DONE")
+_STAYS: Final = {
+    Fate.POISON: "stays: it ended as poison, and what has ended is not begun again",
+    Fate.ENDED: "stays: its job has ended",
+    Fate.GONE: "stays: its job was deleted",
+    Fate.UNREADABLE: "stays: nobody can read it",
+}
+
+
+class WrongRequest(RouterError):
+    """What was asked for on the command line makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to do: nothing but list, or with these jobs' letters, or with all."""
+
+    job_ids: frozenset[str] = frozenset()
+    is_all: bool = False
+    is_delete: bool = False
+    as_json: bool = False
+
+    def names(self, found: Finding) -> bool:
+        """Whether something is to be done with that letter."""
+        return self.is_all or found.letter.job_id in self.job_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A letter, and what was done with it: "" is nothing."""
+
+    found: Finding
+    done: str
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the letter has left the queue."""
+        return self.done in (PUT_BACK, DELETED)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether something was wanted of it that could not be."""
+        return bool(self.done) and not self.is_out
+
+    def plain(self, now: datetime) -> dict[str, Any]:
+        """As JSON."""
+        letter = self.found.letter
+        return {
+            "job_id": letter.job_id,
+            "conversation_id": letter.conversation_id,
+            "state": self.found.state,
+            "fate": self.found.fate.value,
+            "age_seconds": max(0, int((now - letter.sent_at).total_seconds())),
+            "received": letter.received,
+            "reason": letter.reason or MOVED_BY_SQS,
+            "message_id": letter.message_id,
+            "done": self.done,
+        }
+
+    def cells(self, now: datetime) -> tuple[str, ...]:
+        """As a line of the table."""
+        row = self.plain(now)
+        return (
+            row["job_id"] or "-",
+            row["conversation_id"],
+            row["state"],
+            _words_of(row["age_seconds"]),
+            str(row["received"]),
+            " ".join(row["reason"].split()),
+            row["done"],
+        )
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run the command; 0 if all that was asked was done, 1 if not, 2 if it makes no sense."""
+    try:
+        request = read_request(arguments)
+        return redrive(request, Ports.from_environment(os.environ if environ is None else environ))
+    except WrongRequest as error:
+        _say(str(error))
+        return 2
+    except Misconfigured as error:
+        _say(str(error))
+    except RouterError as error:
+        _say(f"{error} {CHECK_ACCESS}")
+    except ClientError as error:
+        _say(f"AWS refused ({code_of(error)}). {CHECK_ACCESS}")
+    except BotoCoreError as error:
+        _say(f"AWS cannot be reached ({type(error).__name__}). {CHECK_ACCESS}")
+    return 1
+
+
+def read_request(arguments: Sequence[str] | None) -> Request:
+    """What the command line asks for; raises `WrongRequest`."""
+    parser = argparse.ArgumentParser(
+        prog="redrive", description="Shows the dead-letter queue, and puts jobs back."
+    )
+    parser.add_argument("--job", action="append", default=[], metavar="ID", help="this job's")
+    parser.add_argument("--all", action="store_true", help="all that can be put back")
+    parser.add_argument(
+        "--delete", action="store_true", help="with --job or --all: remove what cannot be put back"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON array instead of a table")
+    chosen = parser.parse_args(arguments)
+    if chosen.all and chosen.job:
+        raise WrongRequest("Say either --all or --job, not both.")
+    if chosen.delete and not (chosen.all or chosen.job):
+        raise WrongRequest("Say what to delete: --job ID --delete, or --all --delete.")
+    for job_id in chosen.job:
+        if not re.fullmatch(JOB_ID_PATTERN, job_id):
+            raise WrongRequest(
+                f"{job_id!r} is no job id; those begin with job- and have 24 letters and digits "
+                "more. Without --job, all letters are listed."
+            )
+    return Request(frozenset(chosen.job), chosen.all, chosen.delete, chosen.json)
+
+
+def redrive(request: Request, ports: Ports) -> int:
+    """Do what is asked, and show it; 0 if all of it could be done, else 1."""
+    addresses = ports.registry.read()
+    letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
+    jobs = JobStore(Table(ports.dynamodb, addresses.table_name))
+    redelivery = Redelivery(jobs, JobQueue(ports.sqs, addresses.queue_url), letters)
+    seen: dict[str, Row] = {}
+    while True:
+        with letters.held(MAX_LETTERS) as held:
+            round_ = [_handle(redelivery, redelivery.examine(letter), request) for letter in held]
+            not_shown = letters.total() - sum(not row.is_out for row in round_)
+        seen |= {row.found.letter.message_id: row for row in round_}
+        # What went made room for what was behind it.
+        if not_shown <= 0 or not any(row.is_out for row in round_):
+            break
+    rows = list(seen.values())
+    _show(request, rows, ports.clock())
+    if not_shown > 0:
+        _say(
+            f"{not_shown} more are held by somebody just now, or come behind those shown. Run it "
+            "again in a minute."
+        )
+    return _closing_words(request, rows)
+
+
+def _handle(redelivery: Redelivery, found: Finding, request: Request) -> Row:
+    """Put a letter back, delete it or leave it, as was asked."""
+    if not request.names(found):
+        return Row(found, "")
+    if found.record is not None and found.fate is Fate.OPEN:
+        redelivery.put_back(found.letter, found.record)
+        return Row(found, PUT_BACK)
+    if request.is_delete:
+        redelivery.letters.delete(found.letter)
+        return Row(found, DELETED)
+    return Row(found, _STAYS[found.fate])
+
+
+def _show(request: Request, rows: Sequence[Row], now: datetime) -> None:
+    if request.as_json:
+        sys.stdout.write(json.dumps([row.plain(now) for row in rows], indent=1) + "\n")
+    elif rows:
+        lines = [_COLUMNS, *(row.cells(now) for row in rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
+        for line in lines:
+            padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            sys.stdout.write("  ".join(padded).rstrip() + "\n")
+    else:
+        sys.stdout.write("The dead-letter queue is empty.\n")
+
+
+def _closing_words(request: Request, rows: Sequence[Row]) -> int:
+    """What the person may want to do next, beside the list; and the exit code."""
+    missing = sorted(request.job_ids - {row.found.letter.job_id for row in rows})
+    for job_id in missing:
+        _say(f"{job_id} is not in the dead-letter queue. Without --job, all letters are listed.")
+    stays = [row for row in rows if row.is_refused]
+    if stays:
+        _say("What stays cannot be put back. Add --delete to remove it from the list.")
+    if rows and not (request.is_all or request.job_ids):
+        _say("Put them back with --job ID, or --all.")
+    return 1 if missing or stays else 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
+
+
+def _words_of(seconds: int) -> str:
+    """An age, to the unit that matters: 40s, 12m, 5h, 3d."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
