@@ -55,8 +55,10 @@ class JobStream:
 
     async def next(self, timeout_seconds: float) -> JobFrame | None:
         """The next frame, or None if none comes in time; raises `EngineLost`."""
+        # Not `wait_for`: in Python 3.11 it swallows a cancellation that meets a frame.
         try:
-            frame = await asyncio.wait_for(self.frames.get(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                frame = await self.frames.get()
         except TimeoutError:
             return None
         if isinstance(frame, _Lost):
