@@ -1,0 +1,156 @@
+"""A clock that jumps from one event to the next, and the processes to which events happen.
+
+Nothing waits: time is a number, and whatever happens next sets it. Blocking code runs in a
+greenlet that gives way where a real thread would wait for the network. So threads of all workers
+interleave at every call, and always in the same way for the same seed.
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Any, TypeVar
+
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
+
+T = TypeVar("T")
+
+
+@dataclass(order=True, slots=True)
+class Event:
+    """Something that will happen, to a process or to the world outside of all."""
+
+    when: float
+    number: int
+    action: Callable[[], object] = field(compare=False)
+    process: "Process | None" = field(compare=False)
+    is_off: bool = field(default=False, compare=False)
+
+
+class World:
+    """The clock, what will happen, and all that went wrong."""
+
+    def __init__(self, seed: int) -> None:
+        self.now = 0.0
+        self.random = Random(seed)
+        # What no worker may do, whatever happens to it. A test looks here; raised where it
+        # happens, it would be one more error for the worker to catch.
+        self.violations: list[str] = []
+        self.story: list[str] = []
+        # Whose turn it is.
+        self.current: Process | None = None
+        self._events: list[Event] = []
+        self._numbers = count()
+
+    def after(
+        self, seconds: float, action: Callable[[], object], process: "Process | None" = None
+    ) -> Event:
+        """Have something happen so much later."""
+        event = Event(self.now + seconds, next(self._numbers), action, process)
+        heapq.heappush(self._events, event)
+        return event
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Let so much time pass, or less if `until` comes true; returns whether it did."""
+        end = self.now + seconds
+        if until():
+            return True
+        while self._events and self._events[0].when <= end:
+            event = heapq.heappop(self._events)
+            if event.is_off:
+                continue
+            self.now = event.when
+            if event.process is None:
+                event.action()
+            else:
+                event.process.meet(event)
+            if until():
+                return True
+        self.now = end
+        return until()
+
+    def tell(self, line: str) -> None:
+        """One more line of what happened, for whoever reads a failure."""
+        self.story.append(f"{self.now:9.3f} {line}")
+
+    def violated(self, sentence: str) -> None:
+        """Something happened that must not."""
+        self.tell(f"VIOLATION {sentence}")
+        self.violations.append(sentence)
+
+
+class Process:
+    """A process: it can be stopped and continued, like by SIGSTOP, and killed."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.is_alive = True
+        self.is_stopped = False
+        self._missed: list[Event] = []
+        self._threads: dict[int, Any] = {}
+        self._numbers = count()
+
+    def meet(self, event: Event) -> None:
+        """An event of this process is due."""
+        if self.is_stopped:
+            self._missed.append(event)
+        elif self.is_alive:
+            self.world.current = self
+            event.action()
+            self.world.current = None
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether blocking code of it still runs."""
+        return bool(self._threads)
+
+    def stop(self) -> None:
+        """Nothing happens in it from now on."""
+        self.is_stopped = True
+
+    def go_on(self) -> None:
+        """All that it missed happens now, in order."""
+        self.is_stopped = False
+        missed, self._missed = self._missed, []
+        for event in missed:
+            if not event.is_off:
+                self.world.after(0.0, event.action, self)
+
+    def kill(self) -> None:
+        """It is gone; what it had sent is on its way all the same."""
+        self.is_alive = self.is_stopped = False
+        self._missed.clear()
+        for thread in list(self._threads.values()):
+            thread.throw()
+        self._threads.clear()
+
+    def start_thread(self, work: Callable[[], None]) -> None:
+        """Run blocking code, beginning now."""
+        number = next(self._numbers)
+
+        def run() -> None:
+            work()
+            del self._threads[number]
+
+        thread = self._threads[number] = greenlet(run)
+        self.world.after(0.0, thread.switch, self)
+
+    def wait_for(self, ask: Callable[[Callable[[T], None]], None]) -> T:
+        """In a thread: ask for something, and block until the first answer to it."""
+        thread = getcurrent()
+        answers: list[T] = []
+
+        def answer(value: T) -> None:
+            if not answers:
+                answers.append(value)
+                self.world.after(0.0, thread.switch, self)
+
+        ask(answer)
+        thread.parent.switch()
+        return answers[0]
+
+    def sleep(self, seconds: float) -> None:
+        """In a thread: block for so long."""
+        self.wait_for(lambda answer: self.world.after(seconds, lambda: answer(None)) and None)
