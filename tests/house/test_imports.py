@@ -17,8 +17,8 @@ MAY_IMPORT = {
     "local": {"contracts", "router", "daemon", "desktop"},
 }
 
-PARTS_OF = {"botocore": "boto3", "systemd": "systemd-python"}
-"""Import names that come with another distribution, or with one that is not installed here."""
+PARTS_OF = {"botocore": "boto3"}
+"""Import names that come with another distribution."""
 
 NOT_IMPORTED = {
     "cryptography": "PyJWT's RS256",

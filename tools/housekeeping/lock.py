@@ -64,12 +64,11 @@ def lock() -> None:
 
 
 def dependencies(project: Path) -> list[str]:
-    """The third-party requirements of a component, its local extras included."""
+    """The third-party requirements of a component, its extras included."""
     table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
     lines = list(table.get("dependencies", []))
-    for extra, more in table.get("optional-dependencies", {}).items():
-        if extra != "image":  # needs systemd's headers, and the image alone has a use for it
-            lines += more
+    for more in table.get("optional-dependencies", {}).values():
+        lines += more
     return sorted(line for line in lines if not line.startswith("aistratus-"))
 
 

@@ -1,45 +1,91 @@
-"""What systemd hears from a `Type=notify` service; silent where there is no systemd.
+"""What systemd hears from a `Type=notify` service; silent where nobody listens.
 
-The watchdog is fed from the loop that does the work: a loop that hangs is a service that hangs.
+The protocol is sd_notify(3)'s: a datagram of `NAME=value` lines to `$NOTIFY_SOCKET`. The watchdog
+is fed from the loop that does the work: a loop that hangs is a service that hangs.
 """
 
+import logging
 import os
+import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+from aistratus_daemon.errors import SettingsError
+
+log = logging.getLogger("notify")
+
+READY: Final = "READY=1"
+STOPPING: Final = "STOPPING=1"
+FED: Final = "WATCHDOG=1"
 
 
 class Notifier(Protocol):
     """Where the state of the service goes."""
 
-    def __call__(self, state: str) -> object:
+    def __call__(self, state: str, /) -> object:
         """Send one message of sd_notify(3)."""
 
 
-def connect() -> Notifier:
-    """The notifier of systemd when systemd started this process, else one that says nothing."""
-    if "NOTIFY_SOCKET" not in os.environ:
-        return lambda state: None
-    # Only the image has systemd-python; a unit of Type=notify cannot work without it.
-    from systemd.daemon import notify  # noqa: PLC0415
+def connect(environment: Mapping[str, str] | None = None) -> Notifier:
+    """The notifier of whoever started this process, or one that says nothing.
 
-    notifier: Notifier = notify
-    return notifier
+    Raises a `SettingsError` for a NOTIFY_SOCKET that is no unix socket.
+    """
+    environment = os.environ if environment is None else environment
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address:
+        return lambda state: None
+    if address[0] not in "/@":
+        raise SettingsError(
+            f"NOTIFY_SOCKET is {address}, which is neither a path nor an abstract socket; "
+            "let systemd set it, or leave it out."
+        )
+    # An abstract socket's name begins with a zero byte, which no variable can hold.
+    return _Socket(f"\0{address[1:]}" if address[0] == "@" else address)
+
+
+@dataclass(frozen=True)
+class _Socket:
+    """The datagram socket of a service manager."""
+
+    address: str
+
+    def __call__(self, state: str) -> None:
+        """Send it, or log that it could not be sent: a service does not wait for its manager."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifying:
+                notifying.setblocking(False)
+                notifying.sendto(state.encode(), self.address)
+        except OSError as error:
+            log.warning("The service manager did not hear %s: %s", state, error)
+
+
+def extend_timeout(seconds: float) -> str:
+    """The message that what is under way, a start or a stop, may take that long from now on."""
+    return f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}"
+
+
+def watchdog_seconds(environment: Mapping[str, str] | None = None) -> float:
+    """How often the watchdog wants to be fed; 0 if there is none, or it is another process's."""
+    environment = os.environ if environment is None else environment
+    if environment.get("WATCHDOG_PID", "") not in ("", str(os.getpid())):
+        return 0.0
+    return int(environment.get("WATCHDOG_USEC") or 0) / 1_000_000
 
 
 @dataclass
 class Watchdog:
-    """Feeds systemd's watchdog, at most four times per interval."""
+    """Feeds the watchdog, at most four times per interval."""
 
     notifier: Notifier
-    interval_seconds: float = field(
-        default_factory=lambda: int(os.environ.get("WATCHDOG_USEC", "0")) / 1_000_000
-    )
+    interval_seconds: float = field(default_factory=watchdog_seconds)
     _fed_at: float = -float("inf")
 
     def feed(self) -> None:
         """Say that the loop has come round once more."""
         now = time.monotonic()
         if self.interval_seconds and now - self._fed_at >= self.interval_seconds / 4:
-            self.notifier("WATCHDOG=1")
+            self.notifier(FED)
             self._fed_at = now

@@ -13,7 +13,7 @@ from aistratus_daemon.engine.settings import EngineSettings, read_settings
 from aistratus_daemon.environment import Environment
 from aistratus_daemon.errors import ModelError, SettingsError
 from aistratus_daemon.logs import start_logging
-from aistratus_daemon.notify import Watchdog, connect
+from aistratus_daemon.notify import READY, STOPPING, Watchdog, connect
 
 if TYPE_CHECKING:
     from aistratus_daemon.engine.server import EngineServer
@@ -24,9 +24,9 @@ log = logging.getLogger("engine")
 def main() -> int:
     """Run until SIGTERM or SIGINT; 2 for bad settings, 3 for a model that cannot be used."""
     start_logging()
-    notifier = connect()
     began = time.monotonic()
     try:
+        notifier = connect()
         settings = read_settings(Environment())
         server = _load(settings, Watchdog(notifier))
     except SettingsError as error:
@@ -44,9 +44,9 @@ def main() -> int:
             server.llama.slots,
             server.llama.context,
         )
-        notifier("READY=1")
+        notifier(READY)
         server.run(listener)
-    notifier("STOPPING=1")
+    notifier(STOPPING)
     settings.socket.unlink(missing_ok=True)
     server.llama.close()
     return 0
