@@ -1,5 +1,7 @@
 """What SQS set aside goes back once; what a worker set aside stays for a person."""
 
+import json
+
 import pytest
 
 from aistratus_contracts.errors import JobErrorCode
@@ -8,13 +10,41 @@ from aistratus_contracts.states import JobState
 from aistratus_router.dead_letters import BATCH_SIZE, DeadLetters
 from aistratus_router.memory import error
 from aistratus_router.sweep import MAX_LETTERS_PER_RUN, Unfinished
-from support.router_api import Api
+from support.router_api import Api, Emulator, emulator_api
 
 RUNNING = StateChange(JobState.RUNNING)
 
 
 def test_an_open_job_s_letter_goes_back_to_the_jobs(api: Api) -> None:
     job_id = lost_to_the_dead(api)
+
+    assert api.steward() == {"put_back": 1}
+    assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']
+    assert api.dead_letters() == 0
+
+
+def test_a_message_that_was_received_too_often_goes_back_to_the_jobs(emulator: Emulator) -> None:
+    """As it happens: SQS itself moves it, by the queue's redrive policy."""
+    api = emulator_api(emulator)
+    addresses = api.registry.addresses
+    sqs = emulator.client("sqs")
+    dead = sqs.get_queue_attributes(
+        QueueUrl=addresses.dead_letter_queue_url, AttributeNames=["QueueArn"]
+    )
+    policy = {"deadLetterTargetArn": dead["Attributes"]["QueueArn"], "maxReceiveCount": 1}
+    sqs.set_queue_attributes(
+        QueueUrl=addresses.queue_url, Attributes={"RedrivePolicy": json.dumps(policy)}
+    )
+    job_id = api.infer()["job_id"]
+    for _ in range(2):
+        received = sqs.receive_message(QueueUrl=addresses.queue_url).get("Messages", [])
+        for message in received:
+            sqs.change_message_visibility(
+                QueueUrl=addresses.queue_url,
+                ReceiptHandle=message["ReceiptHandle"],
+                VisibilityTimeout=0,
+            )
+    assert api.dead_letters() == 1
 
     assert api.steward() == {"put_back": 1}
     assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -141,13 +142,16 @@ def test_a_job_that_waits_in_a_long_queue_is_sent_again_less_and_less_often(quic
     assert sent == [5, 15, 35, 75, 115, 155]
 
 
-def test_a_worker_s_clock_that_is_ahead_does_not_hide_that_its_job_is_lost(quick_api: Api) -> None:
+@pytest.mark.parametrize("ahead", [1, 299, 900, 86_400 * 365])
+def test_a_worker_s_clock_that_is_ahead_does_not_hide_that_its_job_is_lost(
+    quick_api: Api, ahead: int
+) -> None:
     job_id = quick_api.infer()["job_id"]
-    quick_api.time.now += 900
+    quick_api.time.now += ahead
     quick_api.work(job_id, RUNNING, take=True)
-    quick_api.time.now -= 900
+    quick_api.time.now -= ahead
     outcomes = []
-    for _ in range(30):
+    for _ in range(15):
         quick_api.time.sleep(60)
         outcomes.append(quick_api.steward())
 
@@ -165,6 +169,21 @@ def test_two_sweeps_at_once_send_one_message(api: Api) -> None:
     assert others == [{"sent_again": 1}]
     assert len(api.lose_messages()) == 1
     assert api.entry(job_id)["sends"] == {"N": "2"}
+
+
+def test_a_sweep_that_was_away_for_long_does_not_count_back(api: Api) -> None:
+    job_id = api.infer()["job_id"]
+    api.time.sleep(301)
+
+    def others() -> None:
+        for _ in range(2):
+            api.steward()
+            api.time.sleep(601)
+
+    on_first(api.sqs, "send_message", others)
+    api.steward()
+
+    assert api.entry(job_id)["sends"] == {"N": "3"}
 
 
 def test_many_sweeps_at_once_do_no_harm(emulator: Emulator) -> None:
@@ -225,7 +244,19 @@ def test_a_mark_that_comes_late_does_not_bring_an_entry_back(api: Api) -> None:
 
     on_first(api.dynamodb, "update_item", finish)
     api.infer()
+    assert api.open_jobs() == []
 
+    heard = api.infer()["job_id"]
+    api.time.sleep(301)
+    api.work(heard, RUNNING, take=True)
+    on_first(api.dynamodb, "update_item", finish)
+    assert api.steward() == {"heard": 1}
+    assert api.open_jobs() == []
+
+    asked_to_stop = api.infer()["job_id"]
+    api.work(asked_to_stop, RUNNING, take=True)
+    on_first(api.dynamodb, "update_item", finish)
+    assert api.call("POST", f"/jobs/{asked_to_stop}/cancel").json["state"] == "succeeded"
     assert api.open_jobs() == []
 
 
@@ -268,6 +299,29 @@ def test_text_that_comes_while_a_cancelled_job_is_ended_is_not_lost(api: Api) ->
     assert api.steward() == {"cancelled": 1}
     answers = [item["answer"]["S"] for item in api.items() if "answer" in item]
     assert ["x!" in answer for answer in answers] == [True]
+
+
+def test_text_that_comes_while_the_log_is_read_is_not_left_out(
+    quick_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query is no snapshot: it may see the job as it is after an event that it did not see."""
+    job_id = running_cancelled(quick_api)
+    client = quick_api.dynamodb._client
+    query, late = client.query, [Delta("!", (9,))]
+
+    def torn(**call: Any) -> Any:
+        answer = query(**call)
+        if late and len(answer["Items"]) > 2 and table.META in str(answer["Items"][-1]):
+            quick_api.work(job_id, late.pop())
+            key = {"TableName": quick_api.table_name, "Key": table.meta_key(job_id)}
+            answer["Items"][-1] = client.get_item(**key)["Item"]
+        return answer
+
+    monkeypatch.setattr(client, "query", torn)
+    assert quick_api.steward() == {"overtaken": 1}
+    assert not late
+    assert quick_api.steward() == {"cancelled": 1}
+    assert quick_api.call("GET", f"/jobs/{job_id}").json["text"] == "x!"
 
 
 def test_a_wish_to_cancel_that_was_not_marked_is_seen_when_the_job_falls_silent(api: Api) -> None:

@@ -15,7 +15,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, decode_event
 from aistratus_contracts.limits import VISIBILITY_TIMEOUT_SECONDS
 from aistratus_router.cancelling import CANCELLED
-from aistratus_router.job_store import JobStore
+from aistratus_router.job_store import JobStore, LastSign
 from aistratus_router.open_jobs import OpenJob, OpenJobs
 
 # A job that waits in a long queue is sent again and again: each time after twice as long a
@@ -83,8 +83,7 @@ class Reconciler:
         if last is None or last.record.cursor.state.is_final:
             self.open_jobs.remove(entry)
             return Outcome.REMOVED
-        # A worker's clock that is ahead must not make its job look alive for longer.
-        heard_at = min(now, last.events[0].at) if last.events else entry.stored_at
+        heard_at = self._heard_at(entry, last, now)
         is_silent = self._is_silent(entry, now) and now - heard_at >= self.patience.silence(entry)
         if last.record.cursor.cancel_requested and (
             is_silent or self._cancel_is_overdue(entry, now)
@@ -114,6 +113,13 @@ class Reconciler:
         if log.record.cursor.state.is_final or not self.jobs.commit(append):
             return Outcome.OVERTAKEN
         return Outcome.CANCELLED
+
+    def _heard_at(self, entry: OpenJob, last: LastSign, now: datetime) -> datetime:
+        """When somebody worked on a job; an event of a clock that is far ahead says nothing."""
+        far_ahead = now + timedelta(seconds=self.patience.silence_seconds)
+        if not last.events or last.events[0].at > far_ahead:
+            return entry.stored_at
+        return last.events[0].at
 
     def _is_silent(self, entry: OpenJob, now: datetime) -> bool:
         return now - entry.sign_at >= self.patience.silence(entry)
