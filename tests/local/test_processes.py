@@ -19,10 +19,12 @@ def python(code: str, folder: Path, **more: Any) -> Part:
     return Part("part", (sys.executable, "-c", code), dict(os.environ), folder / "part.log", **more)
 
 
-def run(part: Part, work: Callable[[Child, list[ProcessFailed]], Awaitable[None]]) -> None:
+def run(
+    part: Part, work: Callable[[Child, list[ProcessFailed]], Awaitable[None]], **more: Any
+) -> None:
     async def around() -> None:
         failures: list[ProcessFailed] = []
-        child = Child(part, failures.append)
+        child = Child(part, failures.append, **more)
         await child.start()
         try:
             await work(child, failures)
@@ -124,6 +126,24 @@ def test_a_service_that_always_dies_is_given_up(
         assert child.restarts == 5
 
     run(python("import sys; sys.exit(1)", tmp_path, restarts=True), work)
+
+
+def test_who_leaves_in_order_is_started_again_and_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aistratus_local.processes.RESTART_PAUSE_SECONDS", 0.0)
+    told: list[str] = []
+
+    async def between_lives() -> None:
+        told.append("between")
+
+    async def work(child: Child, failures: list[ProcessFailed]) -> None:
+        await until(lambda: child.restarts > 6 and len(told) > 11)
+        assert failures == []
+        assert told[:4] == ["between", "part (exit code 0), started again"] * 2
+
+    part = python("", tmp_path, restarts=True)
+    run(part, work, between_lives=between_lives, on_restart=told.append)
 
 
 def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:

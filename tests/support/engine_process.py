@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +130,27 @@ class EngineLink:
         self.connection.close()
 
 
+@contextmanager
+def linked(socket_path: Path, check: Callable[[], None] = lambda: None) -> Iterator[EngineLink]:
+    """A connection, as soon as there is somebody at the other end; `check` may give it up."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(socket_path))
+            break
+        except OSError:
+            connection.close()
+            check()
+            assert time.monotonic() < deadline, "the engine did not come up"
+            time.sleep(0.02)
+    link = EngineLink(connection)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
 @dataclass
 class EngineProcess:
     """A running engine."""
@@ -139,22 +160,11 @@ class EngineProcess:
 
     @contextmanager
     def link(self) -> Iterator[EngineLink]:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                connection.connect(str(self.socket_path))
-                break
-            except OSError:
-                connection.close()
-                assert self.process.poll() is None, self.process.communicate()[1]
-                assert time.monotonic() < deadline, "the engine did not come up"
-                time.sleep(0.02)
-        link = EngineLink(connection)
-        try:
+        def check() -> None:
+            assert self.process.poll() is None, self.process.communicate()[1]
+
+        with linked(self.socket_path, check) as link:
             yield link
-        finally:
-            link.close()
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

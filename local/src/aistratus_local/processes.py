@@ -4,23 +4,27 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from aistratus_local.errors import LocalError
+from aistratus_local.watchdog import Watchdog
 
 PROBE_PERIOD_SECONDS: Final = 0.02
 # What systemd does for the services on an instance: Restart=, RestartSec=, StartLimit….
 RESTART_PAUSE_SECONDS: Final = 0.5
 MAX_RESTARTS: Final = 5
 RESTART_WINDOW_SECONDS: Final = 60.0
+# What a hung process has for its last words after SIGABRT; one that is stopped hears only SIGKILL.
+ABORT_SECONDS: Final = 1.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -41,6 +45,8 @@ class Part:
 
     `address` is where it answers when it is ready; None if nobody asks. `restarts`: when it dies
     it is started again, as systemd would; otherwise its death is the whole system's.
+    `watchdog_seconds`: how long it may be silent, once it has said by sd_notify(3) that it is
+    ready, before it counts as hung and is ended.
     """
 
     name: str
@@ -51,21 +57,33 @@ class Part:
     restarts: bool = False
     ready_seconds: float = 60.0
     stop_seconds: float = 5.0
+    watchdog_seconds: float | None = None
+
+
+async def nothing() -> None:
+    """What there is to do between two lives of most parts."""
 
 
 class Child:
-    """A `Part` that runs."""
+    """A `Part` that runs.
+
+    `on_restart` hears why it was started again. `between_lives` is awaited when it has ended, and
+    before it is.
+    """
 
     def __init__(
         self,
         part: Part,
         on_failure: Callable[[ProcessFailed], None],
         on_restart: Callable[[str], None] = lambda _: None,
+        between_lives: Callable[[], Awaitable[None]] = nothing,
     ) -> None:
         self.part = part
         self.restarts = 0
         self._on_failure = on_failure
         self._on_restart = on_restart
+        self._between_lives = between_lives
+        self._watchdog: Watchdog | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -81,6 +99,8 @@ class Child:
         try:
             self.part.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.part.log.unlink(missing_ok=True)
+            if self.part.watchdog_seconds is not None:
+                self._watchdog = Watchdog(self.part.watchdog_seconds, self.part.stop_seconds)
             await self._spawn()
         except OSError as error:
             raise LocalError(
@@ -116,6 +136,9 @@ class Child:
             except TimeoutError:
                 self._signal(signal.SIGKILL)
                 await self._ended()
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
 
     def kill(self) -> None:
         """No more patience."""
@@ -123,13 +146,17 @@ class Child:
         self._signal(signal.SIGKILL)
 
     async def _spawn(self) -> None:
+        environment = dict(self.part.environment)
+        if self._watchdog is not None:
+            self._watchdog.reset()
+            environment |= self._watchdog.environment
         with self.part.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.part.arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(self.part.environment),
+                env=environment,
                 cwd=self.part.log.parent,
                 # Ctrl-C at the terminal is for the supervisor alone: it stops the rest in order.
                 start_new_session=True,
@@ -140,20 +167,43 @@ class Child:
         """Wait for its end, over and over; report the one that cannot be mended."""
         ends: deque[float] = deque(maxlen=MAX_RESTARTS)
         while True:
-            code = await self._ended()
+            code, how = await self._end_of_life()
             if self._is_stopping:
                 return
             now = time.monotonic()
             is_hopeless = len(ends) == MAX_RESTARTS and now - ends[0] < RESTART_WINDOW_SECONDS
             # Codes 2 and 3 say that starting again with the same settings is of no use.
             if not self.part.restarts or is_hopeless or code in (2, 3):
-                self._on_failure(self._failure(f"ended unexpectedly ({_describe(code)})"))
+                self._on_failure(self._failure(f"ended unexpectedly ({how})"))
                 return
-            ends.append(now)
+            if code != 0:  # who leaves in order, as a worker whose instance is taken, is not ill
+                ends.append(now)
             self.restarts += 1
             await asyncio.sleep(RESTART_PAUSE_SECONDS)
+            await self._between_lives()
             await self._spawn()
-            self._on_restart(f"{self.part.name} ({_describe(code)}), started again")
+            self._on_restart(f"{self.part.name} ({how}), started again")
+
+    async def _end_of_life(self) -> tuple[int, str]:
+        """Its exit code when it has ended, and in words how it did; one that hangs is ended."""
+        ended = asyncio.create_task(self._ended())
+        if self._watchdog is None:
+            return (code := await ended), _describe(code)
+        starved = asyncio.create_task(self._watchdog.starved())
+        try:
+            await asyncio.wait({ended, starved}, return_when=asyncio.FIRST_COMPLETED)
+            hung = self.pid
+            if hung is None:
+                return (code := await ended), _describe(code)
+            # As systemd ends it. Whoever listens to SIGABRT can still say where it hangs.
+            _signal_group(hung, signal.SIGABRT)
+            await asyncio.wait({ended}, timeout=ABORT_SECONDS)
+            _signal_group(hung, signal.SIGKILL)
+            code = await ended
+            return code, f"hung for {self._watchdog.seconds:g} s, {_describe(code)}"
+        finally:
+            starved.cancel()
+            ended.cancel()
 
     async def _ended(self) -> int:
         assert self._process is not None, "start() comes first"  # noqa: S101
@@ -162,14 +212,20 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         """To the part and what it started, which is in a session of its own."""
         if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                if number is signal.SIGKILL:
-                    os.killpg(self.pid, number)
-                else:
+            if number is signal.SIGKILL:
+                _signal_group(self.pid, number)
+            else:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, number)
 
     def _failure(self, what: str) -> ProcessFailed:
         return ProcessFailed(self.part.name, what, self.part.log)
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    """To a part's process and all that it has started, some of which may outlive it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, number)
 
 
 async def _answers(address: Address) -> bool:
@@ -188,9 +244,13 @@ async def _answers(address: Address) -> bool:
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    """What a child does before it is itself: ask the kernel to end it when its parent ends."""
+    """What a child does before it is itself: ask the kernel to end it when its parent ends.
+
+    And to keep no image of its memory when it crashes: prompts and answers are in there.
+    """
 
     def prepare() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # it ended before the kernel was asked
