@@ -11,7 +11,10 @@ REGISTRY_VARIABLE: Final = "AISTRATUS_REGISTRY"
 
 
 class Parameter(StrEnum):
-    """A parameter's path below the prefix; all are of type String."""
+    """A parameter's path below the prefix; all are of type String.
+
+    Those of the fleet are missing where there is none.
+    """
 
     QUEUE_URL = "jobs/queue_url"
     DEAD_LETTER_QUEUE_URL = "jobs/dead_letter_queue_url"
@@ -22,6 +25,8 @@ class Parameter(StrEnum):
     LOGIN_URL = "identity/login_url"
     API_URL = "api/url"
     MODELS = "models"
+    FLEET_GROUP = "fleet/group_name"
+    TERMINATION_HOOK = "fleet/termination_hook_name"
 
     def under(self, prefix: str) -> str:
         """The parameter's full name."""

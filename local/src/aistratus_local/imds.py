@@ -1,0 +1,177 @@
+"""The instance metadata service, as much of it as tells an instance of its end.
+
+`python -m aistratus_local.imds --port 8554` serves it on loopback until SIGTERM. It is as strict
+as EC2's where tokens are required: no metadata without one, and none lives longer than it asked
+to. What AWS decides about an instance is decided at `/local/ending`, which EC2 has not:
+PUT `spot`, `rebalance` or `termination`; DELETE puts the next instance in this one's place.
+"""
+
+import argparse
+import json
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from aistratus_local.endings import ENDING_PATH, Ending
+
+_TOKEN_PATH: Final = "/latest/api/token"  # noqa: S105
+_METADATA_PATH: Final = "/latest/meta-data/"
+_TTL_HEADER: Final = "X-aws-ec2-metadata-token-ttl-seconds"
+_TOKEN_HEADER: Final = "X-aws-ec2-metadata-token"  # noqa: S105
+_MAX_TTL_SECONDS: Final = 21_600
+_MAX_BODY_BYTES: Final = 1024
+SPOT_NOTICE: Final = timedelta(minutes=2)
+
+
+@dataclass
+class Instance:
+    """What the metadata service knows of the instance that runs now."""
+
+    clock: Callable[[], float] = time.monotonic
+    _items: dict[str, str] = field(default_factory=dict)
+    _tokens: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.replace()
+
+    def replace(self) -> None:
+        """Another instance is in its place, of whose end nothing is known."""
+        self._items = {
+            "instance-id": f"i-{secrets.token_hex(8)}1",
+            "autoscaling/target-lifecycle-state": "InService",
+        }
+        self._tokens = {}
+
+    def end(self, ending: Ending) -> None:
+        """Let it know of its end, in AWS's words."""
+        now = datetime.now(UTC)
+        match ending:
+            case Ending.SPOT:
+                notice = {"action": "terminate", "time": _time(now + SPOT_NOTICE)}
+                self._items["spot/instance-action"] = json.dumps(notice)
+            case Ending.REBALANCE:
+                notice = {"noticeTime": _time(now)}
+                self._items["events/recommendations/rebalance"] = json.dumps(notice)
+            case Ending.TERMINATION:
+                self._items["autoscaling/target-lifecycle-state"] = "Terminated"
+
+    def new_token(self, ttl_seconds: int) -> str:
+        """A token that lives so long."""
+        token = secrets.token_urlsafe(40)
+        self._tokens[token] = self.clock() + ttl_seconds
+        return token
+
+    def knows(self, token: str) -> bool:
+        """Whether it is a token of this instance, and still lives."""
+        return self.clock() < self._tokens.get(token, -float("inf"))
+
+    def item(self, path: str) -> str | None:
+        """What is at that path below `meta-data`."""
+        return self._items.get(path)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+class ImdsServer(ThreadingHTTPServer):
+    """The service on loopback; port 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.instance = Instance()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ImdsServer
+
+    def do_GET(self) -> None:
+        instance = self.server.instance
+        if not instance.knows(self.headers.get(_TOKEN_HEADER, "")):
+            self._send(HTTPStatus.UNAUTHORIZED)
+        elif (item := instance.item(self.path.removeprefix(_METADATA_PATH))) is None:
+            self._send(HTTPStatus.NOT_FOUND)
+        else:
+            self._send(HTTPStatus.OK, item)
+
+    def do_PUT(self) -> None:
+        if self.path == ENDING_PATH:
+            self._end()
+        elif self.path != _TOKEN_PATH:
+            self._send(HTTPStatus.NOT_FOUND)
+        elif "X-Forwarded-For" in self.headers:
+            self._send(HTTPStatus.FORBIDDEN)  # it has come through a proxy
+        else:
+            self._give_token()
+
+    def do_DELETE(self) -> None:
+        if self.path == ENDING_PATH:
+            self.server.instance.replace()
+            self._send(HTTPStatus.NO_CONTENT)
+        else:
+            self._send(HTTPStatus.NOT_FOUND)
+
+    def _give_token(self) -> None:
+        wish = self.headers.get(_TTL_HEADER, "")
+        seconds = int(wish) if wish.isascii() and wish.isdigit() else 0
+        if not 1 <= seconds <= _MAX_TTL_SECONDS:
+            self._send(HTTPStatus.BAD_REQUEST)
+            return
+        self._send(HTTPStatus.OK, self.server.instance.new_token(seconds), {_TTL_HEADER: wish})
+
+    def _end(self) -> None:
+        length = min(int(self.headers.get("Content-Length") or 0), _MAX_BODY_BYTES)
+        word = self.rfile.read(length).decode(errors="replace").strip()
+        if word not in list(Ending):
+            self._send(HTTPStatus.BAD_REQUEST, f"Say one of: {', '.join(Ending)}.")
+            return
+        self.server.instance.end(Ending(word))
+        self._send(HTTPStatus.NO_CONTENT)
+
+    def _send(
+        self, status: HTTPStatus, text: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        body = text.encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "text/plain", **(headers or {})}.items():
+            self.send_header(name, value)
+        if status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Three questions every five seconds: nobody wants to read them."""
+
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="aistratus_local.imds")
+    parser.add_argument("--port", type=int, default=8554, help="0 takes a free port")
+    with ImdsServer(parser.parse_args().port) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # shutdown() waits for the loop, which runs in this very thread.
+            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        sys.stdout.write(f"ready {server.url}\n")
+        sys.stdout.flush()
+        server.serve_forever(0.1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
