@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,19 @@ class ScriptedEngine:
                 self._connection, _ = listener.accept()
             except OSError:
                 return
-            self.send(Ready(self.slots, 1024))
-            self._connected.set()
-            with self._connection, self._connection.makefile("rb") as lines:
-                for line in lines:
-                    match decode_frame(line):
-                        case Generate() as request:
-                            self._asked.put(request)
-                        case Cancel(job_id):
-                            self._cancelled.put(job_id.partition("#")[0])
+            with self._connection, suppress(ConnectionError):  # a worker that leaves at once
+                self.send(Ready(self.slots, 1024))
+                self._connected.set()
+                self._read(self._connection)
+
+    def _read(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as lines:
+            for line in lines:
+                match decode_frame(line):
+                    case Generate() as request:
+                        self._asked.put(request)
+                    case Cancel(job_id):
+                        self._cancelled.put(job_id.partition("#")[0])
 
     def send(self, frame: Frame) -> None:
         assert self._connection is not None

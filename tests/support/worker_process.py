@@ -37,15 +37,27 @@ class WorkerProcess:
 
 @contextmanager
 def running_worker(
-    cloud: Cloud, engine_socket: Path, folder: Path, *, worker_id: str = ""
+    cloud: Cloud,
+    engine_socket: Path,
+    folder: Path,
+    *,
+    worker_id: str = "",
+    imds_url: str = "",
+    **more: str,
 ) -> Iterator[WorkerProcess]:
-    """A worker for the length of a block; always ended. Without an id it makes one up."""
+    """A worker for the length of a block; always ended. Without an id it makes one up.
+
+    Without an `imds_url` it is not on EC2. `more` goes into its environment.
+    """
     log_file = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
     environment = {
         **os.environ,
         **cloud.environment(),
         "AISTRATUS_ENGINE_SOCKET": str(engine_socket),
         "AISTRATUS_WORKER_ID": worker_id,
+        "AWS_EC2_METADATA_DISABLED": str(not imds_url).lower(),
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds_url,
+        **more,
     }
     with log_file.open("w") as log:
         process = subprocess.Popen(
