@@ -31,6 +31,10 @@ demo: ## The whole system on this machine, and the app in the browser (MODEL=tin
 ask: ## One question on the command line: make ask PROMPT="What is Aistratus?"
 	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local ask
 
+.PHONY: interrupt
+interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
+	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local interrupt
+
 ##@ Work on it
 
 .PHONY: setup

@@ -95,6 +95,19 @@ def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[D
             reader.join()
 
 
+def run_local(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """One of `make`'s commands, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "aistratus_local", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
 def descendants(pid: int) -> list[int]:
     """All processes below that one."""
     parents: dict[int, list[int]] = {}

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +14,7 @@ from aistratus_daemon.worker.jobs_queue import RECEIVE_WAIT_SECONDS
 from support.system import (
     Demo,
     demo_environment,
+    run_local,
     signed_in,
     started_demo,
     text_of,
@@ -31,18 +30,6 @@ def ports_of(demo: Demo) -> list[int]:
 def nobody_listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def run(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "aistratus_local", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=90,
-        check=False,
-    )
 
 
 def test_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path) -> None:
@@ -137,7 +124,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ended = run("demo", environment=demo_environment(tmp_path, APP_PORT=str(port)))
+        ended = run_local("demo", environment=demo_environment(tmp_path, APP_PORT=str(port)))
     assert ended.returncode == 1
     last = ended.stdout.splitlines()[-1]
     assert last.startswith(f"Port {port} is taken by another program (")
@@ -147,7 +134,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_same_demo_twice_is_one_sentence(demo: Demo) -> None:
-    ended = run("demo", environment=demo_environment(demo.state_dir))
+    ended = run_local("demo", environment=demo_environment(demo.state_dir))
     assert ended.returncode == 1
     assert f"A demo runs here already, at {demo.state['app_url']}" in ended.stdout
     assert "Traceback" not in ended.stdout
@@ -155,7 +142,7 @@ def test_the_same_demo_twice_is_one_sentence(demo: Demo) -> None:
 
 @pytest.mark.parametrize("command", ["demo", "ask"])
 def test_a_wrong_model_is_one_sentence(tmp_path: Path, command: str) -> None:
-    ended = run(command, environment=demo_environment(tmp_path, MODEL="gpt", PROMPT="x"))
+    ended = run_local(command, environment=demo_environment(tmp_path, MODEL="gpt", PROMPT="x"))
     assert ended.returncode == 1
     assert ended.stdout == (
         "There is no model 'gpt' here. Choose one of: standin, tinyllama "
@@ -167,14 +154,14 @@ def test_weights_that_cannot_be_had_are_one_sentence(demo: Demo, tmp_path: Path)
     # The gateway knows no such file, and says so with a 401.
     environment = demo_environment(tmp_path, MODEL="tinyllama", XDG_CACHE_HOME=str(tmp_path))
     environment["AISTRATUS_MODELS_URL"] = demo.state["api_url"]
-    ended = run("demo", environment=environment)
+    ended = run_local("demo", environment=environment)
     assert ended.returncode == 1
     assert "answered 401 Unauthorized. Check whether that address" in ended.stdout
     assert "Traceback" not in ended.stdout
 
 
 def test_a_wrong_port_is_one_sentence(tmp_path: Path) -> None:
-    ended = run("demo", environment=demo_environment(tmp_path, APP_PORT="web"))
+    ended = run_local("demo", environment=demo_environment(tmp_path, APP_PORT="web"))
     assert ended.returncode == 1
     assert ended.stdout == "APP_PORT is 'web', which is no port. Give a number below 65536.\n"
 
@@ -182,7 +169,7 @@ def test_a_wrong_port_is_one_sentence(tmp_path: Path) -> None:
 def test_asking_in_the_terminal_uses_the_demo_that_runs(demo: Demo) -> None:
     environment = demo_environment(demo.state_dir, PROMPT="What is Aistratus?")
     began = time.monotonic()
-    ended = run("ask", environment=environment)
+    ended = run_local("ask", environment=environment)
     assert ended.returncode == 0, ended.stdout
     assert "Aistratus is" in ended.stdout
     assert time.monotonic() - began < 15
@@ -190,14 +177,14 @@ def test_asking_in_the_terminal_uses_the_demo_that_runs(demo: Demo) -> None:
 
 def test_asking_in_the_terminal_needs_no_demo(tmp_path: Path) -> None:
     environment = demo_environment(tmp_path, PROMPT="What is Aistratus?", TMPDIR=str(tmp_path))
-    ended = run("ask", "--json", environment=environment)
+    ended = run_local("ask", "--json", environment=environment)
     assert ended.returncode == 0, ended.stdout
     assert '"state":"succeeded"' in ended.stdout.replace(" ", "")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_asking_nothing_is_one_sentence(tmp_path: Path) -> None:
-    ended = run("ask", environment=demo_environment(tmp_path, PROMPT=" "))
+    ended = run_local("ask", environment=demo_environment(tmp_path, PROMPT=" "))
     assert ended.returncode == 1
     assert ended.stdout == 'Say what to ask: make ask PROMPT="What is Aistratus?"\n'
 
@@ -218,7 +205,7 @@ def test_ctrl_c_during_a_download_is_no_traceback(tmp_path: Path) -> None:
 
 def test_logs_that_cannot_be_written_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
-    ended = run("demo", "--no-app", environment=demo_environment(tmp_path))
+    ended = run_local("demo", "--no-app", environment=demo_environment(tmp_path))
     assert ended.returncode == 1
     assert "AISTRATUS_STATE_DIR sets another place" in ended.stdout.splitlines()[-1]
     assert "Traceback" not in ended.stdout

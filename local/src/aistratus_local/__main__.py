@@ -1,4 +1,4 @@
-"""`python -m aistratus_local demo|ask …`."""
+"""`python -m aistratus_local demo|ask|interrupt …`."""
 
 import sys
 
@@ -14,7 +14,11 @@ def main() -> int:
         from aistratus_local.ask import main as ask  # noqa: PLC0415
 
         return ask(arguments)
-    sys.stderr.write("Say `demo` or `ask`: python -m aistratus_local demo --help\n")
+    if command == ["interrupt"]:
+        from aistratus_local.interrupt import main as interrupt  # noqa: PLC0415
+
+        return interrupt(arguments)
+    sys.stderr.write("Say `demo`, `ask` or `interrupt`: python -m aistratus_local demo --help\n")
     return 2
 
 

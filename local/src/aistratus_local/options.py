@@ -1,10 +1,11 @@
-"""What `demo` and `ask` can be told, on the command line or by `make` through the environment."""
+"""What the commands can be told, on the command line or by `make` through the environment."""
 
 import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aistratus_local.endings import Ending
 from aistratus_local.models import STANDIN, check_choice
 from aistratus_local.ports import VARIABLES, Ports, port_of
 
@@ -19,12 +20,13 @@ class Options:
     with_browser: bool = True
     prompt: str = ""
     as_json: bool = False
+    ending: Ending = Ending.SPOT
 
 
 def read_options(
     command: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> Options:
-    """The options of `demo` or `ask`; raises a `LocalError` for a wrong model or port."""
+    """The options of a command; raises a `LocalError` for a wrong model or port."""
     environment = os.environ if environment is None else environment
     parser = argparse.ArgumentParser(prog=f"aistratus_local {command}")
     parser.add_argument("--model", default=environment.get("MODEL") or STANDIN)
@@ -34,6 +36,9 @@ def read_options(
     if command == "demo":
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
         parser.add_argument("--no-app", action="store_true", help="only what is behind the API")
+    elif command == "interrupt":
+        endings = [ending.value for ending in Ending]
+        parser.add_argument("ending", nargs="?", choices=endings, default=Ending.SPOT.value)
     else:
         parser.add_argument("prompt", nargs="?", default=environment.get("PROMPT", ""))
         parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
@@ -49,4 +54,5 @@ def read_options(
         with_browser=not getattr(chosen, "no_browser", False),
         prompt=getattr(chosen, "prompt", ""),
         as_json=getattr(chosen, "json", False),
+        ending=Ending(getattr(chosen, "ending", Ending.SPOT)),
     )

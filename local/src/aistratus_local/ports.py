@@ -33,6 +33,7 @@ class Ports:
     gateway: int = 8551
     login: int = 8552
     emulator: int = 8553
+    imds: int = 0
 
 
 VARIABLES: Final[Mapping[str, str]] = {
@@ -40,6 +41,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "gateway": "GATEWAY_PORT",
     "login": "ISSUER_PORT",
     "emulator": "EMULATOR_PORT",
+    "imds": "IMDS_PORT",
 }
 
 

@@ -16,9 +16,11 @@ from typing import Any, Final, TypeVar
 from aistratus_contracts.models import Catalogue
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_local import state
+from aistratus_local.endings import next_instance
+from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel
 from aistratus_local.ports import HOST, Ports, claim
-from aistratus_local.processes import Address, Child, Part, ProcessFailed
+from aistratus_local.processes import Address, Child, Part, ProcessFailed, nothing
 from aistratus_local.provision import (
     REGION,
     REGISTRY_PREFIX,
@@ -38,6 +40,13 @@ WITHOUT_PROXY: Final = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.
 WORKER_STOP_SECONDS: Final = 10.0
 # Real weights are verified and read before the engine listens.
 ENGINE_READY_SECONDS: Final = 180.0
+# Silence that means a hang. The engine speaks once a step: on a slow processor that may be 64
+# tokens of a prompt and a token of each answer, after 10 s for a worker that takes nothing. The
+# worker speaks once a second, and nothing that it does may hold its loop up.
+ENGINE_WATCHDOG_SECONDS: Final = 30.0
+WORKER_WATCHDOG_SECONDS: Final = 15.0
+# A service that is ended because it hangs says where.
+LAST_WORDS: Final = {"PYTHONFAULTHANDLER": "1"}
 
 T = TypeVar("T")
 
@@ -65,6 +74,7 @@ class Stack:
         self._report = report
         self._socket = socket_dir / "engine.sock"
         self._logs = settings.state_dir / "logs"
+        self._imds_url = f"http://{HOST}:{settings.ports.imds}"
         self._urls = Addresses(
             *(
                 f"http://{HOST}:{port}"
@@ -88,6 +98,7 @@ class Stack:
         user = User(DEMO_USER, secrets.token_urlsafe(9), "demo@example.org")
         async with asyncio.TaskGroup() as group:
             engine = group.create_task(self._up(self._engine()))
+            imds = group.create_task(self._up(self._imds()))
             made = await self._cloud(user)
             state = StackState(
                 pid=os.getpid(),
@@ -96,6 +107,7 @@ class Stack:
                 api_url=self._urls.api_url,
                 login_url=self._urls.login_url,
                 emulator_url=self._urls.emulator_url,
+                imds_url=self._imds_url,
                 client_id=made.client_id,
                 pool_id=made.pool_id,
                 region=REGION,
@@ -105,7 +117,8 @@ class Stack:
             self._write(state)
             group.create_task(self._up(self._login(made, user)))
             group.create_task(self._up(self._gateway(made)))
-            group.create_task(self._up(self._worker()))
+            await imds
+            group.create_task(self._up(self._worker(), self._next_instance))
             if self.settings.with_app:
                 group.create_task(self._up(self._app()))
             await engine
@@ -113,7 +126,7 @@ class Stack:
 
     async def stop(self) -> None:
         """Stop all parts: first what works on jobs, last what keeps them."""
-        for names in (("worker", "app"), ("engine", "gateway"), ("login", "emulator")):
+        for names in (("worker", "app"), ("engine", "gateway"), ("login", "emulator", "imds")):
             found = [self.children[name] for name in names if name in self.children]
             await asyncio.gather(*(child.stop() for child in found))
 
@@ -146,10 +159,11 @@ class Stack:
     def _write(self, found: StackState) -> None:
         state.write(self.settings.state_dir, found)
 
-    async def _up(self, part: Part) -> None:
+    async def _up(self, part: Part, between_lives: Callable[[], Awaitable[None]] = nothing) -> None:
         """Start a part and wait until it answers."""
         began = time.monotonic()
-        child = self.children[part.name] = Child(part, self._mourn, self._restarted)
+        child = Child(part, self._mourn, self._restarted, between_lives)
+        self.children[part.name] = child
         await child.start()
         await child.until_ready()
         self._report(part.name, time.monotonic() - began)
@@ -161,11 +175,23 @@ class Stack:
     def _restarted(self, what: str) -> None:
         self._report(what, 0.0)
 
+    async def _next_instance(self) -> None:
+        """A worker that starts again does so on another instance."""
+        try:
+            await asyncio.to_thread(next_instance, self._imds_url)
+        except LocalError as error:
+            self._report(str(error), 0.0)
+
     # --- the parts ------------------------------------------------------------------------
 
     def _emulator(self) -> Part:
         port = self.settings.ports.emulator
         return self._part("emulator", "aistratus_local.emulator", port, "--port", str(port))
+
+    def _imds(self) -> Part:
+        port = self.settings.ports.imds
+        part = self._part("imds", "aistratus_local.imds", port, "--port", str(port))
+        return replace(part, restarts=True)
 
     def _login(self, made: Provisioned, user: User) -> Part:
         port = self.settings.ports.login
@@ -191,18 +217,25 @@ class Stack:
         part = self._part("engine", "aistratus_daemon.engine", self._socket)
         return replace(
             part,
-            environment={**part.environment, **environment},
+            environment={**part.environment, **environment, **LAST_WORDS},
             restarts=True,
             ready_seconds=ENGINE_READY_SECONDS,
+            watchdog_seconds=ENGINE_WATCHDOG_SECONDS,
         )
 
     def _worker(self) -> Part:
         part = self._part("worker", "aistratus_daemon.worker", None)
+        environment = {
+            "AISTRATUS_ENGINE_SOCKET": str(self._socket),
+            "AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._imds_url,
+        }
         return replace(
             part,
-            environment={**part.environment, "AISTRATUS_ENGINE_SOCKET": str(self._socket)},
+            environment={**part.environment, **environment, **LAST_WORDS},
             restarts=True,
             stop_seconds=WORKER_STOP_SECONDS,
+            watchdog_seconds=WORKER_WATCHDOG_SECONDS,
         )
 
     def _app(self) -> Part:

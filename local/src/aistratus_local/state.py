@@ -27,6 +27,7 @@ class StackState:
     api_url: str
     login_url: str
     emulator_url: str
+    imds_url: str
     client_id: str
     pool_id: str
     region: str
