@@ -167,7 +167,11 @@ class Consumer:
         for index, turn in enumerate(turns):
             if turn.answer is None:
                 record = await asyncio.to_thread(self.store.load, turn.job_id)
-                if record is not None and not record.cursor.state.is_final:
+                if record is not None and record.cursor.state.is_final:
+                    # It ended since the turns were read, by the last append of a worker that was
+                    # thought dead. What comes next must be answered with that answer in sight.
+                    return await self._next_due(asked)
+                if record is not None:
                     return record, turns[: index + 1]
         return None
 
