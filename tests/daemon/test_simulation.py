@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from aistratus_contracts import table
-from aistratus_contracts.event import Delta, StateChange
+from aistratus_contracts.event import Delta, EventBody, StateChange
 from aistratus_contracts.states import FinishReason, JobState
 from support.simulation.model import poison, token_of
 from support.simulation.network import Answer, Fault
@@ -96,11 +96,11 @@ class Workers(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, pause=PAUSES)
     def stop(self, number: int, pause: float) -> None:
-        self.with_worker(number, pause, lambda worker: worker.process and worker.process.stop())
+        self.with_worker(number, pause, lambda worker: worker.stop())
 
     @rule(number=NUMBERS, pause=PAUSES)
     def go_on(self, number: int, pause: float) -> None:
-        self.with_worker(number, pause, lambda worker: worker.process and worker.process.go_on())
+        self.with_worker(number, pause, lambda worker: worker.go_on())
 
     # --- engines ---
 
@@ -122,20 +122,11 @@ class Workers(RuleBasedStateMachine):
         pause=PAUSES,
     )
     def disturb(self, number: int, service: str, fault: Fault, times: int, pause: float) -> None:
-        self.with_worker(
-            number,
-            pause,
-            lambda worker: worker.link and worker.link.planned[service].extend([fault] * times),
-        )
+        self.with_worker(number, pause, lambda worker: worker.disturb(service, fault, times))
 
     @rule(number=NUMBERS, rate=st.sampled_from([0.05, 0.3, 1.0]), seconds=PAUSES, pause=PAUSES)
     def storm(self, number: int, rate: float, seconds: float, pause: float) -> None:
-        def begin(worker: SimulatedWorker) -> None:
-            if worker.link is not None:
-                worker.link.storm_rate = rate
-                worker.link.storm_until = self.on.world.now + seconds
-
-        self.with_worker(number, pause, begin)
+        self.with_worker(number, pause, lambda worker: worker.storm(rate, seconds))
 
     @rule(seconds=PAUSES)
     def wait(self, seconds: float) -> None:
@@ -236,7 +227,8 @@ def test_a_worker_that_is_told_to_drain_gives_all_back_within_two_seconds(
 def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None:
     """The last append of a worker that was thought dead arrives between two reads of the next."""
     with a_scene(seed=1) as scene:
-        first, second = (scene.ask("conv-0", f"prompt {n}") for n in range(2))
+        first = scene.ask("conv-0", "prompt 0", send=False)
+        second = scene.ask("conv-0", "prompt 1")
         log = scene.log(first.job_id)
         assert scene.world.run(10.0, lambda: bool(log.text))
         holder = log.holder
@@ -250,7 +242,7 @@ def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None
             if prefix.startswith("TURN#") and not log.ended:
                 assert log.expected is not None
                 rest = log.expected[len(log.text) :]
-                bodies = [
+                bodies: list[EventBody] = [
                     Delta(rest, tuple(token_of(letter) for letter in rest)),
                     StateChange(JobState.SUCCEEDED, FinishReason.STOP),
                 ]
@@ -261,4 +253,5 @@ def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None
             return answer
 
         scene_table.query = query_and_end  # type: ignore[method-assign]
-        assert scene.world.run(120.0, lambda: bool(scene.log(second.job_id).ended))
+        ended = scene.world.run(120.0, lambda: bool(scene.log(second.job_id).ended))
+        assert ended, "\n".join(scene.world.story)

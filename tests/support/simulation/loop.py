@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVarTuple
 
 from botocore.exceptions import EndpointConnectionError
 
 from support.simulation.world import Event, Process
 
+_Ts = TypeVarTuple("_Ts")
 LATE_TURNS: Final = 0.1
 LATE_TURN_SECONDS: Final = 0.03
 _MAX_FAREWELLS: Final = 100
@@ -63,20 +64,18 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return False
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         self._wake()
         return handle
 
-    call_soon_threadsafe = call_soon
-
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
@@ -84,8 +83,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
@@ -142,7 +141,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return _Task(next(self._task_numbers), coro, loop=self, name=name, context=context)
 
     def run_in_executor(  # type: ignore[override]
-        self, executor: object, func: Callable[..., Any], *args: Any
+        self,
+        executor: object,  # noqa: ARG002 - there is one
+        func: Callable[..., Any],
+        *args: Any,
     ) -> asyncio.Future[Any]:
         future = self.create_future()
         if self._is_over:
@@ -232,17 +234,20 @@ class PipeTransport(asyncio.Transport):
     def close(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            self.loop.process.world.after(self.LATENCY_SECONDS, lambda: self.on_close())
+            self.loop.process.world.after(self.LATENCY_SECONDS, self._tell_peer)
             self.loop.call_soon(self.protocol.connection_lost, None)
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002
         return default
 
     def cut(self) -> None:
         """The worker is dead: its end is closed by the kernel."""
         if not self._is_closing:
             self._is_closing = True
-            self.loop.process.world.after(self.LATENCY_SECONDS, lambda: self.on_close())
+            self.loop.process.world.after(self.LATENCY_SECONDS, self._tell_peer)
+
+    def _tell_peer(self) -> None:
+        self.on_close()
 
     # --- what the peer does ---
 

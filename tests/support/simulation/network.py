@@ -58,7 +58,7 @@ def cancelled(reasons: list[str]) -> TransactionCanceledException:
     return TransactionCanceledException(
         {
             "Error": {"Code": "TransactionCanceledException", "Message": str(reasons)},
-            "CancellationReasons": [{"Code": code} for code in reasons],  # type: ignore[typeddict-unknown-key]
+            "CancellationReasons": [{"Code": code} for code in reasons],
         },
         "TransactWriteItems",
     )
@@ -101,8 +101,12 @@ class Sdk:
     def call(self, operation: str, serve: Callable[[Reply], None]) -> Any:
         """The answer's value. Blocks, and may only be called in a thread of the process."""
         process = self.link.process
+
+        def ask(wake: Reply) -> None:
+            self._send(operation, serve, wake)
+
         for number in range(self.total_max_attempts):
-            answer: Answer = process.wait_for(lambda wake: self._send(operation, serve, wake))
+            answer = process.wait_for(ask)
             if answer.error is None:
                 return answer.value
             if not _is_transient(answer.error) or number == self.total_max_attempts - 1:

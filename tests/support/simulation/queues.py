@@ -187,8 +187,8 @@ class SimulatedSqs:
     def change_message_visibility(
         self,
         *,
-        QueueUrl: str,
-        ReceiptHandle: str,
+        QueueUrl: str,  # noqa: N803
+        ReceiptHandle: str,  # noqa: N803
         VisibilityTimeout: int,  # noqa: N803
     ) -> None:
         operation, queue = "ChangeMessageVisibility", self.queues[QueueUrl]
@@ -202,7 +202,7 @@ class SimulatedSqs:
     def change_message_visibility_batch(
         self,
         *,
-        QueueUrl: str,
+        QueueUrl: str,  # noqa: N803
         Entries: list[dict[str, Any]],  # noqa: N803
     ) -> dict[str, Any]:
         assert Entries, "AWS refuses an empty batch"
@@ -237,7 +237,7 @@ class SimulatedSqs:
         MessageBody: str,  # noqa: N803
         MessageGroupId: str,  # noqa: N803
         MessageDeduplicationId: str,  # noqa: N803
-        MessageAttributes: dict[str, Any],  # noqa: N803
+        MessageAttributes: dict[str, Any],  # noqa: ARG002, N803
     ) -> dict[str, Any]:
         queue = self.queues[QueueUrl]
         answer: dict[str, Any] = self.sdk.call(

@@ -30,10 +30,11 @@ from support.simulation.world import World
 OWNER: Final = "someone"
 TABLE: Final = "jobs"
 # An engine that dies while one job is alone in it has died of that job, for all that anyone can
-# know. So engines are not killed from outside while a job is theirs that had this often bad luck.
+# know. So none is killed from outside that has a job which had this much bad luck.
 OUTSIDE_KILLS: Final = 2
 FAILURES: Final = 3
 # By then all must have ended: messages come back after 30 s, a poisoned engine after 3 s.
+STRAGGLER_SECONDS: Final = 20.0
 CALM_SECONDS: Final = 600.0
 DRAIN_SECONDS: Final = 60.0
 
@@ -181,10 +182,11 @@ class Scene:
     def calm_down(self) -> None:
         """Nothing goes wrong any more but for poison: all must come to its end."""
         for worker in self.fleet:
-            if worker.process is not None:
-                worker.process.go_on()
+            worker.go_on()
             if worker.link is not None:
                 worker.link.calm()
+        # What is still on its way arrives first.
+        self.world.run(STRAGGLER_SECONDS)
         for worker in self.fleet:
             if worker.is_draining:
                 self.world.run(DRAIN_SECONDS, lambda worker=worker: worker.process is None)  # type: ignore[misc]

@@ -14,7 +14,7 @@ from aistratus_daemon.worker.store import JobStore
 from aistratus_daemon.worker.suspects import Suspects
 from support.simulation.engine import SimulatedEngine
 from support.simulation.loop import SimulatedLoop
-from support.simulation.network import Link, Sdk
+from support.simulation.network import Fault, Link, Sdk
 from support.simulation.queues import FifoQueue, SimulatedSqs
 from support.simulation.tables import SimulatedDynamoDb, Table
 from support.simulation.world import Process, World
@@ -52,6 +52,7 @@ class SimulatedWorker:
     name: str
     process: Process | None = None
     link: Link | None = None
+    is_draining: bool = False
     _lives: int = 0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: SimulatedLoop | None = None
@@ -65,7 +66,11 @@ class SimulatedWorker:
         self.process = Process(world, f"{self.name}.{self._lives}")
         self.link = Link(self.process)
         self._stopping = asyncio.Event()
-        self._loop = SimulatedLoop(self.process, self.engine.listeners)
+        self.is_draining = False
+        # It leaves out what a worker does not use: all that would raise `NotImplementedError`.
+        self._loop = SimulatedLoop(  # type: ignore[abstract]
+            self.process, self.engine.listeners
+        )
         world.tell(f"{self.process.name}: starts")
         task = self._loop.create_task(self._serve(self.link))
         task.add_done_callback(self._ended)
@@ -83,11 +88,31 @@ class SimulatedWorker:
         """SIGTERM."""
         if self.process is not None:
             self.cloud.world.tell(f"{self.process.name}: is to drain")
+            self.is_draining = True
             self.cloud.world.after(0.0, self._stopping.set, self.process)
 
-    @property
-    def is_draining(self) -> bool:
-        return self._stopping.is_set()
+    def stop(self) -> None:
+        """SIGSTOP."""
+        if self.process is not None:
+            self.cloud.world.tell(f"{self.process.name}: is stopped")
+            self.process.stop()
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        if self.process is not None and self.process.is_stopped:
+            self.cloud.world.tell(f"{self.process.name}: goes on")
+            self.process.go_on()
+
+    def disturb(self, service: str, fault: Fault, times: int) -> None:
+        """Its next so many requests to a service meet a fault."""
+        if self.link is not None:
+            self.link.planned[service].extend([fault] * times)
+
+    def storm(self, rate: float, seconds: float) -> None:
+        """Each of its requests may meet a fault, for so long."""
+        if self.link is not None:
+            self.link.storm_rate = rate
+            self.link.storm_until = self.cloud.world.now + seconds
 
     async def _serve(self, link: Link) -> None:
         sqs = SimulatedSqs(Sdk(link, "sqs", 10.0, 5), self.cloud.queues)
@@ -123,16 +148,16 @@ class SimulatedWorker:
         if task.cancelled() or task.exception() is not None or not self._stopping.is_set():
             world.violated(f"{process.name} ended by itself: {task!r}")
         world.tell(f"{process.name}: ends")
-        # Not in the middle of a turn of its own loop.
+        # Not in the middle of a turn of its own loop. What it leaves behind is cancelled first, as
+        # `asyncio.run` does, and a process with threads ends with the last of them.
         world.after(0.0, lambda: self._leave(process))
 
     def _leave(self, process: Process) -> None:
-        if self.process is process and self._loop is not None:
-            if process.has_threads:
-                # A process with threads ends with the last of them.
-                self.cloud.world.after(EXIT_CHECK_SECONDS, lambda: self._leave(process))
-                return
-            loop = self._loop
-            self.process = self.link = self._loop = None
-            process.kill()
-            loop.bury()
+        if self.process is not process or self._loop is None:
+            return
+        self._loop.bury()
+        if process.has_threads:
+            self.cloud.world.after(EXIT_CHECK_SECONDS, lambda: self._leave(process))
+            return
+        self.process = self.link = self._loop = None
+        process.kill()
