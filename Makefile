@@ -35,6 +35,10 @@ ask: ## One question on the command line: make ask PROMPT="What is Aistratus?"
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
 	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local interrupt
 
+.PHONY: redrive
+redrive: ## The dead-letter queue, and jobs put back from it: ARGS="--job ID", "--all", "--json"
+	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local redrive $(ARGS)
+
 ##@ Work on it
 
 .PHONY: setup

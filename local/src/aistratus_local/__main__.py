@@ -1,4 +1,4 @@
-"""`python -m aistratus_local demo|ask|interrupt …`."""
+"""`python -m aistratus_local demo|ask|interrupt|redrive …`."""
 
 import sys
 
@@ -18,7 +18,13 @@ def main() -> int:
         from aistratus_local.interrupt import main as interrupt  # noqa: PLC0415
 
         return interrupt(arguments)
-    sys.stderr.write("Say `demo`, `ask` or `interrupt`: python -m aistratus_local demo --help\n")
+    if command == ["redrive"]:
+        from aistratus_local.redrive import main as redrive  # noqa: PLC0415
+
+        return redrive(arguments)
+    sys.stderr.write(
+        "Say `demo`, `ask`, `interrupt` or `redrive`: python -m aistratus_local demo --help\n"
+    )
     return 2
 
 

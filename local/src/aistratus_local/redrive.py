@@ -1,0 +1,44 @@
+"""`python -m aistratus_local redrive …`: the operator's command, for the demo that runs here.
+
+Where AISTRATUS_REGISTRY is set it is for that environment, with AWS as it is set up.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from aistratus_contracts.registry import REGISTRY_VARIABLE
+from aistratus_local.errors import LocalError
+from aistratus_local.ports import VARIABLES, Ports, port_of
+from aistratus_local.provision import REGISTRY_PREFIX, aws_environment
+from aistratus_local.stack import WITHOUT_PROXY
+from aistratus_local.state import find_running, state_folder
+from aistratus_router.redrive import main as redrive
+
+NO_SYSTEM: Final = (
+    "No demo runs here. Start one with make demo, or set AISTRATUS_REGISTRY to an environment's "
+    "registry, such as /aistratus/dev."
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    if not os.environ.get(REGISTRY_VARIABLE):
+        try:
+            os.environ.update(_demo())
+        except LocalError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return redrive(arguments)
+
+
+def _demo() -> dict[str, str]:
+    """The environment of the demo that runs here; raises a `LocalError`."""
+    variable = VARIABLES["gateway"]
+    port = port_of(os.environ.get(variable) or str(Ports().gateway), variable)
+    found = find_running(state_folder(port))
+    if found is None:
+        raise LocalError(NO_SYSTEM)
+    environment = {**aws_environment(found.emulator_url), **WITHOUT_PROXY}
+    return {**environment, REGISTRY_VARIABLE: REGISTRY_PREFIX}
