@@ -388,10 +388,14 @@ class JobRun:
         try:
             await asyncio.shield(appending)
         except asyncio.CancelledError:
-            done, _ = await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
-            if done and (error := appending.exception()) is not None:
-                log.warning("An append failed: %s", error, extra=self._fields())
+            # Also when it fails later than anyone waits for it.
+            appending.add_done_callback(self._tell_failure)
+            await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
             raise
+
+    def _tell_failure(self, appending: "asyncio.Task[None]") -> None:
+        if not appending.cancelled() and (error := appending.exception()) is not None:
+            log.warning("An append failed: %s", error, extra=self._fields())
 
 
 def _now() -> float:
