@@ -1,7 +1,10 @@
 """The steward sees to every open job: sent, found again when lost, ended when cancelled."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -409,6 +412,32 @@ def test_a_broken_job_does_not_hold_the_others(quick_api: Api) -> None:
     with pytest.raises(Unfinished, match="1 jobs"):
         quick_api.steward()
     assert quick_api.sent()[2:] == [sound]
+
+
+def test_the_function_does_a_round_with_the_time_that_it_has(emulator: Emulator) -> None:
+    api = emulator_api(emulator)
+    addresses = api.registry.addresses
+    urls = addresses.queue_url, addresses.dead_letter_queue_url
+    emulator.register("/aistratus/steward", addresses.table_name, urls)
+    # By the wall clock its job is long overdue.
+    api.time.epoch = datetime.now(UTC) - timedelta(minutes=10)
+    job_id = stored_unsent(api)
+    program = """\
+from aistratus_router.steward import handler
+from support.router_api import Context
+print(handler({}, Context(left_ms=14_000)), handler({}, Context(left_ms=60_000)))
+"""
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**emulator.environment("/aistratus/steward"), "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert told.stdout.splitlines()[-1:] == ["{} {'sent': 1}"], told.stderr
+    assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']
 
 
 def stored_unsent(api: Api) -> str:

@@ -1,7 +1,8 @@
 """The Lambda entry of the steward: `aistratus_router.steward.handler`, called every minute.
 
 It stands outside of everything that can crash, and finishes what was left: jobs that were never
-sent, jobs whose message is lost, jobs that should have stopped, messages that were set aside.
+sent, jobs whose message is lost, jobs that should have stopped, messages that were set aside. A
+round keeps `RESERVE_SECONDS` of the function's time for its last call, so give it 60 seconds.
 """
 
 import os
