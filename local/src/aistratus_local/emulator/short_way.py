@@ -51,7 +51,8 @@ _COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
 }
 
 _Where = tuple[DynamoType, DynamoType]
-_Write = tuple[Table, _Where, Item]
+# Without an item: what lies there goes.
+_Write = tuple[Table, _Where, Item | None]
 
 
 class _LongWay(Exception):
@@ -168,6 +169,8 @@ def _write(backend: AtomicTables, item: dict[str, Any]) -> _Write:
         return _put(table, operation)
     if kind == "Update":
         return _update(table, operation)
+    if kind == "Delete":
+        return _delete(table, operation)
     raise _LongWay
 
 
@@ -201,10 +204,21 @@ def _update(table: Table, operation: dict[str, Any]) -> _Write:
     return table, where, _item(where, {**old.attrs, **changes})
 
 
+def _delete(table: Table, operation: dict[str, Any]) -> _Write:
+    _only(operation, "TableName", "Key")
+    where = _where(table, operation["Key"])
+    if len(operation["Key"]) != len(where):
+        raise _LongWay
+    return table, where, None
+
+
 def _apply(writes: list[_Write]) -> None:
     """What is there is replaced, never changed: a reader may be holding it."""
     for table, (partition, sort), item in writes:
-        table.items[partition][sort] = item
+        if item is not None:
+            table.items[partition][sort] = item
+        elif partition in table.items:
+            table.items[partition].pop(sort, None)
 
 
 # --- items and keys -----------------------------------------------------------------------
