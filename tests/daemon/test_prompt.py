@@ -61,8 +61,7 @@ def test_as_many_turns_go_as_must() -> None:
 def test_turns_go_in_blocks_so_that_most_turns_find_their_beginning_as_it_was() -> None:
     prompts = [fitted(said(turns), context=300, max_tokens=40) for turns in range(13, 30)]
     kept = [
-        before.tokens == after.tokens[: len(before.tokens)]
-        for before, after in pairwise(prompts)
+        before.tokens == after.tokens[: len(before.tokens)] for before, after in pairwise(prompts)
     ]
     assert kept.count(False) == 4
     assert all(len(prompt.tokens) + 40 <= 300 for prompt in prompts)
