@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +30,7 @@ def test_it_speaks_to_a_path(tmp_path: Path) -> None:
         assert systemd.recv(4096) == b"STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000"
 
 
-@pytest.mark.parametrize("name", ["linux"])
-def test_it_speaks_to_an_abstract_socket(name: str) -> None:
-    assert sys.platform == name, "abstract sockets are Linux's own"
+def test_it_speaks_to_an_abstract_socket() -> None:
     name = f"aistratus-{secrets.token_hex(8)}"
     with listening(f"\0{name}") as systemd:
         connect({"NOTIFY_SOCKET": f"@{name}"})("WATCHDOG=1")

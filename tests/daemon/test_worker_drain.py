@@ -97,15 +97,50 @@ def messages_of(worker: WorkerProcess) -> list[str]:
 
 
 @pytest.mark.parametrize("ending", list(Ending))
-def test_each_sign_of_the_end_drains_the_worker(
-    cloud: Cloud, engine: ScriptedEngine, imds: ImdsServer, tmp_path: Path, ending: Ending
+def test_each_sign_of_the_end_drains_the_worker_and_auto_scaling_hears_of_it(
+    cloud: Cloud,
+    engine: ScriptedEngine,
+    imds: ImdsServer,
+    fleet: AutoScalingStub,
+    tmp_path: Path,
+    *,
+    ending: Ending,
 ) -> None:
-    with running_worker(cloud, engine.socket_path, tmp_path, imds_url=imds.url) as worker:
+    instance_id = imds.instance.item("instance-id")
+    assert instance_id
+    fleet.look = cloud.messages
+    if ending is Ending.TERMINATION:
+        fleet.waiting.add(instance_id)
+    with running_worker(
+        cloud,
+        engine.socket_path,
+        tmp_path,
+        imds_url=imds.url,
+        AWS_ENDPOINT_URL_AUTO_SCALING=fleet.url,
+    ) as worker:
         job = half_answered(cloud, engine)
         imds.instance.end(ending)
         assert worker.process.wait(PATIENCE_SECONDS) == 0
     assert cloud.messages() == (1, 0), "the message is there for the next worker at once"
     assert [line for line in messages_of(worker) if line.startswith(SENTENCES[ending])]
+    assert fleet.asked == [
+        {
+            "Action": "CompleteLifecycleAction",
+            "Version": "2011-01-01",
+            "LifecycleHookName": HOOK,
+            "AutoScalingGroupName": GROUP,
+            "LifecycleActionResult": "CONTINUE",
+            "InstanceId": instance_id,
+        }
+    ]
+    assert fleet.seen == [(1, 0)], "not before others can have the message"
+    assert fleet.waiting == set()
+    # After a Spot notice or a recommendation, Auto Scaling does not wait for the instance yet.
+    heard = "Auto Scaling knows that this instance has drained."
+    waits = "No termination hook waits for this instance"
+    expected = heard if ending is Ending.TERMINATION else waits
+    [line] = [line for line in worker.log() if line["message"].startswith(expected)]
+    assert line["level"] == "info"
     goes_on(cloud, engine, job, tmp_path, imds)
 
 
@@ -127,64 +162,16 @@ def test_a_worker_on_an_instance_that_ends_takes_nothing(
 def test_what_is_held_is_with_others_within_two_seconds(
     cloud: Cloud, engine: ScriptedEngine, imds: ImdsServer, tmp_path: Path
 ) -> None:
-    for ending in (None, Ending.SPOT):
-        seconds = measure_drain(cloud, engine, imds, tmp_path, ending)
-        assert seconds < DRAIN_BAR_SECONDS, ending
+    for ending, free_slots in ((None, 0), (None, 1), (Ending.SPOT, 1)):
+        seconds = measure_drain(cloud, engine, imds, tmp_path, ending=ending, free_slots=free_slots)
+        assert seconds < DRAIN_BAR_SECONDS, (ending, free_slots)
 
 
-def test_auto_scaling_hears_of_it_when_all_is_given_back(
+def test_a_hook_that_cannot_be_completed_keeps_nobody(
     cloud: Cloud, engine: ScriptedEngine, imds: ImdsServer, fleet: AutoScalingStub, tmp_path: Path
 ) -> None:
-    instance_id = imds.instance.item("instance-id")
-    assert instance_id
-    fleet.look = cloud.messages
-    with running_worker(
-        cloud,
-        engine.socket_path,
-        tmp_path,
-        imds_url=imds.url,
-        AWS_ENDPOINT_URL_AUTO_SCALING=fleet.url,
-    ) as worker:
-        job = half_answered(cloud, engine)
-        fleet.waiting.add(instance_id)
-        imds.instance.end(Ending.TERMINATION)
-        assert worker.process.wait(PATIENCE_SECONDS) == 0
-    assert fleet.asked == [
-        {
-            "Action": "CompleteLifecycleAction",
-            "Version": "2011-01-01",
-            "LifecycleHookName": HOOK,
-            "AutoScalingGroupName": GROUP,
-            "LifecycleActionResult": "CONTINUE",
-            "InstanceId": instance_id,
-        }
-    ]
-    assert fleet.waiting == set()
-    assert fleet.seen == [(1, 0)], "not before others can have the message"
-    assert "Auto Scaling knows that this instance has drained." in messages_of(worker)
-    goes_on(cloud, engine, job, tmp_path, imds)
-
-
-@pytest.mark.parametrize(
-    ("is_forbidden", "level", "sentence"),
-    [
-        (False, "info", "No termination hook waits for this instance"),
-        (True, "warning", "Auto Scaling could not be told that this instance has drained"),
-    ],
-)
-def test_a_hook_that_cannot_be_completed_keeps_nobody(
-    cloud: Cloud,
-    engine: ScriptedEngine,
-    imds: ImdsServer,
-    fleet: AutoScalingStub,
-    tmp_path: Path,
-    *,
-    is_forbidden: bool,
-    level: str,
-    sentence: str,
-) -> None:
-    fleet.is_forbidden = is_forbidden
-    imds.instance.end(Ending.SPOT)
+    fleet.is_forbidden = True
+    imds.instance.end(Ending.TERMINATION)
     with running_worker(
         cloud,
         engine.socket_path,
@@ -193,8 +180,9 @@ def test_a_hook_that_cannot_be_completed_keeps_nobody(
         AWS_ENDPOINT_URL_AUTO_SCALING=fleet.url,
     ) as worker:
         assert worker.process.wait(PATIENCE_SECONDS) == 0
+    sentence = "Auto Scaling could not be told that this instance has drained"
     [line] = [line for line in worker.log() if line["message"].startswith(sentence)]
-    assert line["level"] == level
+    assert line["level"] == "warning"
     assert len(fleet.asked) == 1
 
 
@@ -223,7 +211,7 @@ def test_a_metadata_service_that_fails_is_a_line_in_the_log(
         silent.settimeout(PATIENCE_SECONDS)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with running_worker(cloud, engine.socket_path, tmp_path, imds_url=url) as worker:
-            for _ in range(3):  # it looks again and again, and is never answered
+            for _ in range(2):  # it looks again, and is never answered
                 held.enter_context(silent.accept()[0])
             job = cloud.put_job("the alphabet, please")
             engine.finish(engine.next_request())

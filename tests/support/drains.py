@@ -18,16 +18,23 @@ PATIENCE_SECONDS = 30.0
 
 
 def measure_drain(
-    cloud: Cloud, engine: ScriptedEngine, imds: ImdsServer, folder: Path, ending: Ending | None
+    cloud: Cloud,
+    engine: ScriptedEngine,
+    imds: ImdsServer,
+    folder: Path,
+    *,
+    ending: Ending | None = None,
+    free_slots: int = 0,
 ) -> float:
-    """Seconds until another consumer has received all that a worker with every slot busy held.
+    """Seconds until another consumer has received all that a worker held.
 
+    With a free slot, the worker's own poll is under way as well when it must go.
     They count from SIGTERM, or, for a sign in the metadata, from the worker's seeing it: how soon
     it looks is a matter of its polling alone. The messages are gone afterwards, unanswered.
     """
     imds.instance.replace()
     with running_worker(cloud, engine.socket_path, folder, imds_url=imds.url) as worker:
-        jobs = [cloud.put_job("the alphabet, please") for _ in range(engine.slots)]
+        jobs = [cloud.put_job("the alphabet, please") for _ in range(engine.slots - free_slots)]
         requests = [engine.next_request() for _ in jobs]
         for request in requests:
             engine.say(request, 10)

@@ -61,10 +61,11 @@ class Interruption:
     async def watch(self) -> None:
         """Look every few seconds, until there is a sign or the worker stops for another reason."""
         while not self.stopping.is_set():
-            await self.look()
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self.stopping.wait()
+                    return
+            await self.look()
 
     async def look(self) -> None:
         """Look once, and begin to stop if there is a sign."""
