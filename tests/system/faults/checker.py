@@ -163,7 +163,9 @@ def fence_holds(history: History) -> Iterator[Violation]:
         writers: dict[int, Appended] = {}
         for append in accepted:
             first = writers.setdefault(append.attempt, append)
-            if first.writer != append.writer:
+            # Whoever finds a job that is to be cancelled may end it; after an end comes nothing.
+            ends_cancelled = append.is_end and append.state == "cancelled"
+            if first.writer != append.writer and not ends_cancelled:
                 yield Violation(
                     "fence", job, f"two writers in attempt {append.attempt}", (first, append)
                 )
