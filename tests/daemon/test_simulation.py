@@ -49,18 +49,31 @@ class Workers(RuleBasedStateMachine):
         workers=st.integers(1, 3),
         slots=st.integers(1, 3),
         keeps_tokens=st.booleans(),
+        # The shorter, the more often a worker loses what it still works on.
+        visibility=st.sampled_from([4, 9, 30]),
     )
-    def begin(self, seed: int, workers: int, slots: int, keeps_tokens: bool) -> None:
-        self.scene = Scene(seed, workers, slots, keeps_tokens)
+    def begin(
+        self, seed: int, workers: int, slots: int, keeps_tokens: bool, visibility: int
+    ) -> None:
+        self.scene = Scene(seed, workers, slots, keeps_tokens, visibility)
         self.pass_time(2.0)
 
     # --- readers ---
 
-    @rule(conversation=NUMBERS, max_tokens=st.sampled_from([400, 4]), pause=PAUSES)
-    def ask(self, conversation: int, max_tokens: int, pause: float) -> None:
-        scene = self.on
-        text = f"prompt {len(scene.jobs)} of {scene.seed}"
-        scene.ask(f"conv-{conversation}", text, max_tokens=max_tokens)
+    @rule(
+        conversations=st.lists(NUMBERS, min_size=1, max_size=4),
+        max_tokens=st.sampled_from([400, 4]),
+        send=st.booleans(),
+        pause=PAUSES,
+    )
+    def ask(self, conversations: list[int], max_tokens: int, send: bool, pause: float) -> None:
+        for conversation in conversations:
+            self.ask_one(conversation, max_tokens=max_tokens, send=send)
+        self.pass_time(pause)
+
+    @rule(pause=PAUSES)
+    def send_late(self, pause: float) -> None:
+        self.on.send_late()
         self.pass_time(pause)
 
     @rule(conversation=NUMBERS, fatal=st.integers(0, 25), pause=PAUSES)
@@ -86,9 +99,11 @@ class Workers(RuleBasedStateMachine):
     def kill(self, number: int, pause: float) -> None:
         self.with_worker(number, pause, lambda worker: worker.kill())
 
-    @rule(number=NUMBERS, pause=PAUSES)
-    def start(self, number: int, pause: float) -> None:
-        self.with_worker(number, pause, lambda worker: worker.start())
+    @rule(pause=PAUSES)
+    def start(self, pause: float) -> None:
+        for worker in self.on.fleet:
+            worker.start()
+        self.pass_time(pause)
 
     @rule(number=NUMBERS, pause=PAUSES)
     def drain(self, number: int, pause: float) -> None:
@@ -98,9 +113,20 @@ class Workers(RuleBasedStateMachine):
     def stop(self, number: int, pause: float) -> None:
         self.with_worker(number, pause, lambda worker: worker.stop())
 
-    @rule(number=NUMBERS, pause=PAUSES)
-    def go_on(self, number: int, pause: float) -> None:
-        self.with_worker(number, pause, lambda worker: worker.go_on())
+    @rule(number=NUMBERS, seconds=st.sampled_from([1.0, 5.0, 10.0, 32.0]), pause=PAUSES)
+    def freeze(self, number: int, seconds: float, pause: float) -> None:
+        def freeze(worker: SimulatedWorker) -> None:
+            worker.stop()
+            self.pass_time(seconds)
+            worker.go_on()
+
+        self.with_worker(number, pause, freeze)
+
+    @rule(pause=PAUSES)
+    def go_on(self, pause: float) -> None:
+        for worker in self.on.fleet:
+            worker.go_on()
+        self.pass_time(pause)
 
     # --- engines ---
 
@@ -124,9 +150,15 @@ class Workers(RuleBasedStateMachine):
     def disturb(self, number: int, service: str, fault: Fault, times: int, pause: float) -> None:
         self.with_worker(number, pause, lambda worker: worker.disturb(service, fault, times))
 
-    @rule(number=NUMBERS, rate=st.sampled_from([0.05, 0.3, 1.0]), seconds=PAUSES, pause=PAUSES)
-    def storm(self, number: int, rate: float, seconds: float, pause: float) -> None:
-        self.with_worker(number, pause, lambda worker: worker.storm(rate, seconds))
+    @rule(
+        number=NUMBERS,
+        service=st.sampled_from(["sqs", "dynamodb"]),
+        rate=st.sampled_from([0.3, 1.0]),
+        seconds=st.sampled_from([1.5, 12.0, 40.0]),
+        pause=PAUSES,
+    )
+    def storm(self, number: int, service: str, rate: float, seconds: float, pause: float) -> None:
+        self.with_worker(number, pause, lambda worker: worker.storm(service, rate, seconds))
 
     @rule(seconds=PAUSES)
     def wait(self, seconds: float) -> None:
@@ -164,8 +196,17 @@ class Workers(RuleBasedStateMachine):
     def with_worker(
         self, number: int, pause: float, action: Callable[[SimulatedWorker], object]
     ) -> None:
-        action(self.on.fleet[number % len(self.on.fleet)])
+        """Do that to a worker that is at work, after giving it some if nobody has any."""
+        if all(log.ended for log in self.on.checker.jobs.values()):
+            self.ask_one(number)
+            self.pass_time(1.5)
+        busy = self.on.busy_workers()
+        action(busy[number % len(busy)])
         self.pass_time(pause)
+
+    def ask_one(self, conversation: int, *, max_tokens: int = 400, send: bool = True) -> None:
+        text = f"prompt {len(self.on.jobs)} of {self.on.seed}"
+        self.on.ask(f"conv-{conversation}", text, max_tokens=max_tokens, send=send)
 
     def judge(self, scene: Scene) -> None:
         if scene.world.violations:

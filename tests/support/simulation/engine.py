@@ -22,7 +22,7 @@ from support.simulation.model import answer_to, fatal_token, has_notice, token_o
 from support.simulation.world import Process, World
 
 START_SECONDS = (0.3, 3.0)
-STEP_SECONDS = (0.02, 0.4)
+STEP_SECONDS = (0.05, 0.6)
 # systemd's watchdog: an engine that computes nothing for so long is killed.
 WATCHDOG_SECONDS = 10.0
 

@@ -7,7 +7,7 @@ from typing import Final
 from aistratus_contracts.job import Message
 
 SHORTEST_ANSWER: Final = 2
-LONGEST_ANSWER: Final = 50
+LONGEST_ANSWER: Final = 60
 _POISON: Final = "poison"
 
 

@@ -70,21 +70,21 @@ class Link:
 
     process: Process
     planned: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
-    # Each request fails with this probability until then.
-    storm_rate: float = 0.0
-    storm_until: float = 0.0
+    # By service: each request fails with this probability until then.
+    storms: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""
         self.planned.clear()
-        self.storm_rate = 0.0
+        self.storms.clear()
 
     def next_fault(self, service: str) -> Fault | None:
         """What happens to the next request to that service."""
         if self.planned[service]:
             return self.planned[service].popleft()
         world = self.process.world
-        if world.now < self.storm_until and world.random.random() < self.storm_rate:
+        rate, until = self.storms.get(service, (0.0, 0.0))
+        if world.now < until and world.random.random() < rate:
             return world.random.choice(list(Fault))
         return None
 

@@ -61,7 +61,9 @@ class Scene:
     workers: int = 2
     slots: int = 2
     keeps_tokens: bool = True
+    visibility_seconds: int = 30
     jobs: list[Job] = field(default_factory=list)
+    unsent: list[Job] = field(default_factory=list)
     prompts: dict[str, tuple[Message, ...]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
     _sent: int = 0
@@ -71,7 +73,7 @@ class Scene:
         the_table = Table(self.world, TABLE, self.keeps_tokens, self._committed)
         self.checker = Checker(the_table, self.world.violated)
         queues = {name: FifoQueue(self.world, name) for name in (JOBS, DEAD)}
-        self.cloud = Cloud(self.world, the_table, queues)
+        self.cloud = Cloud(self.world, the_table, queues, self.visibility_seconds)
         listeners: dict[str, Listener] = {}
         self.fleet = [
             SimulatedWorker(
@@ -118,7 +120,15 @@ class Scene:
         self._write([table.put_if_absent(TABLE, item) for item in items])
         if send:
             self.send(job)
+        else:
+            self.unsent.append(job)
         return job
+
+    def send_late(self) -> None:
+        """What was accepted and not sent is sent, as the steward does it."""
+        unsent, self.unsent = self.unsent, []
+        for job in unsent:
+            self.send(job)
 
     def send(self, job: Job) -> None:
         """The job's message; each time one that the queue does not take for the same."""
@@ -172,6 +182,12 @@ class Scene:
         """A job's log."""
         return self.checker.jobs[job_id]
 
+    def busy_workers(self) -> list[SimulatedWorker]:
+        """Those that have taken a job and not ended it; all, if there are none."""
+        holders = {log.holder for log in self.checker.jobs.values() if not log.ended}
+        busy = [w for w in self.fleet if w.process is not None and w.process.name in holders]
+        return busy or self.fleet
+
     def is_settled(self) -> bool:
         """Whether every job has ended and no message is left."""
         logs = self.checker.jobs.values()
@@ -193,6 +209,7 @@ class Scene:
                 if worker.process is not None:
                     self.world.violated(f"{worker.name} does not end.")
             worker.start()
+        self.send_late()
         if not self.world.run(CALM_SECONDS, self.is_settled):
             open_jobs = [job_id for job_id, log in self.checker.jobs.items() if not log.ended]
             left = [message.body for message in self.cloud.queues[JOBS].messages]

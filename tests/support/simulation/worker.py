@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-VISIBILITY_SECONDS: Final = 30
 EXIT_CHECK_SECONDS: Final = 0.05
 JOBS: Final = "jobs.fifo"
 DEAD: Final = "jobs-dead.fifo"
@@ -37,6 +36,7 @@ class Cloud:
     world: World
     table: Table
     queues: dict[str, FifoQueue]
+    visibility_seconds: int
 
     def now(self) -> datetime:
         """The wall clock."""
@@ -108,18 +108,22 @@ class SimulatedWorker:
         if self.link is not None:
             self.link.planned[service].extend([fault] * times)
 
-    def storm(self, rate: float, seconds: float) -> None:
-        """Each of its requests may meet a fault, for so long."""
+    def storm(self, service: str, rate: float, seconds: float) -> None:
+        """Each of its requests to a service may meet a fault, for so long."""
         if self.link is not None:
-            self.link.storm_rate = rate
-            self.link.storm_until = self.cloud.world.now + seconds
+            self.cloud.world.tell(f"{self.name}: {service} is bad for {seconds} s ({rate})")
+            self.link.storms[service] = (rate, self.cloud.world.now + seconds)
 
     async def _serve(self, link: Link) -> None:
         sqs = SimulatedSqs(Sdk(link, "sqs", 10.0, 5), self.cloud.queues)
         beats = SimulatedSqs(Sdk(link, "sqs", 3.0, 1), self.cloud.queues)
         dynamodb = SimulatedDynamoDb(Sdk(link, "dynamodb", 10.0, 5), self.cloud.table)
         queue = JobsQueue(
-            cast("SQSClient", sqs), cast("SQSClient", beats), JOBS, DEAD, VISIBILITY_SECONDS
+            cast("SQSClient", sqs),
+            cast("SQSClient", beats),
+            JOBS,
+            DEAD,
+            self.cloud.visibility_seconds,
         )
         store = JobStore(
             cast("DynamoDBClient", dynamodb),
