@@ -173,11 +173,13 @@ class FaultProxy:
 
     async def _is_lost(self, writer: asyncio.StreamWriter) -> bool:
         """Whether this falls into a cut; returns when that is over, and the line with it."""
-        if not self._weather.is_cut:
-            return False
+        is_lost = False
         while self._weather.is_cut:
+            is_lost = True
             await self._changed.wait()
-        return not self._reset(writer)
+        if is_lost:
+            self._reset(writer)
+        return is_lost
 
     def _reset(self, writer: asyncio.StreamWriter) -> bool:
         self.resets += 1

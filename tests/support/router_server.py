@@ -105,9 +105,14 @@ class Connection(BaseHTTPRequestHandler):
         """The handler's own log is enough."""
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # The default of 5 leaves a crowd of clients to the kernel's repeated SYNs.
+    request_queue_size = 128
+
+
 def main() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Connection)
     print(f"ready http://127.0.0.1:{server.server_port}", flush=True)  # noqa: T201
     server.serve_forever()
 

@@ -8,6 +8,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,13 +57,21 @@ class _Token:
         raise AssertionError("the token is good")
 
 
-def run(seed: int, disconnects: int, tell: Callable[[str], None]) -> Reading:
-    """Read until connections have broken so many times."""
+def run(
+    seed: int,
+    disconnects: int,
+    tell: Callable[[str], None],
+    *,
+    readers: int = READERS,
+    deltas: int = DELTAS,
+) -> Reading:
+    """Read, job after job, until connections have broken so many times."""
     with running_emulator() as emulator:
         name, queue_url = emulator.create()
         emulator.register(_PREFIX, name, queue_url)
         with _router(emulator) as url:
-            return asyncio.run(_Readers(emulator, name, url, seed, disconnects, tell).run())
+            crowd = _Readers(emulator, name, url, seed, disconnects, tell, readers, deltas)
+            return asyncio.run(crowd.run())
 
 
 @contextmanager
@@ -79,7 +89,10 @@ def _router(emulator: Emulator) -> Iterator[str]:
     ) as router:
         try:
             assert router.stdout is not None
-            yield router.stdout.readline().removeprefix("ready ").strip()
+            url = router.stdout.readline().removeprefix("ready ").strip()
+            # The handler logs to where it said that: somebody must take it away.
+            threading.Thread(target=deque, args=(router.stdout, 0), daemon=True).start()
+            yield url
         finally:
             router.terminate()
 
@@ -92,6 +105,8 @@ class _Readers:
     seed: int
     wanted: int
     tell: Callable[[str], None]
+    readers: int
+    deltas: int
     _history: History = field(default_factory=History)
     _names: "count[int]" = field(default_factory=count)
     _transcripts: int = 0
@@ -130,7 +145,7 @@ class _Readers:
         """A job whose log grows while everybody reads it, from its beginning to its end."""
         record = await asyncio.to_thread(self._begin)
         async with asyncio.TaskGroup() as group:
-            for _ in range(READERS):
+            for _ in range(self.readers):
                 group.create_task(self._read(record.job.job_id))
             group.create_task(self._write(record))
         answer = await asyncio.to_thread(self._log, record.job.job_id)
@@ -158,7 +173,7 @@ class _Readers:
             conversation_id=new_conversation_id(),
             turn=1,
             model="small",
-            sampling=Sampling(max_tokens=DELTAS, temperature=0.0),
+            sampling=Sampling(max_tokens=self.deltas, temperature=0.0),
             created_at=now,
             expires_at=table.expiry_of(now),
         )
@@ -170,7 +185,7 @@ class _Readers:
 
     async def _write(self, record: JobRecord) -> None:
         record = await self._append(record, StateChange(JobState.RUNNING), new_attempt=True)
-        for number in range(DELTAS):
+        for number in range(self.deltas):
             await asyncio.sleep(EVENT_SECONDS * self._chance.uniform(0.5, 1.5))
             record = await self._append(record, Delta(f"{number} ☁ ", (number,)))
         await self._append(record, StateChange(JobState.SUCCEEDED, FinishReason.STOP))
