@@ -87,6 +87,11 @@ bench-engine: ## Measures the engine beside others (ARGS="--quick --output build
 	@tools/setup setup dev --quiet
 	PYTHONPATH=bench $(PY) -m engine_bench $(ARGS)
 
+.PHONY: soak
+soak: ## Attacks the system and proves that it holds (ARGS="--jobs 50 --kills 10 --seconds 60")
+	@tools/setup setup dev --quiet
+	PYTHONPATH=tests $(PY) -m system.faults.soak $(ARGS)
+
 .PHONY: standin
 standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)
 	@tools/setup setup dev --quiet
