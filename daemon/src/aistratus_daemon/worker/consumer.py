@@ -176,13 +176,23 @@ class Consumer:
         return None
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
-        async with self._receipts:
-            self._drop(message)
-            try:
-                await asyncio.to_thread(action, message)
-            except _CLOUD_ERRORS as error:
-                # Harmless: the message comes once more, and the table knows how its job stands.
-                log.warning("A message could not be settled: %s", error)
+        """Do what is due with a message; also a drain waits until that is done."""
+
+        async def settle() -> None:
+            async with self._receipts:
+                self._drop(message)
+                try:
+                    await asyncio.to_thread(action, message)
+                except _CLOUD_ERRORS as error:
+                    # Harmless: the message comes once more, and the table knows how its job is.
+                    log.warning("A message could not be settled: %s", error)
+
+        settling = asyncio.create_task(settle())
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await asyncio.wait({settling})
+            raise
 
     def _drop(self, message: Received) -> None:
         """Hold a message no longer; one that came again meanwhile, with a new receipt, stays."""
