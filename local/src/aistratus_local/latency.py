@@ -104,8 +104,8 @@ async def _sample(http: httpx.AsyncClient, question: str, max_tokens: int) -> Sa
     )
     written = next(event.at.timestamp() for event in events if isinstance(event.body, Delta))
     steps = (accepted - began, started - accepted, written - started, seen - written)
-    milliseconds = [step * 1000 for step in (*steps, seen - accepted)]
-    return Sample(*milliseconds, later=tuple(later))
+    post, take, first_token, visible = (step * 1000 for step in steps)
+    return Sample(post, take, first_token, visible, (seen - accepted) * 1000, tuple(later))
 
 
 def summary(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
