@@ -51,6 +51,11 @@ class World:
         heapq.heappush(self._events, event)
         return event
 
+    def put_off(self, event: Event) -> None:
+        """An event that nobody was there for happens now; it can still be called off."""
+        event.when, event.number = self.now, next(self._numbers)
+        heapq.heappush(self._events, event)
+
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let so much time pass, or less if `until` comes true; returns whether it did."""
         end = self.now + seconds
@@ -115,8 +120,7 @@ class Process:
         self.is_stopped = False
         missed, self._missed = self._missed, []
         for event in missed:
-            if not event.is_off:
-                self.world.after(0.0, event.action, self)
+            self.world.put_off(event)
 
     def kill(self) -> None:
         """It is gone; what it had sent is on its way all the same."""
