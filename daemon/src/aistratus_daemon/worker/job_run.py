@@ -371,10 +371,14 @@ class JobRun:
         nobody here would know where the log stands.
         """
 
+        # The record that `bodies` were made for. An earlier append that a drain does not wait for
+        # may move on `self.record` before the task begins, and with it the fence.
+        record = self.record
+
         async def append() -> None:
             self.record = await asyncio.to_thread(
                 self.store.append,
-                self.record,
+                record,
                 bodies,
                 new_attempt=new_attempt,
                 unless_cancelled=unless_cancelled,
