@@ -23,6 +23,8 @@ from hypothesis.stateful import (
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, EventBody, StateChange
 from aistratus_contracts.states import FinishReason, JobState
+from aistratus_daemon.worker.job_run import DRAIN_COMMIT_SECONDS
+from support.simulation.loop import LATE_TURN_SECONDS
 from support.simulation.model import poison, token_of
 from support.simulation.network import Answer, Fault
 from support.simulation.scene import TABLE, Scene
@@ -36,6 +38,13 @@ STORY_LINES = 400
 # Around what matters: a commit, a check for a cancel, a beat, a visibility timeout.
 PAUSES = st.sampled_from([0.0, 0.02, 0.15, 0.5, 1.5, 4.0, 11.0, 35.0])
 NUMBERS = st.integers(0, 5)
+QUICK = settings(
+    max_examples=CI_EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    # To explain a failure is to trace each line of it, which takes minutes.
+    phases=set(Phase) - {Phase.explain},
+)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -232,25 +241,18 @@ def test_every_job_ends_once_in_order_and_whole_whatever_happens() -> None:
     run_state_machine_as_test(
         Workers,
         settings=settings(
+            QUICK,
             max_examples=examples,
             stateful_step_count=STEPS,
-            deadline=None,
             # CI tries the same each time; who asks for a number wants others.
             derandomize=EXAMPLES_VARIABLE not in os.environ,
             print_blob=True,
-            # To explain a failure is to trace each line of it, which takes minutes.
-            phases=set(Phase) - {Phase.explain},
             suppress_health_check=list(HealthCheck),
         ),
     )
 
 
-@settings(
-    max_examples=CI_EXAMPLES,
-    derandomize=True,
-    deadline=None,
-    phases=set(Phase) - {Phase.explain},
-)
+@settings(QUICK)
 @given(seed=SEEDS, after=st.floats(0.1, 8.0))
 def test_a_worker_that_is_told_to_drain_gives_all_back_within_two_seconds(
     seed: int, after: float
@@ -263,6 +265,25 @@ def test_a_worker_that_is_told_to_drain_gives_all_back_within_two_seconds(
         held = [m for m in scene.cloud.queues[JOBS].messages if m.visible_at > scene.world.now]
         assert not held, "\n".join(scene.world.story)
         assert len(jobs) == 3
+
+
+@settings(QUICK)
+@given(seed=SEEDS, after=st.floats(0.1, 2.0))
+def test_a_drain_that_meets_a_slow_table_writes_nothing_twice(seed: int, after: float) -> None:
+    """An append's answer comes just when the drain no longer waits for it."""
+    with a_scene(seed, slots=3) as scene:
+        for number in range(3):
+            scene.ask(f"conv-{number}", f"prompt {number} of {seed}")
+        scene.world.run(3.0 + after)
+        (worker,) = scene.fleet
+        assert worker.link is not None
+        slowest = DRAIN_COMMIT_SECONDS + LATE_TURN_SECONDS
+        worker.link.slow_seconds = (DRAIN_COMMIT_SECONDS - LATE_TURN_SECONDS, slowest)
+        worker.disturb("dynamodb", Fault.SLOW, 12)
+        # Until the next append is on its way.
+        scene.world.run(0.5, lambda: len(worker.link.planned["dynamodb"]) < 12)
+        worker.drain()
+        scene.world.run(5.0)
 
 
 def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None:

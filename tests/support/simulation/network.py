@@ -72,6 +72,8 @@ class Link:
     planned: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     # By service: each request fails with this probability until then.
     storms: dict[str, tuple[float, float]] = field(default_factory=dict)
+    # How late a slow request arrives; None for anything up to past the caller's patience.
+    slow_seconds: tuple[float, float] | None = None
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""
@@ -143,7 +145,8 @@ class Sdk:
             world.after(way, lambda: reply(Answer(error=no)))
         else:
             if fault is Fault.SLOW:
-                way += world.random.uniform(0.2, 1.5 * self.read_timeout)
+                slow = self.link.slow_seconds or (0.2, 1.5 * self.read_timeout)
+                way += world.random.uniform(*slow)
             world.after(way, lambda: serve(reply))
 
 
