@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aistratus_contracts.event import Event, StateChange
+from aistratus_contracts.event import Event
 from system.faults.history import (
     Accepted,
     Action,
@@ -21,6 +21,7 @@ from system.faults.history import (
     Left,
     Logged,
     Received,
+    ReceiveRefused,
     Record,
     Seen,
     Settled,
@@ -228,6 +229,15 @@ def cancelled_jobs_stop(history: History) -> Iterator[Violation]:
             )
 
 
+def receives_go_on(history: History) -> Iterator[Violation]:
+    """A receive that the queue refused was not tried again as it was: that worker would starve."""
+    refused: dict[tuple[str, str], ReceiveRefused] = {}
+    for refusal in history.all(ReceiveRefused):
+        first = refused.setdefault((refusal.worker, refusal.attempt_id), refusal)
+        if first is not refusal:
+            yield Violation("starves", refusal.worker, "asks the same again", (first, refusal))
+
+
 RULES: Final[tuple[Rule, ...]] = (
     ended_once,
     queue_is_settled,
@@ -237,6 +247,7 @@ RULES: Final[tuple[Rule, ...]] = (
     fence_holds,
     stale_receipts_refused,
     cancelled_jobs_stop,
+    receives_go_on,
 )
 # What can be said of one job while others still run.
 RULES_IN_PASSING: Final[tuple[Rule, ...]] = (
@@ -274,8 +285,3 @@ def _received_since(given_out: list[Received], settled: Settled) -> Received | N
         ),
         None,
     )
-
-
-def final_state(event: Event) -> str:
-    """The state that an event brings the job into, or nothing."""
-    return event.body.state.value if isinstance(event.body, StateChange) else ""

@@ -78,6 +78,15 @@ class Received:
     job: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiveRefused:
+    """The queue refused a receive for what was in it; trying the same again is of no use."""
+
+    at: float
+    worker: str
+    attempt_id: str
+
+
 class Action(StrEnum):
     """What a receipt is for."""
 
@@ -139,7 +148,18 @@ class Left:
     held: int
 
 
-Record = Accepted | CancelAsked | Appended | Received | Settled | Seen | Logged | Disturbed | Left
+Record = (
+    Accepted
+    | CancelAsked
+    | Appended
+    | Received
+    | ReceiveRefused
+    | Settled
+    | Seen
+    | Logged
+    | Disturbed
+    | Left
+)
 _RECORDS: dict[str, type[Record]] = {
     kind.__name__: kind
     for kind in (
@@ -147,6 +167,7 @@ _RECORDS: dict[str, type[Record]] = {
         CancelAsked,
         Appended,
         Received,
+        ReceiveRefused,
         Settled,
         Seen,
         Logged,

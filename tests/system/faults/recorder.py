@@ -9,7 +9,15 @@ from aistratus_contracts.errors import ContractError
 from aistratus_contracts.event import decode_event, event_to_plain
 from aistratus_contracts.job import decode_queue_message
 from support.fault_proxy import Exchange
-from system.faults.history import Action, Appended, History, Received, Record, Settled
+from system.faults.history import (
+    Action,
+    Appended,
+    History,
+    Received,
+    ReceiveRefused,
+    Record,
+    Settled,
+)
 
 _HEADER = {"v", "seq", "attempt", "at"}
 
@@ -42,6 +50,9 @@ class Recorder:
                         message["ReceiptHandle"],
                         _job_of(message["Body"]),
                     )
+            case "ReceiveMessage" if exchange.answer.status == 400:
+                attempt_id = str(asked.get("ReceiveRequestAttemptId", ""))
+                yield ReceiveRefused(exchange.at, exchange.label, attempt_id)
             case "DeleteMessage":
                 yield _settled(exchange, asked, Action.DELETE)
             case "ChangeMessageVisibility":

@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         stops=asked.stops,
         seconds=asked.seconds,
         mean_pause=asked.pause,
-        clients=4 * asked.workers,
+        clients=asked.clients or 4 * asked.workers,
+        step_seconds=asked.step,
+        visibility_seconds=asked.visibility,
     )
     _say(f"Seed {orders.seed}. Again: {command(orders)}")
     folder = Path(tempfile.mkdtemp(prefix="aistratus-soak-"))
@@ -100,6 +102,9 @@ def command(orders: Orders) -> str:
         "--kills": orders.kills,
         "--stops": orders.stops,
         "--pause": orders.mean_pause,
+        "--step": orders.step_seconds,
+        "--clients": orders.clients,
+        "--visibility": orders.visibility_seconds,
     }
     if orders.seconds != float("inf"):
         given["--seconds"] = orders.seconds
@@ -116,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stops", type=int, default=50, help="past the visibility timeout")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="no longer than this")
     parser.add_argument("--pause", type=float, default=1.5, help="mean seconds between faults")
+    parser.add_argument("--step", type=float, default=0.04, help="seconds a token of an answer")
+    parser.add_argument("--clients", type=int, default=0, help="four for each worker by default")
+    parser.add_argument("--visibility", type=int, default=4, help="the queue's timeout in seconds")
     parser.add_argument("--disconnects", type=int, default=10_000, help="of readers, afterwards")
     parser.add_argument("--output", type=Path, default=RESULT, help="the JSON file")
     return parser

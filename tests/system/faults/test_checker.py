@@ -20,6 +20,7 @@ from system.faults.history import (
     Left,
     Logged,
     Received,
+    ReceiveRefused,
     Record,
     Seen,
     Settled,
@@ -181,6 +182,10 @@ BAD: dict[str, tuple[str, Callable[[], list[Record]]]] = {
         "stale receipt",
         lambda: [*GOOD, replace(STALE_DELETE, action=Action.EXTEND, accepted=True)],
     ),
+    "a worker that asks again and again what is refused": (
+        "starves",
+        lambda: [*GOOD, ReceiveRefused(3.0, "w1", "x"), ReceiveRefused(4.0, "w1", "x")],
+    ),
     "text after the wish to cancel": (
         "not cancelled",
         lambda: [*GOOD, CancelAsked(1.15, "a")],
@@ -215,6 +220,13 @@ def test_a_violation_shows_its_evidence() -> None:
         # The end and the wish to cancel crossed: the job took its last text along.
         [*GOOD, CancelAsked(8.9, "a")],
         [*GOOD, CancelAsked(12.0, "a")],
+        [*GOOD, ReceiveRefused(3.0, "w1", "x"), ReceiveRefused(4.0, "w1", "y")],
+        # Whoever finds a job that is to be cancelled may end it.
+        [
+            *without(LAST),
+            CancelAsked(8.5, "a"),
+            replace(LAST, writer="w1", kinds=("usage", "state"), state="cancelled"),
+        ],
         # Nobody knows which of the two was first.
         changed(SECOND_TAKEN, replace(SECOND_TAKEN, began=8.0, at=9.05)),
         changed(STALE_DELETE, replace(STALE_DELETE, began=5.5, accepted=True)),

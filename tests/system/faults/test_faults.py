@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_plan() -> None:
 def test_the_command_that_is_printed_asks_for_the_same() -> None:
     assert command(SHORT) == (
         "make soak ARGS='--seed 4 --workers 2 --jobs 16 --kills 4 --stops 0 --pause 0.8 "
-        "--seconds 15'"
+        "--step 0.02 --clients 6 --visibility 2 --seconds 15'"
     )
 
 
