@@ -27,6 +27,8 @@ PROGRESS_SECONDS: Final = 5.0
 START_SECONDS: Final = 60.0
 # Long enough for every message to come back and every job to be tried again, one after the other.
 SETTLE_SECONDS: Final = 120.0
+# Its own end, the rig's SIGKILL, and a SIGTERM that came while Python was still starting.
+CLEAN_EXITS: Final = (0, -9, -15)
 READERS_WEATHER: Final = Weather(latency_seconds=0.05, resets=0.05)
 # One clock goes an hour ahead; another instance cannot write its log.
 PECULIAR: Final = (
@@ -108,7 +110,7 @@ class _Rig:
             self._history.add(left)
         resets = self._readers.resets + sum(each.proxy.resets for each in self._instances)
         codes = [
-            code for each in self._instances for code in each.exit_codes if code not in (0, -9)
+            code for each in self._instances for code in each.exit_codes if code not in CLEAN_EXITS
         ]
         return Outcome(
             self._orders,
