@@ -13,7 +13,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_contracts.errors import JobErrorCode
-from aistratus_contracts.event import Delta, Event, EventBody, JobError, Notice, StateChange, Usage
+from aistratus_contracts.event import EventBody, JobError, StateChange, Usage
 from aistratus_contracts.job import Job, Message
 from aistratus_contracts.limits import MAX_ANSWER_BYTES
 from aistratus_contracts.states import FinishReason, JobState
@@ -21,6 +21,7 @@ from aistratus_contracts.table import JobRecord
 from aistratus_daemon.errors import DaemonError
 from aistratus_daemon.frames import Done, Failed, Generate, JobNotice, NewTokens
 from aistratus_daemon.worker.engine_client import EngineClient, EngineLost, JobStream
+from aistratus_daemon.worker.progress import Progress
 from aistratus_daemon.worker.store import AppendRefused, CancelRequested, JobStore
 from aistratus_daemon.worker.suspects import Suspects
 
@@ -49,55 +50,6 @@ DRAIN_COMMIT_SECONDS: Final = 1.0
 def commit_seconds(running: int) -> float:
     """How long an answer's tokens collect when so many answers are under way."""
     return max(COMMIT_SECONDS, running / COMMITS_PER_SECOND)
-
-
-@dataclass
-class Progress:
-    """How far an answer has come: what is committed, and what waits for its commit."""
-
-    text: str = ""
-    token_ids: list[int] = field(default_factory=list)
-    has_notice: bool = False
-    new_text: str = ""
-    new_ids: list[int] = field(default_factory=list)
-
-    @property
-    def reached(self) -> int:
-        """How many tokens the answer has, committed or not."""
-        return len(self.token_ids) + len(self.new_ids)
-
-    @classmethod
-    def from_events(cls, events: Sequence[Event]) -> "Progress":
-        """What earlier attempts have committed."""
-        progress = cls()
-        for event in events:
-            if isinstance(event.body, Delta):
-                progress.text += event.body.text
-                progress.token_ids += event.body.token_ids
-            elif isinstance(event.body, Notice):
-                progress.has_notice = True
-        return progress
-
-    def add(self, tokens: NewTokens) -> None:
-        """Tokens that are not committed yet."""
-        self.new_text += tokens.text
-        self.new_ids += tokens.token_ids
-
-    def pending(self) -> list[EventBody]:
-        """The event that commits what is new, if anything is."""
-        if not self.new_ids and not self.new_text:
-            return []
-        return [Delta(self.new_text, tuple(self.new_ids))]
-
-    def commit(self) -> None:
-        """What was new is in the table now."""
-        self.text += self.new_text
-        self.token_ids += self.new_ids
-        self.discard()
-
-    def discard(self) -> None:
-        """What was new was not written, and will not be."""
-        self.new_text, self.new_ids = "", []
 
 
 class EngineStaysAway(DaemonError):
@@ -138,7 +90,7 @@ class JobRun:
             while failures < MAX_FAILURES:
                 self._is_cancelled |= self.record.cursor.cancel_requested
                 if self._is_over():
-                    await self._end_early()
+                    await self._end_early(new_attempt=True)
                     return
                 await self._append(
                     [StateChange(JobState.RUNNING)], new_attempt=True, failures=failures
@@ -187,11 +139,11 @@ class JobRun:
         """Whether nothing more is wanted of the engine."""
         return self._is_cancelled or self._is_too_long
 
-    async def _end_early(self) -> None:
+    async def _end_early(self, *, new_attempt: bool = False) -> None:
+        state, reason = JobState.SUCCEEDED, FinishReason.LENGTH
         if self._is_cancelled:
-            await self._end(JobState.CANCELLED, FinishReason.CANCELLED, [])
-        else:
-            await self._end(JobState.SUCCEEDED, FinishReason.LENGTH, [])
+            state, reason = JobState.CANCELLED, FinishReason.CANCELLED
+        await self._end(state, reason, [], new_attempt=new_attempt)
 
     async def _is_admitted(self) -> bool:
         """Wait at the engine's door, but not for ever."""
@@ -337,13 +289,19 @@ class JobRun:
             await self._end(JobState.SUCCEEDED, reason, [usage])
 
     async def _end(
-        self, state: JobState, reason: FinishReason | None, bodies: Sequence[EventBody]
+        self,
+        state: JobState,
+        reason: FinishReason | None,
+        bodies: Sequence[EventBody],
+        *,
+        new_attempt: bool = False,
     ) -> None:
         """The last append: what is still new, then `bodies`, then the final state, all at once."""
         text = self.progress.text + self.progress.new_text
         await self._append(
             [*self.progress.pending(), *bodies, StateChange(state, reason)],
             has_new=True,
+            new_attempt=new_attempt,
             answer_text=text,
         )
         log.info("Ended %s.", state.value, extra=self._fields())
@@ -370,7 +328,6 @@ class JobRun:
         One that has begun is seen through, also when the worker drains: without its outcome
         nobody here would know where the log stands.
         """
-
         # The record that `bodies` were made for. An earlier append that a drain does not wait for
         # may move on `self.record` before the task begins, and with it the fence.
         record = self.record

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from botocore.exceptions import ClientError
+
 from aistratus_contracts.job import Job, QueueMessage, encode_queue_message
 
 if TYPE_CHECKING:
@@ -71,16 +73,21 @@ class JobsQueue:
 
         A receive whose answer was lost has hidden a message all the same. So the same attempt id
         goes with each try until one is answered: within five minutes SQS then gives out the same
-        message with the same receipt.
+        message with the same receipt. A refusal is an answer too: SQS repeats no receive whose
+        message was touched meanwhile.
         """
-        answer = self.client.receive_message(
-            QueueUrl=self.url,
-            MaxNumberOfMessages=1,
-            WaitTimeSeconds=RECEIVE_WAIT_SECONDS,
-            VisibilityTimeout=self.visibility_seconds,
-            MessageSystemAttributeNames=["MessageGroupId"],
-            ReceiveRequestAttemptId=self._receive_id,
-        )
+        try:
+            answer = self.client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=RECEIVE_WAIT_SECONDS,
+                VisibilityTimeout=self.visibility_seconds,
+                MessageSystemAttributeNames=["MessageGroupId"],
+                ReceiveRequestAttemptId=self._receive_id,
+            )
+        except ClientError:
+            self._receive_id = str(uuid4())
+            raise
         self._receive_id = str(uuid4())
         for message in answer.get("Messages", []):
             return Received(
