@@ -6,6 +6,7 @@ time others: `AISTRATUS_SIMULATION_EXAMPLES=500`.
 """
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -236,6 +237,23 @@ def a_scene(seed: int, workers: int = 1, slots: int = 2) -> Iterator[Scene]:
         scene.close()
 
 
+def test_a_run_repeats() -> None:
+    stories = []
+    for _ in range(2):
+        random.seed(1)  # the worker's own jitter; Hypothesis does the same
+        with a_scene(seed=5, workers=2) as scene:
+            for number in range(4):
+                scene.ask(f"conv-{number % 3}", f"prompt {number}")
+            scene.ask("conv-4", poison(3, "again"))
+            for worker in scene.fleet:
+                worker.storm("dynamodb", 0.3, 20.0)
+            scene.world.run(8.0)
+            scene.fleet[0].drain()
+            scene.world.run(30.0)
+        stories.append((scene.world.now, scene.world.story))
+    assert stories[0] == stories[1]
+
+
 def test_every_job_ends_once_in_order_and_whole_whatever_happens() -> None:
     examples = int(os.environ.get(EXAMPLES_VARIABLE, CI_EXAMPLES))
     run_state_machine_as_test(
@@ -276,12 +294,13 @@ def test_a_drain_that_meets_a_slow_table_writes_nothing_twice(seed: int, after: 
             scene.ask(f"conv-{number}", f"prompt {number} of {seed}")
         scene.world.run(3.0 + after)
         (worker,) = scene.fleet
-        assert worker.link is not None
+        link = worker.link
+        assert link is not None
         slowest = DRAIN_COMMIT_SECONDS + LATE_TURN_SECONDS
-        worker.link.slow_seconds = (DRAIN_COMMIT_SECONDS - LATE_TURN_SECONDS, slowest)
+        link.slow_seconds = (DRAIN_COMMIT_SECONDS - LATE_TURN_SECONDS, slowest)
         worker.disturb("dynamodb", Fault.SLOW, 12)
         # Until the next append is on its way.
-        scene.world.run(0.5, lambda: len(worker.link.planned["dynamodb"]) < 12)
+        scene.world.run(0.5, lambda: len(link.planned["dynamodb"]) < 12)
         worker.drain()
         scene.world.run(5.0)
 
