@@ -199,12 +199,12 @@ def test_a_line_that_is_no_frame_is_skipped(link: EngineLink, garbage: bytes) ->
     assert link.ask(request("after", sampling=greedy(3))).ids
 
 
-def test_a_frame_of_40_mb_is_skipped_without_being_kept(engine: EngineProcess) -> None:
+def test_a_frame_of_100_mb_is_skipped_without_being_kept(engine: EngineProcess) -> None:
     status = Path(f"/proc/{engine.process.pid}/status")
     with engine.link() as link:
         link.ask(request("before", sampling=greedy(3)))
         before = memory_kib(status)
-        for _ in range(40):
+        for _ in range(100):
             link.connection.sendall(b"x" * 1_000_000)
         link.connection.sendall(b"\n")
         assert link.ask(request("after", sampling=greedy(3))).ids
