@@ -164,9 +164,7 @@ def fence_holds(history: History) -> Iterator[Violation]:
         writers: dict[int, Appended] = {}
         for append in accepted:
             first = writers.setdefault(append.attempt, append)
-            # Whoever finds a job that is to be cancelled may end it; after an end comes nothing.
-            ends_cancelled = append.is_end and append.state == "cancelled"
-            if first.writer != append.writer and not ends_cancelled:
+            if first.writer != append.writer:
                 yield Violation(
                     "fence", job, f"two writers in attempt {append.attempt}", (first, append)
                 )

@@ -221,12 +221,6 @@ def test_a_violation_shows_its_evidence() -> None:
         [*GOOD, CancelAsked(8.9, "a")],
         [*GOOD, CancelAsked(12.0, "a")],
         [*GOOD, ReceiveRefused(3.0, "w1", "x"), ReceiveRefused(4.0, "w1", "y")],
-        # Whoever finds a job that is to be cancelled may end it.
-        [
-            *without(LAST),
-            CancelAsked(8.5, "a"),
-            replace(LAST, writer="w1", kinds=("usage", "state"), state="cancelled"),
-        ],
         # Nobody knows which of the two was first.
         changed(SECOND_TAKEN, replace(SECOND_TAKEN, began=8.0, at=9.05)),
         changed(STALE_DELETE, replace(STALE_DELETE, began=5.5, accepted=True)),
