@@ -37,14 +37,20 @@ class Exchange:
     @property
     def action(self) -> str:
         """What was asked of AWS: `TransactWriteItems`."""
-        return self.request.header("x-amz-target").rpartition(".")[2]
+        return action_of(self.request)
+
+
+def action_of(request: HttpMessage) -> str:
+    """What is asked of AWS: `TransactWriteItems`."""
+    return request.header("x-amz-target").rpartition(".")[2]
 
 
 @dataclass
 class Weather:
     """What goes wrong just now. Shares are of requests, from 0 to 1.
 
-    `is_cut`: packets are lost in both directions, nobody hears anything.
+    `is_cut`: packets are lost in both directions, nobody hears anything. With `action`, only
+    this one of AWS's calls goes wrong.
     """
 
     latency_seconds: float = 0.0
@@ -52,6 +58,12 @@ class Weather:
     throttled: float = 0.0
     broken: float = 0.0
     is_cut: bool = False
+    action: str = ""
+
+    def over(self, request: HttpMessage) -> "Weather":
+        """What goes wrong with this request."""
+        is_meant = not self.action or action_of(request) == self.action
+        return self if is_meant else Weather()
 
     @property
     def is_fair(self) -> bool:
@@ -134,7 +146,7 @@ class FaultProxy:
             await asyncio.sleep(self._weather.latency_seconds * self.chance.uniform(0.5, 1.0))
         if await self._is_lost(writer):
             return False
-        weather = self._weather
+        weather = self._weather.over(request)
         is_reset, is_throttled, is_broken = (
             self.chance.random() < share
             for share in (weather.resets, weather.throttled, weather.broken)
