@@ -9,6 +9,7 @@ PY := .venv/bin/python
 
 # What a person may set, on the command line or in the environment.
 MODEL ?= standin
+VARIANT ?= tinyllama
 APP_PORT ?= 8550
 GATEWAY_PORT ?= 8551
 ISSUER_PORT ?= 8552
@@ -74,6 +75,15 @@ openapi: ## Writes docs/openapi.json from the router's code
 router.zip: ## Packs the router for Lambda, into dist
 	@tools/setup setup dev --quiet
 	$(PY) router/build_zip.py
+
+.PHONY: image
+image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
+	@tools/setup setup dev --quiet
+	@mkdir -p build/image
+	PATH="$(CURDIR)/.venv/bin:$$PATH" CHECKPOINT_DISABLE=1 packer build \
+		-var-file=packer/worker/$(VARIANT).pkrvars.hcl \
+		-var git_revision="$$(git describe --always --dirty --abbrev=40 --exclude='*')" \
+		$(ARGS) packer/worker
 
 .PHONY: bench
 bench: ## Measures the router, the way of a token through all parts, and the engine (an hour)

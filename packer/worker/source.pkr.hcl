@@ -56,7 +56,7 @@ source "amazon-ebs" "worker" {
       root-device-type    = "ebs"
       virtualization-type = "hvm"
     }
-    owners      = length(var.base_owners) > 0 ? var.base_owners : [local.base.owner]
+    owners      = [local.base.owner]
     most_recent = true
   }
 

@@ -167,12 +167,6 @@ variable "ec2_endpoint" {
   description = "EC2's address, if it is not Amazon's."
 }
 
-variable "base_owners" {
-  type        = list(string)
-  default     = []
-  description = "Whose base images are taken; empty for Debian's and Canonical's own accounts."
-}
-
 variable "ssh_username" {
   type    = string
   default = ""
