@@ -38,7 +38,7 @@ def decide(seen: Seen, *, idle_hours: float, hours: float) -> str | None:
         return f"it has been on for {seen.at / 3600:.2f} hours, and {hours:g} are the limit"
     idle = seen.at - seen.busy_at
     if idle_hours and idle >= idle_hours * 3600:
-        return f"the engine has been idle for {idle / 3600:.2f} hours, and {idle_hours:g} are the limit"
+        return f"the engine was idle for {idle / 3600:.2f} hours, and {idle_hours:g} are the limit"
     return None
 
 
@@ -57,7 +57,7 @@ def look(unit: str) -> Seen:
     """The machine and the engine as they are now; busy since never."""
     uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     shown = subprocess.run(
-        ["systemctl", "show", "--property=MainPID", "--value", unit],
+        ["/usr/bin/systemctl", "show", "--property=MainPID", "--value", unit],
         capture_output=True,
         text=True,
         check=False,
@@ -94,7 +94,7 @@ def main() -> int:
     if why is None:
         return 0
     sys.stderr.write(f"Turning this machine off: {why}.\n")
-    return subprocess.run(["systemctl", "poweroff"], check=False).returncode
+    return subprocess.run(["/usr/bin/systemctl", "poweroff"], check=False).returncode
 
 
 if __name__ == "__main__":
