@@ -80,6 +80,7 @@ router.zip: ## Packs the router for Lambda, into dist
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
 	@tools/setup setup dev --quiet
 	@mkdir -p build/image
+	PYTHONPATH=tools $(PY) -m wheelhouse --source build/wheelhouse
 	PATH="$(CURDIR)/.venv/bin:$$PATH" CHECKPOINT_DISABLE=1 packer build \
 		-var-file=packer/worker/$(VARIANT).pkrvars.hcl \
 		-var git_revision="$$(git describe --always --dirty --abbrev=40 --exclude='*')" \

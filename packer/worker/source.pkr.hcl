@@ -30,8 +30,9 @@ locals {
   root_gib      = var.gpu ? max(var.root_gib, 24) : var.root_gib
   weights_gib   = max(1, ceil(var.model_bytes * 1.1 / 1073741824))
 
-  name = "aistratus-worker-${var.variant}-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
-  user = var.ssh_username != "" ? var.ssh_username : local.base.user
+  stamp = formatdate("YYYYMMDD-hhmmss", timestamp())
+  name  = "aistratus-worker-${var.variant}-${local.stamp}"
+  user  = var.ssh_username != "" ? var.ssh_username : local.base.user
 
   tags = {
     Name                 = local.name

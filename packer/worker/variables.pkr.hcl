@@ -128,10 +128,16 @@ variable "extra_variables" {
   description = "More variables for the roles, each one of a role's argument_specs."
 }
 
+variable "cloudwatch" {
+  type        = bool
+  default     = true
+  description = "Whether logs and metrics go to CloudWatch."
+}
+
 variable "wheelhouse" {
   type        = string
   default     = ""
-  description = "A folder of wheels on this machine that the image takes instead of building its own."
+  description = "A complete wheelhouse (python -m wheelhouse) for the base's Python and processor; empty to compile on the instance."
 }
 
 # A private subnet
