@@ -98,6 +98,11 @@ bench-engine: ## Measures the engine beside others (ARGS="--quick --output build
 	@tools/setup setup dev --quiet
 	PYTHONPATH=bench $(PY) -m engine_bench $(ARGS)
 
+.PHONY: bench-boot
+bench-boot: ## Measures a unit's start to READY on a booted systemd, as root (ARGS="--rounds 3")
+	@tools/setup setup dev --quiet
+	PYTHONPATH=bench:tools $(PY) -m boot_bench $(ARGS)
+
 .PHONY: standin
 standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)
 	@tools/setup setup dev --quiet

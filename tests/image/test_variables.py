@@ -48,9 +48,8 @@ def test_what_packer_passes_is_specified() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_a_variant_sets_is_a_variable_of_the_template(variant: str) -> None:
     text = (TEMPLATE / f"{variant}.pkrvars.hcl").read_text(encoding="utf-8")
-    declared = set(
-        re.findall(r'^variable "(\w+)"', (TEMPLATE / "variables.pkr.hcl").read_text("utf-8"), re.M)
-    )
+    variables = (TEMPLATE / "variables.pkr.hcl").read_text(encoding="utf-8")
+    declared = set(re.findall(r'^variable "(\w+)"', variables, flags=re.MULTILINE))
     assert set(re.findall(r"^(\w+) +=", text, flags=re.MULTILINE)) <= declared
 
 
@@ -70,9 +69,8 @@ def test_a_default_is_specified_and_a_specified_default_is_the_same(role: str) -
     defaults = (read(path) or {}) if path.exists() else {}
     specified = spec(role)
     assert set(defaults) <= set(specified)
-    assert {name: item["default"] for name, item in specified.items() if "default" in item} == {
-        name: value for name, value in defaults.items()
-    }
+    said = {name: item["default"] for name, item in specified.items() if "default" in item}
+    assert said == defaults
 
 
 @pytest.mark.parametrize("role", ROLES)
