@@ -22,6 +22,7 @@ PACKAGES: Final = (
     "chrony",
     "curl",
     "dbus",
+    "gpg",
     "iproute2",
     "libgomp1",
     "openssh-server",
