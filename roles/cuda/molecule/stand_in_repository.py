@@ -54,7 +54,10 @@ def make(folder: Path) -> str:
     index = "\n".join(_package(name, place) for name in PACKAGES)
     (place / "Packages").write_text(index, encoding="utf-8")
     digest = hashlib.sha256(index.encode()).hexdigest()
-    release = f"Origin: NVIDIA\nSuite: /\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n {digest} {len(index)} Packages\n"
+    release = (
+        "Origin: NVIDIA\nSuite: /\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
+        f"SHA256:\n {digest} {len(index)} Packages\n"
+    )
     (place / "Release").write_text(release, encoding="utf-8")
     return _signed(place)
 
