@@ -49,7 +49,7 @@ locals {
   environment = [
     "ANSIBLE_CONFIG=${abspath(local.root)}/ansible.cfg",
     "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=15m -o ServerAliveInterval=10",
-    "ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/aistratus-${local.stamp}",
+    "ANSIBLE_SSH_CONTROL_PATH_DIR=~/.ansible/cp/${local.stamp}",
   ]
 }
 

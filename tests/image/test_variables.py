@@ -58,7 +58,8 @@ def test_what_a_playbook_reads_is_specified(path: Path) -> None:
     """Only names with a role's prefix; what a task registers or sets for itself is its own."""
     text = path.read_text(encoding="utf-8")
     prefixed = set(re.findall(rf"\b((?:site|{'|'.join(ROLES)})_\w+)\b", text))
-    own = set(re.findall(r"^ +(?:register: )?(site_\w+)(?::|$)", text, flags=re.MULTILINE))
+    every = "\n".join(each.read_text(encoding="utf-8") for each in PLAYBOOKS)
+    own = set(re.findall(r"^ +(?:register: )?(site_\w+)(?::|$)", every, flags=re.MULTILINE))
     roles_own = {f"{role}_report" for role in ROLES}
     assert prefixed - own - roles_own - KNOWN == set()
 
