@@ -4,7 +4,8 @@
     python -m support.machine_cloud ask NAME TEXT [--during SCRIPT]
 
 `ask` puts a job there as the router does, waits for its end and prints what a reader has seen, as
-JSON. `--during` runs a script in the machine as soon as the reader has seen some text.
+JSON. With `--during` the engine is halted before, and goes on after that script has run in the
+machine: the stand-in's answers are too quick to be met half-way.
 """
 
 import argparse
@@ -15,11 +16,13 @@ import sys
 
 import boto3
 
+from aistratus_contracts.states import JobState
 from machine import record, ssh
 from support.cloud import Cloud, provisioned, states_of, text_of
 from support.emulator_process import running_emulator_process
 
 PORT = 8553
+ENGINE = "aistratus-engine.service"
 
 
 def endpoint(machine: record.Record) -> str:
@@ -51,10 +54,13 @@ def connect(machine: record.Record) -> Cloud:
 def ask(machine: record.Record, text: str, during: str) -> dict[str, object]:
     """Ask, and tell what came of it."""
     cloud = connect(machine)
+    if during:
+        ssh.run(machine, f"systemctl kill --signal=STOP {ENGINE}")
     job = cloud.put_job(text, max_tokens=200)
     if during:
-        cloud.until_text(job, 1)
-        ssh.run(machine, during)
+        cloud.until_state(job, JobState.RUNNING)
+        # Who was halted and has been killed is there again, and is not halted.
+        ssh.run(machine, f"{during}; systemctl kill --signal=CONT {ENGINE}")
     cloud.until_end(job)
     events = cloud.events(job)
     return {

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -55,21 +56,27 @@ def compare(now: Seen, before: Seen | None) -> Seen:
 
 def look(unit: str) -> Seen:
     """The machine and the engine as they are now; busy since never."""
-    uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    # Not /proc/uptime: in a container that is the host's.
+    began = int(_show("--property=UserspaceTimestampMonotonic") or 0) / 1_000_000
+    at = time.clock_gettime(time.CLOCK_MONOTONIC) - began
+    pid = int(_show("--property=MainPID", unit) or 0)
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return Seen(at, 0, 0.0, 0.0)
+    # utime and stime, proc(5); the first field after the name is the third.
+    used = (int(fields[11]) + int(fields[12])) * _SECONDS_PER_TICK
+    return Seen(at, pid, used, 0.0)
+
+
+def _show(*what: str) -> str:
     shown = subprocess.run(
-        ["/usr/bin/systemctl", "show", "--property=MainPID", "--value", unit],
+        ["/usr/bin/systemctl", "show", "--value", *what],
         capture_output=True,
         text=True,
         check=False,
     )
-    pid = int(shown.stdout.strip() or 0)
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return Seen(uptime, 0, 0.0, 0.0)
-    # utime and stime, proc(5); the first field after the name is the third.
-    used = (int(fields[11]) + int(fields[12])) * _SECONDS_PER_TICK
-    return Seen(uptime, pid, used, 0.0)
+    return shown.stdout.strip()
 
 
 def read(state: Path) -> Seen | None:
