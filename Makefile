@@ -71,6 +71,11 @@ openapi: ## Writes docs/openapi.json from the router's code
 	@tools/setup setup dev --quiet
 	$(PY) -m aistratus_router.openapi docs/openapi.json
 
+.PHONY: role-pages
+role-pages: ## Writes each role's README from its specification
+	@tools/setup setup dev --quiet
+	PYTHONPATH=tools $(PY) -m role_pages
+
 .PHONY: router.zip
 router.zip: ## Packs the router for Lambda, into dist
 	@tools/setup setup dev --quiet

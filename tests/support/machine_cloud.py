@@ -45,10 +45,13 @@ def connect(machine: record.Record) -> Cloud:
     url = endpoint(machine)
     session = boto3.Session("test", "test", region_name="eu-central-1")
     sqs = session.client("sqs", endpoint_url=url)
-    urls = [
-        sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in ("jobs.fifo", "jobs-dead.fifo")
-    ]
-    return Cloud(url, session.client("dynamodb", endpoint_url=url), sqs, *urls)
+    return Cloud(
+        url,
+        session.client("dynamodb", endpoint_url=url),
+        sqs,
+        sqs.get_queue_url(QueueName="jobs.fifo")["QueueUrl"],
+        sqs.get_queue_url(QueueName="jobs-dead.fifo")["QueueUrl"],
+    )
 
 
 def ask(machine: record.Record, text: str, during: str) -> dict[str, object]:
