@@ -9,6 +9,7 @@ PY := .venv/bin/python
 
 # What a person may set, on the command line or in the environment.
 MODEL ?= standin
+VARIANT ?= tinyllama
 APP_PORT ?= 8550
 GATEWAY_PORT ?= 8551
 ISSUER_PORT ?= 8552
@@ -70,10 +71,25 @@ openapi: ## Writes docs/openapi.json from the router's code
 	@tools/setup setup dev --quiet
 	$(PY) -m aistratus_router.openapi docs/openapi.json
 
+.PHONY: role-pages
+role-pages: ## Writes each role's README from its specification
+	@tools/setup setup dev --quiet
+	PYTHONPATH=tools $(PY) -m role_pages
+
 .PHONY: router.zip
 router.zip: ## Packs the router for Lambda, into dist
 	@tools/setup setup dev --quiet
 	$(PY) router/build_zip.py
+
+.PHONY: image
+image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
+	@tools/setup setup dev --quiet
+	@mkdir -p build/image
+	PYTHONPATH=tools $(PY) -m wheelhouse --source build/wheelhouse
+	PATH="$(CURDIR)/.venv/bin:$$PATH" CHECKPOINT_DISABLE=1 packer build \
+		-var-file=packer/worker/$(VARIANT).pkrvars.hcl \
+		-var git_revision="$$(git describe --always --dirty --abbrev=40 --exclude='*')" \
+		$(ARGS) packer/worker
 
 .PHONY: bench
 bench: ## Measures the router, the way of a token through all parts, and the engine (an hour)
@@ -91,6 +107,11 @@ bench-engine: ## Measures the engine beside others (ARGS="--quick --output build
 soak: ## Attacks the system and proves that it holds (ARGS="--jobs 50 --kills 10 --seconds 60")
 	@tools/setup setup dev --quiet
 	PYTHONPATH=tests $(PY) -m system.faults.soak $(ARGS)
+
+.PHONY: bench-boot
+bench-boot: ## Measures a unit's start to READY on a booted systemd, as root (ARGS="--rounds 3")
+	@tools/setup setup dev --quiet
+	PYTHONPATH=bench:tools $(PY) -m boot_bench $(ARGS)
 
 .PHONY: standin
 standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)

@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=list(gone))
     config.stash[_LEFT_OUT] = [
         f"{len(group)} left out, because {name} is missing ({known[name].used_for});"
-        f" to run them: sudo apt install {known[name].packages[0]}"
+        f" to run them: {known[name].remedy}"
         for name, group in left_out.items()
     ]
 

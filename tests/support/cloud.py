@@ -162,6 +162,9 @@ class Cloud:
     def until_event(self, job: Job, kind: type) -> None:
         self._until(lambda: any(isinstance(e.body, kind) for e in self.events(job)))
 
+    def until_state(self, job: Job, state: JobState) -> None:
+        self._until(lambda: state.value in states_of(self.events(job)))
+
     def until_text(self, job: Job, length: int) -> None:
         self._until(lambda: len(text_of(self.events(job))) >= length)
 

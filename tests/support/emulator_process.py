@@ -1,4 +1,4 @@
-"""The emulator that `make demo` starts, in a process of its own, on a free port."""
+"""The emulator that `make demo` starts, in a process of its own."""
 
 import subprocess
 import sys
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def running_emulator_process() -> Iterator[str]:
+def running_emulator_process(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Its address, for the length of a block."""
     with subprocess.Popen(
-        [sys.executable, "-m", "aistratus_local.emulator", "--port", "0"],
+        [sys.executable, "-m", "aistratus_local.emulator", "--host", host, "--port", str(port)],
         stdout=subprocess.PIPE,
         text=True,
     ) as emulator:

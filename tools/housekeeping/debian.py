@@ -19,16 +19,26 @@ class Need:
 
     `name` is what a test says in `@pytest.mark.needs`, `programs` are the names under which
     it may be found, `packages` are Debian's and Ubuntu's names, the first that exists counts.
+    `for_root`: to anybody else it is of no use.
     """
 
     name: str
     programs: tuple[str, ...]
     packages: tuple[str, ...]
     used_for: str
+    for_root: bool = False
 
     def found(self) -> str | None:
-        """The program's path, if one of them is there."""
+        """The program's path, if one of them is there, for this user."""
+        if self.for_root and os.geteuid() != 0:
+            return None
         return next((path for name in self.programs if (path := shutil.which(name))), None)
+
+    @property
+    def remedy(self) -> str:
+        """What a person does to have it."""
+        install = f"sudo apt install {self.packages[0]}"
+        return f"{install}, and run make as root" if self.for_root else install
 
 
 def needs(listed: Path = LISTED) -> list[Need]:
@@ -39,8 +49,8 @@ def needs(listed: Path = LISTED) -> list[Need]:
         if line.strip() and not line.startswith("#")
     ]
     return [
-        Need(name, tuple(programs.split()), tuple(packages.split()), used_for)
-        for name, programs, packages, used_for in rows
+        Need(name, tuple(programs.split()), tuple(packages.split()), used_for, rest == ["root"])
+        for name, programs, packages, used_for, *rest in rows
     ]
 
 
@@ -69,12 +79,12 @@ def install(packages: Sequence[str]) -> bool:
 def provide() -> None:
     """Installs what is missing, or says what is missing and which tests that leaves out."""
     for need in missing():
+        if need.for_root and os.geteuid() != 0:
+            say(f"Left out without root: {need.used_for}. To have them: {need.remedy}")
+            continue
         say(f"Installing {need.name} with apt, for {need.used_for} …")
         if not install(need.packages) or need.found() is None:
-            say(
-                f"Missing: {need.name}. Left out: {need.used_for}."
-                f" To have them: sudo apt install {need.packages[0]}"
-            )
+            say(f"Missing: {need.name}. Left out: {need.used_for}. To have them: {need.remedy}")
 
 
 def _apt() -> list[str]:

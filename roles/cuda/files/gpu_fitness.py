@@ -1,0 +1,151 @@
+"""Asks the NVIDIA driver how the cards are, before the engine gets them.
+
+Ends with 0 and says nothing if all are fit, or if none is asked for. Else it ends with 1 and one
+sentence on stderr. It needs nothing but Python's standard library: it runs as the system's own
+python3, before anything of ours.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ASK_SECONDS = 30
+"""A card that has fallen off the bus can hold nvidia-smi for ever."""
+
+FATAL_XIDS = {
+    48: "a double-bit memory error",
+    64: "a memory row that could not be replaced",
+    74: "an NVLink error",
+    79: "the card has fallen off the bus",
+    94: "a contained memory error",
+    95: "an uncontained memory error",
+    119: "the card's own processor does not answer",
+    120: "the card's own processor has failed",
+    140: "a memory error that cannot be corrected",
+}
+"""The driver's errors after which NVIDIA asks for a reset or another card.
+
+https://docs.nvidia.com/deploy/xid-errors/
+"""
+
+FIELDS = (
+    "index",
+    "name",
+    "memory.total",
+    "memory.used",
+    "temperature.gpu",
+    "clocks.max.sm",
+    "ecc.errors.uncorrected.volatile.total",
+    "remapped_rows.failure",
+    "remapped_rows.pending",
+    "clocks_event_reasons.hw_slowdown",
+)
+
+NEXT_STEP = "End this instance; the fleet starts another one."
+
+
+class BadCard(Exception):
+    """Why no work may be taken; a sentence."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a machine must have. Memory in MiB; the temperature is an idle card's, in °C."""
+
+    cards: int
+    memory_mib: int
+    temperature: int
+
+
+def check(wanted: Wanted) -> None:
+    """Raises `BadCard` if this machine's cards are not what is wanted."""
+    if wanted.cards == 0:
+        return
+    rows = [line.split(", ") for line in _ask_driver().splitlines() if line.strip()]
+    cards = [dict(zip(FIELDS, row, strict=True)) for row in rows if len(row) == len(FIELDS)]
+    if len(cards) < wanted.cards:
+        raise BadCard(f"{wanted.cards} graphics card(s) wanted, {len(cards)} found.")
+    for card in cards:
+        _check_card(card, wanted)
+    _check_kernel_log()
+
+
+def _check_card(card: dict[str, str], wanted: Wanted) -> None:
+    name = f"Card {card['index']} ({card['name']})"
+    if _number(card["memory.total"]) < wanted.memory_mib:
+        raise BadCard(
+            f"{name} has {card['memory.total']} MiB of memory; {wanted.memory_mib} are wanted."
+        )
+    if _number(card["memory.used"]) > _number(card["memory.total"]) // 4:
+        raise BadCard(f"{name} has {card['memory.used']} MiB in use before the engine starts.")
+    if _number(card["ecc.errors.uncorrected.volatile.total"]) > 0:
+        raise BadCard(
+            f"{name} has {card['ecc.errors.uncorrected.volatile.total']} memory errors that"
+            " could not be corrected."
+        )
+    for field in ("remapped_rows.failure", "remapped_rows.pending"):
+        if card[field].lower() in {"yes", "1"}:
+            raise BadCard(f"{name} has broken rows of memory ({field}).")
+    if _number(card["temperature.gpu"]) >= wanted.temperature:
+        raise BadCard(f"{name} is at {card['temperature.gpu']} °C without work.")
+    if card["clocks_event_reasons.hw_slowdown"] == "Active":
+        raise BadCard(f"{name} is held below its clocks by its own hardware.")
+    if _number(card["clocks.max.sm"], absent=1) < 1:
+        raise BadCard(f"{name} has no clock.")
+
+
+def _check_kernel_log() -> None:
+    log = _output(["journalctl", "--boot", "--dmesg", "--output=cat", "--grep=NVRM: Xid"])
+    for found in re.finditer(r"NVRM: Xid \([^)]*\): (\d+)", log):
+        what = FATAL_XIDS.get(int(found[1]))
+        if what:
+            raise BadCard(f"The driver has reported Xid {found[1]}: {what}.")
+
+
+def _ask_driver() -> str:
+    command = ["nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise BadCard("NVIDIA's driver is not installed (no nvidia-smi).") from None
+    except subprocess.TimeoutExpired:
+        raise BadCard(f"The driver has not answered within {ASK_SECONDS} s.") from None
+    if done.returncode != 0:
+        said = " ".join((done.stdout + done.stderr).split())
+        raise BadCard(f"The driver finds no card that works: {said or done.returncode}")
+    return done.stdout
+
+
+def _output(command: Sequence[str]) -> str:
+    """What it printed; journalctl ends with 1 where nothing was found."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False)
+    return done.stdout
+
+
+def _number(text: str, *, absent: int = 0) -> int:
+    """A count; what a card does not have, nvidia-smi gives as [N/A]."""
+    return int(text) if text.isdigit() else absent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The check, and its sentence."""
+    parser = argparse.ArgumentParser(description="Checks NVIDIA cards before work is taken.")
+    parser.add_argument("--cards", type=int, required=True)
+    parser.add_argument("--memory-mib", type=int, default=0)
+    parser.add_argument("--temperature", type=int, default=90)
+    chosen = parser.parse_args(arguments)
+    try:
+        check(Wanted(chosen.cards, chosen.memory_mib, chosen.temperature))
+    except BadCard as bad:
+        sys.stderr.write(f"{bad} No work is taken. {NEXT_STEP}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

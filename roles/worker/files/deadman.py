@@ -1,0 +1,108 @@
+"""The dead man's switch: turns the machine off that is on for too long, or idle for too long.
+
+The steward does that from outside, within minutes. This is for the day on which it does not: it
+needs no network, no credentials and neither of the two services. Idle is an engine that has used
+next to no processor time since it was last seen busy, or no engine at all.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+# An engine that waits takes less than a hundredth of a core, one that computes takes at least one.
+BUSY_SHARE: Final = 0.05
+_SECONDS_PER_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look found, all in seconds; `at` and `busy_at` count from the machine's start.
+
+    `pid` is the engine's, 0 for none; `used` the processor time that it has had.
+    """
+
+    at: float
+    pid: int
+    used: float
+    busy_at: float
+
+
+def decide(seen: Seen, *, idle_hours: float, hours: float) -> str | None:
+    """Why the machine should be off now, or None; 0 hours are for never."""
+    if hours and seen.at >= hours * 3600:
+        return f"it has been on for {seen.at / 3600:.2f} hours, and {hours:g} are the limit"
+    idle = seen.at - seen.busy_at
+    if idle_hours and idle >= idle_hours * 3600:
+        return f"the engine was idle for {idle / 3600:.2f} hours, and {idle_hours:g} are the limit"
+    return None
+
+
+def compare(now: Seen, before: Seen | None) -> Seen:
+    """`now` with the time at which the engine was last known to be busy."""
+    if before is None or before.at > now.at:
+        return now
+    same = now.pid == before.pid
+    worked = now.used - (before.used if same else 0.0)
+    passed = max(now.at - before.at, 1.0)
+    is_busy = now.pid != 0 and worked / passed >= BUSY_SHARE
+    return Seen(now.at, now.pid, now.used, now.at if is_busy else before.busy_at)
+
+
+def look(unit: str) -> Seen:
+    """The machine and the engine as they are now; busy since never."""
+    # Not /proc/uptime: in a container that is the host's.
+    began = int(_show("--property=UserspaceTimestampMonotonic") or 0) / 1_000_000
+    at = time.clock_gettime(time.CLOCK_MONOTONIC) - began
+    pid = int(_show("--property=MainPID", unit) or 0)
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return Seen(at, 0, 0.0, 0.0)
+    # utime and stime, proc(5); the first field after the name is the third.
+    used = (int(fields[11]) + int(fields[12])) * _SECONDS_PER_TICK
+    return Seen(at, pid, used, 0.0)
+
+
+def _show(*what: str) -> str:
+    shown = subprocess.run(
+        ["/usr/bin/systemctl", "show", "--value", *what],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return shown.stdout.strip()
+
+
+def read(state: Path) -> Seen | None:
+    """What the last look has left; None if there was none, or it is not to be read."""
+    try:
+        return Seen(**json.loads(state.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def main() -> int:
+    """Look once, and turn the machine off if it should be off."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--idle-hours", type=float, required=True)
+    parser.add_argument("--hours", type=float, required=True)
+    parser.add_argument("--unit", required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    chosen = parser.parse_args()
+    seen = compare(look(chosen.unit), read(chosen.state))
+    chosen.state.write_text(json.dumps(asdict(seen)), encoding="utf-8")
+    why = decide(seen, idle_hours=chosen.idle_hours, hours=chosen.hours)
+    if why is None:
+        return 0
+    sys.stderr.write(f"Turning this machine off: {why}.\n")
+    return subprocess.run(["/usr/bin/systemctl", "poweroff"], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

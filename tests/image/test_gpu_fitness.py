@@ -1,0 +1,111 @@
+"""A worker takes work only with cards that are fit, and says in one sentence why not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from housekeeping import ROOT
+
+CHECK = ROOT / "roles" / "cuda" / "files" / "gpu_fitness.py"
+
+T4 = "0, Tesla T4, 15360, 2, 34, 1590, 0, [N/A], [N/A], Not Active"
+L4 = "0, NVIDIA L4, 23034, 1, 41, 2040, 0, No, No, Not Active"
+BROKEN_ROWS = "0, NVIDIA L4, 23034, 1, 41, 2040, 0, Yes, No, Not Active"
+HARMLESS_XID = "NVRM: Xid (PCI:0000:00:1e): 43, pid=812, name=python3, Ch 00000008"
+FALLEN_XID = "NVRM: Xid (PCI:0000:00:1e): 79, pid='<unknown>', GPU has fallen off the bus."
+
+
+class Machine:
+    """A machine's nvidia-smi and journalctl, as far as the check asks them."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.program("journalctl", "exit 1")
+
+    def program(self, name: str, script: str) -> None:
+        path = self.place / name
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def prints(self, name: str, *lines: str) -> None:
+        text = "\n".join(lines)
+        self.program(name, f"/bin/cat <<'END'\n{text}\nEND")
+
+    def check(self, cards: int = 1) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, CHECK, f"--cards={cards}", "--memory-mib=14000", "--temperature=90"],
+            env={"PATH": str(self.place)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.mark.parametrize("card", [T4, L4])
+def test_a_fit_card_passes_without_a_word(machine: Machine, card: str) -> None:
+    machine.prints("nvidia-smi", card)
+    done = machine.check()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_machine_that_needs_no_card_passes_without_a_driver(machine: Machine) -> None:
+    done = machine.check(cards=0)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_error_of_a_program_is_no_error_of_the_card(machine: Machine) -> None:
+    machine.prints("nvidia-smi", T4)
+    machine.prints("journalctl", HARMLESS_XID)
+    assert machine.check().returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (T4.replace("15360", "7680"), "7680 MiB of memory"),
+        (T4.replace(" 2,", " 9000,"), "in use before the engine starts"),
+        (T4.replace(" 34,", " 96,"), "96 °C"),
+        (T4.replace(" 1590, 0", " 1590, 3"), "3 memory errors"),
+        (T4.replace("Not Active", "Active"), "below its clocks"),
+        (T4.replace("1590", "0"), "no clock"),
+        (BROKEN_ROWS, "broken rows"),
+        ("", "0 found"),
+    ],
+)
+def test_a_bad_card_is_one_sentence_with_a_next_step(
+    machine: Machine, card: str, words: str
+) -> None:
+    machine.prints("nvidia-smi", card)
+    done = machine.check()
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "No work is taken. End this instance" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_one_card_of_two_is_too_few(machine: Machine) -> None:
+    machine.prints("nvidia-smi", T4)
+    assert "2 graphics card(s) wanted, 1 found" in machine.check(cards=2).stderr
+
+
+def test_a_card_that_fell_off_the_bus_is_seen_in_the_kernels_log(machine: Machine) -> None:
+    machine.prints("nvidia-smi", T4)
+    machine.prints("journalctl", HARMLESS_XID, FALLEN_XID)
+    assert "Xid 79: the card has fallen off the bus" in machine.check().stderr
+
+
+def test_a_driver_that_finds_nothing_says_what_it_said(machine: Machine) -> None:
+    machine.program("nvidia-smi", "echo 'No devices were found'; exit 6")
+    assert "No devices were found" in machine.check().stderr
+
+
+def test_a_missing_driver_is_a_sentence(machine: Machine) -> None:
+    assert "driver is not installed" in machine.check().stderr

@@ -1,0 +1,43 @@
+"""A wheelhouse holds what the worker installs, each file by its hash, and is the same each time."""
+
+from pathlib import Path
+
+import pytest
+
+from housekeeping.requirements import read_pins
+from housekeeping.store import sha256
+from wheelhouse.contents import LOCK, OWN, fill
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheelhouse") / "wheels"
+    fill(folder, complete=True)
+    return folder
+
+
+def test_each_wheel_is_locked_by_its_own_hash_and_no_other(house: Path) -> None:
+    pins = read_pins(house / "requirements.txt")
+    assert all(len(pin.hashes) == 1 for pin in pins)
+    wheels = {sha256(wheel) for wheel in house.glob("*.whl")}
+    assert {digest for pin in pins for digest in pin.hashes} == wheels
+
+
+def test_it_has_our_own_packages_and_all_that_the_lock_names(house: Path) -> None:
+    names = {pin.name for pin in read_pins(house / "requirements.txt")}
+    assert names == {pin.name for pin in read_pins(LOCK)} | {f"aistratus-{own}" for own in OWN}
+
+
+def test_it_is_the_same_each_time(house: Path, tmp_path: Path) -> None:
+    fill(tmp_path / "again", complete=True)
+    again = (tmp_path / "again" / "requirements.txt").read_text(encoding="utf-8")
+    assert again == (house / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_for_another_machine_it_has_our_own_and_the_lock_as_it_is(tmp_path: Path) -> None:
+    fill(tmp_path / "source", complete=False)
+    wheels = sorted(wheel.name.split("-")[0] for wheel in tmp_path.glob("source/*.whl"))
+    assert wheels == ["aistratus_contracts", "aistratus_daemon"]
+    pins = {pin.name: pin for pin in read_pins(tmp_path / "source" / "requirements.txt")}
+    locked = {pin.name: pin for pin in read_pins(LOCK)}
+    assert pins["llama-cpp-python"].hashes == locked["llama-cpp-python"].hashes

@@ -1,0 +1,5 @@
+"""The one error of this package."""
+
+
+class MachineError(Exception):
+    """A machine cannot be had; the text is a sentence with the next step."""
