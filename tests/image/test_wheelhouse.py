@@ -1,9 +1,12 @@
 """A wheelhouse holds what the worker installs, each file by its hash, and is the same each time."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from housekeeping import ROOT
 from housekeeping.requirements import read_pins
 from housekeeping.store import sha256
 from wheelhouse.contents import LOCK, OWN, fill
@@ -41,3 +44,19 @@ def test_for_another_machine_it_has_our_own_and_the_lock_as_it_is(tmp_path: Path
     pins = {pin.name: pin for pin in read_pins(tmp_path / "source" / "requirements.txt")}
     locked = {pin.name: pin for pin in read_pins(LOCK)}
     assert pins["llama-cpp-python"].hashes == locked["llama-cpp-python"].hashes
+
+
+def test_what_is_compiled_on_the_machine_is_locked_by_its_own_hash(tmp_path: Path) -> None:
+    script = ROOT / "roles" / "worker" / "files" / "lock_built.py"
+    fill(tmp_path / "source", complete=False)
+    folder = tmp_path / "source"
+    subprocess.run([sys.executable, script, folder, "before"], check=True)
+    locked = {pin.name: pin for pin in read_pins(folder / "requirements.txt")}
+    assert read_pins(folder / "source.txt") == [locked["llama-cpp-python"]]
+    wheel = folder / "llama_cpp_python-0.3.36-py3-none-linux_x86_64.whl"
+    wheel.write_bytes(b"made here")
+    subprocess.run([sys.executable, script, folder, "after"], check=True)
+    built = {pin.name: pin for pin in read_pins(folder / "built.txt")}
+    assert built.pop("llama-cpp-python").hashes == {sha256(wheel)}
+    del locked["llama-cpp-python"]
+    assert built == locked

@@ -116,6 +116,9 @@ def _lay_out(machine: Record, lower: Path) -> None:
     call("mount", "-t", "overlay", "overlay", "-o", options, machine.root)
     # Without an id of its own it would take this for a first boot, and enable all that it has.
     (machine.root / "etc" / "machine-id").write_text(f"{uuid4().hex}\n", encoding="ascii")
+    # Nobody to ask for names: it says so at once, instead of waiting for an answer.
+    (machine.root / "etc" / "resolv.conf").unlink(missing_ok=True)
+    (machine.root / "etc" / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
     (machine.root / "etc" / "hostname").write_text(f"{machine.name}\n", encoding="utf-8")
     (machine.root / "etc" / "hosts").write_text(
         f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n{machine.host_address} host\n",

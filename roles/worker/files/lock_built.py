@@ -1,24 +1,38 @@
-"""Writes `built.txt` in a wheelhouse: its lock, with the hash of the llama.cpp made here."""
+"""The lock of a machine that compiles llama.cpp itself: `lock_built.py FOLDER before|after`.
+
+The lock has the source's hash; what is made of it has none before it is made. `before` writes
+`source.txt`, the source's line alone. `after` writes `built.txt`: the whole lock, with the hash of
+the wheel that was made in that folder.
+"""
 
 import hashlib
 import re
 import sys
 from pathlib import Path
+from typing import Final
 
-_LINE = re.compile(r"^(llama-cpp-python==\S+).*?(?<!\\)$", re.MULTILINE | re.DOTALL)
+# A requirement goes on over lines that end in a backslash.
+_LINE: Final = re.compile(r"^(llama-cpp-python==\S+)(?:[^\\\n]|\\\n)*\n", re.MULTILINE)
 
 
-def main() -> None:
-    """Read `requirements.txt` and the one wheel of llama-cpp-python beside it."""
-    folder = Path(sys.argv[1])
+def main() -> int:
+    """Do one of the two; what is wrong is a sentence."""
+    folder, when = Path(sys.argv[1]), sys.argv[2]
+    lock = (folder / "requirements.txt").read_text(encoding="utf-8")
+    found = _LINE.search(lock)
+    if found is None:
+        sys.stderr.write("The wheelhouse has no llama-cpp-python in its lock; fill it again.\n")
+        return 1
+    if when == "before":
+        (folder / "source.txt").write_text(found[0], encoding="utf-8")
+        return 0
     (wheel,) = folder.glob("llama_cpp_python-*.whl")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    lock = (folder / "requirements.txt").read_text(encoding="utf-8")
-    text, count = _LINE.subn(rf"\1 --hash=sha256:{digest}", lock, count=1)
-    if count != 1:
-        sys.exit("requirements.txt has no line for llama-cpp-python; fill the wheelhouse again.")
+    built = f"{found[1]} --hash=sha256:{digest}\n"
+    text = lock[: found.start()] + built + lock[found.end() :]
     (folder / "built.txt").write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
