@@ -24,7 +24,6 @@ locals {
     model_name   = var.model_name
     model_bytes  = var.model_bytes
     model_sha256 = var.model_sha256
-    model_url    = var.model_file != "" ? "" : var.model_url
     model_file   = var.model_file
 
     worker_wheelhouse       = var.wheelhouse != "" ? var.wheelhouse : abspath("${local.root}/build/wheelhouse")
@@ -50,6 +49,8 @@ locals {
     "ANSIBLE_CONFIG=${abspath(local.root)}/ansible.cfg",
     "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=15m -o ServerAliveInterval=10",
     "ANSIBLE_SSH_CONTROL_PATH_DIR=~/.ansible/cp/${local.stamp}",
+    # Packer prints Ansible's arguments, and an address may be signed.
+    "AISTRATUS_MODEL_URL=${var.model_file != "" ? "" : var.model_url}",
   ]
 }
 

@@ -80,8 +80,9 @@ def place(target: Path, url: str, sha256: str = SHA256) -> subprocess.CompletedP
     return subprocess.run(
         [
             *(sys.executable, str(SCRIPT), f"--target={target}", f"--sha256={sha256}"),
-            *(f"--bytes={len(WEIGHTS)}", f"--url={url}"),
+            f"--bytes={len(WEIGHTS)}",
         ],
+        input=url,
         capture_output=True,
         text=True,
         timeout=60,
@@ -173,3 +174,15 @@ def test_a_file_that_was_copied_is_verified_as_well(target: Path) -> None:
     assert target.read_bytes() == WEIGHTS
     part(target).write_bytes(WEIGHTS[:1000])
     assert_one_sentence(place(target, ""), "from model_file")
+
+
+def test_an_address_s_signature_is_not_repeated(line: Line, target: Path) -> None:
+    done = place(target, f"{line.url}?X-Amz-Signature=hidden", sha256="0" * 64)
+    assert_one_sentence(done, line.url, "is not the model")
+    assert "hidden" not in done.stderr + done.stdout
+
+
+def test_an_address_with_a_user_is_refused_and_not_repeated(line: Line, target: Path) -> None:
+    done = place(target, line.url.replace("://", "://reader:hidden@"))
+    assert_one_sentence(done, "a signed address")
+    assert "hidden" not in done.stderr + done.stdout

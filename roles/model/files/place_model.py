@@ -2,6 +2,9 @@
 
 Runs on the machine that becomes the worker, with nothing but Python's standard library. What
 comes lies in `TARGET.part` until its SHA-256 is right; then it becomes `TARGET`, at once.
+
+An address may hold a secret, a signature as its query. So it comes by standard input, where no
+list of processes shows it, and is repeated without.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import os
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Final
@@ -52,7 +56,9 @@ def place(target: Path, sha256: str, size: int, url: str) -> None:
 def fetch(url: str, part: Path, size: int) -> None:
     """Fill `part` up to `size` bytes; goes on where it broke off."""
     if not url.startswith(("https://", "http://")):
-        raise PlacingFailed(f"{url} is no address of the web; model_url begins with https://.")
+        raise PlacingFailed("model_url is no address of the web; it begins with https://.")
+    if "@" in urllib.parse.urlsplit(url).netloc:
+        raise PlacingFailed("model_url has a user in it; take a signed address instead.")
     fruitless = 0
     while (there := _size(part)) < size:
         try:
@@ -61,8 +67,8 @@ def fetch(url: str, part: Path, size: int) -> None:
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code not in (408, 429):
                 raise PlacingFailed(
-                    f"{url} answers {error.code} {error.reason}. Is model_url right, and may this"
-                    " machine have it?"
+                    f"{shown(url)} answers {error.code} {error.reason}. Is model_url right, and may"
+                    " this machine have it?"
                 ) from None
             why = f"{error.code} {error.reason}"
         except (
@@ -75,9 +81,9 @@ def fetch(url: str, part: Path, size: int) -> None:
         fruitless = 0 if _size(part) > there else fruitless + 1
         if fruitless >= MAX_FRUITLESS_TRIES:
             raise PlacingFailed(
-                f"The weights could not be fetched from {url}: {why}, at {_size(part)} of {size}"
-                " bytes. Let this machine reach that address and run this again: it goes on from"
-                " there."
+                f"The weights could not be fetched from {shown(url)}: {why}, at {_size(part)} of"
+                f" {size} bytes. Let this machine reach that address and run this again: it goes on"
+                " from there."
             )
         if fruitless:
             time.sleep(FIRST_PAUSE_SECONDS * 2 ** (fruitless - 1))
@@ -92,7 +98,7 @@ def _continue(url: str, part: Path, there: int) -> None:
         if resumed and not str(answer.headers.get("Content-Range", "")).startswith(
             f"bytes {there}-"
         ):
-            raise PlacingFailed(f"{url} answers with another part than was asked for; try later.")
+            raise PlacingFailed(f"{shown(url)} answers with another part than was asked for.")
         with part.open("r+b" if resumed else "wb") as file:
             file.seek(there if resumed else 0)
             while block := answer.read(BLOCK_BYTES):
@@ -106,10 +112,16 @@ def _verify(part: Path, sha256: str, size: int, url: str) -> None:
         there = _size(part)
         part.unlink()
         raise PlacingFailed(
-            f"What came {f'from {url}' if url else 'from model_file'} is not the model: {there}"
+            f"What came from {shown(url) if url else 'model_file'} is not the model: {there}"
             f" bytes with the SHA-256 {found}, and it should be {size} with {sha256}. Nothing of"
             " it was kept. Correct the address or the hash, and run this again."
         )
+
+
+def shown(url: str) -> str:
+    """The address as it may be shown: without its query."""
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 def _size(path: Path) -> int:
@@ -122,10 +134,10 @@ def main() -> int:
     parser.add_argument("--target", type=Path, required=True)
     parser.add_argument("--sha256", required=True)
     parser.add_argument("--bytes", type=int, required=True)
-    parser.add_argument("--url", default="", help="without it, TARGET.part is there already")
+    parser.epilog = "Standard input: the address. Without one, TARGET.part is there already."
     chosen = parser.parse_args()
     try:
-        place(chosen.target, chosen.sha256, chosen.bytes, chosen.url)
+        place(chosen.target, chosen.sha256, chosen.bytes, sys.stdin.read().strip())
     except PlacingFailed as error:
         sys.stderr.write(f"{error}\n")
         return 1
