@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,38 +100,38 @@ def test_an_audience_does_as_well_as_a_client_id() -> None:
     assert authorize(token(client_id=None, aud=CLIENT_ID))
 
 
-NOW = int(time.time())
-REFUSED = {
-    "none": None,
-    "empty": "",
-    "the word alone": "Bearer",
-    "three words": "Bearer a b",
-    "another scheme": "Basic dXNlcjpwYXNz",
-    "nonsense": "Bearer not.a.token",
-    "expired": token(exp=NOW - 1),
-    "no expiry": token(exp=None),
-    "not yet valid": token(nbf=NOW + 600),
-    "from the future": token(iat=NOW + 600),
-    "another issuer": token(iss="http://127.0.0.1:8552/other"),
-    "no issuer": token(iss=None),
-    "another app": token(client_id="another"),
-    "another audience": token(client_id=None, aud="another"),
-    "an audience besides our client id": token(aud="another"),
-    "no app": token(client_id=None),
-    "another key": token(OTHER_KEY),
-    "an unknown key": token(OTHER_KEY, kid="two"),
-    "no key id": token(kid=""),
-    "a shared secret": token("a" * 64, algorithm="HS256"),
-    "no signature": token("", algorithm="none"),
-    "RS512": token(algorithm="RS512"),
-    "a cut signature": token()[:-20],
+# Made when the test runs, not when it is collected: a long run would outlive "not yet valid".
+REFUSED: dict[str, Callable[[int], str | None]] = {
+    "none": lambda _: None,
+    "empty": lambda _: "",
+    "the word alone": lambda _: "Bearer",
+    "three words": lambda _: "Bearer a b",
+    "another scheme": lambda _: "Basic dXNlcjpwYXNz",
+    "nonsense": lambda _: "Bearer not.a.token",
+    "expired": lambda now: token(exp=now - 1),
+    "no expiry": lambda _: token(exp=None),
+    "not yet valid": lambda now: token(nbf=now + 600),
+    "from the future": lambda now: token(iat=now + 600),
+    "another issuer": lambda _: token(iss="http://127.0.0.1:8552/other"),
+    "no issuer": lambda _: token(iss=None),
+    "another app": lambda _: token(client_id="another"),
+    "another audience": lambda _: token(client_id=None, aud="another"),
+    "an audience besides our client id": lambda _: token(aud="another"),
+    "no app": lambda _: token(client_id=None),
+    "another key": lambda _: token(OTHER_KEY),
+    "an unknown key": lambda _: token(OTHER_KEY, kid="two"),
+    "no key id": lambda _: token(kid=""),
+    "a shared secret": lambda _: token("a" * 64, algorithm="HS256"),
+    "no signature": lambda _: token("", algorithm="none"),
+    "RS512": lambda _: token(algorithm="RS512"),
+    "a cut signature": lambda _: token()[:-20],
 }
 
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_no_good_token_is_refused(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    header = REFUSED[kind]
+    header = REFUSED[kind](int(time.time()))
     with pytest.raises(Unauthorized) as caught:
         authorize(header)
     words = (header or "").split()
@@ -147,7 +148,7 @@ def test_a_token_changed_afterwards_is_refused() -> None:
 
 def test_a_key_in_the_token_is_not_used() -> None:
     forged = jwt.encode(
-        {"iss": ISSUER, "exp": NOW + 60, "client_id": CLIENT_ID, "scope": SCOPES[0]},
+        {"iss": ISSUER, "exp": int(time.time()) + 60, "client_id": CLIENT_ID, "scope": SCOPES[0]},
         OTHER_KEY,
         "RS256",
         headers={"kid": "one", "jwk": jwk(OTHER_KEY, "one"), "jku": "http://evil.example"},
