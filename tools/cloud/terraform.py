@@ -1,0 +1,264 @@
+"""Runs Terraform: finds it, finds a local mirror of its providers, and hands its words on.
+
+    terraform = Terraform(folder)
+    terraform.run("init", "-backend=false")
+    terraform.run("test", watch=print)
+
+The folder is a root module, or a module to test.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cloud import ROOT
+from cloud.errors import CloudError
+
+OLDEST: Final = (1, 10)
+"""The first Terraform that locks a state in S3 without a table."""
+
+WORK: Final = ROOT / "build" / "terraform"
+
+REGISTRY: Final = "registry.terraform.io"
+# Terraform's own plugin folders, and what machines without the network keep a mirror in.
+_PLUGIN_FOLDERS: Final = (
+    "~/.terraform.d/plugins",
+    "~/.local/share/terraform/plugins",
+    "/usr/local/share/terraform/plugins",
+    "/usr/share/terraform/plugins",
+)
+_ADD_ON_SOFTWARE: Final = ("/opt", "/usr/local/share", "/srv")
+
+
+class TerraformFailed(CloudError):
+    """Terraform ended with an error; `output` is all that it said."""
+
+    def __init__(self, sentence: str, output: str) -> None:
+        super().__init__(sentence)
+        self.output = output
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that has run: its exit code, and stdout and stderr as they came."""
+
+    code: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """Terraform in one folder of configuration.
+
+    What `init` fetches goes to `data` (Terraform's TF_DATA_DIR), or to `.terraform` in the folder
+    if there is none. `environment` is what Terraform gets to see, by default all of this process's.
+    """
+
+    folder: Path
+    data: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def run(
+        self,
+        *arguments: str,
+        watch: Callable[[str], None] | None = None,
+        accept: tuple[int, ...] = (0,),
+    ) -> Finished:
+        """Run one command to its end, past `watch` line by line.
+
+        Raises `TerraformFailed` for an exit code that is not in `accept`. Ctrl-C reaches Terraform
+        too, which then ends in order and unlocks the state: that is waited for.
+        """
+        output: list[str] = []
+        with subprocess.Popen(
+            [find(), f"-chdir={self.folder}", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self._environment(),
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            was_interrupted = False
+            lines = iter(process.stdout or ())
+            while True:
+                try:
+                    line = next(lines, "")
+                    if not line:
+                        break
+                    output.append(line)
+                    if watch is not None:
+                        watch(line.rstrip("\n"))
+                except KeyboardInterrupt:
+                    was_interrupted = True
+        if was_interrupted:
+            raise KeyboardInterrupt
+        finished = Finished(process.returncode, "".join(output))
+        if finished.code not in accept:
+            raise TerraformFailed(
+                f"`terraform {arguments[0]}` failed: {first_error(finished.output)}",
+                finished.output,
+            )
+        return finished
+
+    def json(self, *arguments: str) -> Any:
+        """What a command with `-json` says, and nothing of what it says beside that."""
+        done = subprocess.run(
+            [find(), f"-chdir={self.folder}", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self._environment(),
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise TerraformFailed(
+                f"`terraform {arguments[0]}` failed: {first_error(done.stderr)}", done.stderr
+            )
+        return json.loads(done.stdout)
+
+    def _environment(self) -> dict[str, str]:
+        """No questions, no colours, no look for news, and none of another project's settings."""
+        kept = {
+            name: value
+            for name, value in self.environment.items()
+            if name not in {"TF_WORKSPACE", "TF_DATA_DIR"}
+        }
+        kept |= {
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "CHECKPOINT_DISABLE": "1",
+            "TF_CLI_ARGS": f"{kept.get('TF_CLI_ARGS', '')} -no-color".strip(),
+        }
+        if self.data is not None:
+            kept["TF_DATA_DIR"] = str(self.data)
+        return kept | provider_settings(kept)
+
+
+def find() -> str:
+    """Terraform's path; raises a `CloudError` if it is missing or too old."""
+    path = shutil.which("terraform")
+    if path is None:
+        raise CloudError(
+            "Terraform is not installed. Install 1.10 or newer "
+            "(https://developer.hashicorp.com/terraform/install), and put it on the PATH."
+        )
+    if path not in _checked:
+        version = _version(path)
+        if version[:2] < OLDEST:
+            raise CloudError(
+                f"Terraform {'.'.join(map(str, version))} is too old: this needs 1.10 or newer "
+                "(https://developer.hashicorp.com/terraform/install)."
+            )
+        _checked.add(path)
+    return path
+
+
+_checked: set[str] = set()
+
+
+def _version(path: str) -> tuple[int, ...]:
+    done = subprocess.run(
+        [path, "version", "-json"],
+        # A configuration file that does not exist draws a warning into what should be JSON.
+        env={**os.environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        text = str(json.loads(done.stdout)["terraform_version"])
+        return tuple(int(part) for part in text.partition("-")[0].split("."))
+    except (ValueError, KeyError):
+        raise CloudError(
+            f"{path} does not say which Terraform it is. Install it anew, 1.10 or newer."
+        ) from None
+
+
+def provider_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that tell Terraform where providers come from.
+
+    A configuration of the person's own holds. Else a mirror on this machine is used if there is
+    one, and the registry for all that it does not have.
+    """
+    own = environment.get("TF_CLI_CONFIG_FILE")
+    if own and Path(own).is_file():
+        return {}
+    home = Path(environment.get("HOME") or Path.home())
+    if not own and (home / ".terraformrc").is_file():
+        return {}
+    mirror = find_mirror(home)
+    if mirror is None:
+        # Not beside a mirror, from which providers are linked: two at once may not use a cache.
+        cache = home / ".cache" / "aistratus" / "terraform"
+        cache.mkdir(parents=True, exist_ok=True)
+        return {"TF_CLI_CONFIG_FILE": os.devnull, "TF_PLUGIN_CACHE_DIR": str(cache)}
+    return {"TF_CLI_CONFIG_FILE": str(_write_configuration(mirror))}
+
+
+def find_mirror(home: Path, add_on_software: tuple[str, ...] = _ADD_ON_SOFTWARE) -> Path | None:
+    """A folder that holds providers in a registry's layout."""
+    for folder in _candidates(home, add_on_software):
+        if _providers(folder):
+            return folder
+    return None
+
+
+def _candidates(home: Path, add_on_software: tuple[str, ...]) -> Iterator[Path]:
+    for name in _PLUGIN_FOLDERS:
+        yield home / name.removeprefix("~/") if name.startswith("~/") else Path(name)
+    for name in add_on_software:
+        yield from sorted(path.parent for path in Path(name).glob(f"*/{REGISTRY}"))
+
+
+def _providers(mirror: Path) -> list[str]:
+    """The providers in a mirror, as `registry.terraform.io/hashicorp/aws`."""
+    found = mirror.glob(f"{REGISTRY}/*/*")
+    return sorted(str(path.relative_to(mirror)) for path in found if path.is_dir())
+
+
+def _write_configuration(mirror: Path) -> Path:
+    """Terraform's CLI configuration for that mirror; several may write it at once."""
+    listed = json.dumps(_providers(mirror))
+    text = (
+        "provider_installation {\n"
+        f"  filesystem_mirror {{\n    path    = {json.dumps(str(mirror))}\n"
+        f"    include = {listed}\n  }}\n"
+        # Terraform asks every source that may have a provider, also one that cannot be reached.
+        f"  direct {{\n    exclude = {listed}\n  }}\n"
+        "}\n"
+    )
+    WORK.mkdir(parents=True, exist_ok=True)
+    path = WORK / "terraformrc"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        handle, made = tempfile.mkstemp(dir=WORK, prefix="terraformrc-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(made).replace(path)
+    return path
+
+
+def first_error(output: str) -> str:
+    """The first error in Terraform's words: its headline, and the text that explains it."""
+    # A frame may be drawn around it: a bar and a space before each line.
+    lines = [re.sub(r"^[│╷╵] ?", "", line).rstrip() for line in output.splitlines()]
+    start = next((n for n, line in enumerate(lines) if line.startswith("Error: ")), None)
+    if start is None:
+        return next((line for line in reversed(lines) if line), "it said nothing")
+    said = [lines[start].removeprefix("Error: ")]
+    for line in lines[start + 1 :]:
+        if line.startswith(("Error: ", "Warning: ")):
+            break
+        if line and not line.startswith("  "):  # indented: the place in the configuration
+            said.append(line)
+    headline, *rest = said
+    return ": ".join([headline, " ".join(rest)] if rest else [headline])
