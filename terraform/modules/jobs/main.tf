@@ -1,0 +1,142 @@
+# What lies between the API and the workers: a queue of job ids, and the table with everything else.
+
+locals {
+  # A receive count is no failure count: a message that is given back often is not at fault. The
+  # worker decides what is poison; this is only the net below it.
+  max_receive_count = 1000
+
+  retention_seconds = 14 * 24 * 3600 # the longest that SQS offers
+}
+
+# --- queues --------------------------------------------------------------------------------
+
+resource "aws_sqs_queue" "jobs" {
+  name       = "${var.name}-jobs.fifo"
+  fifo_queue = true
+
+  # High throughput: conversations do not share a limit. The sender gives the deduplication id.
+  deduplication_scope   = "messageGroup"
+  fifo_throughput_limit = "perMessageGroupId"
+
+  visibility_timeout_seconds = var.visibility_timeout_seconds
+  message_retention_seconds  = local.retention_seconds
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    maxReceiveCount     = local.max_receive_count
+  })
+
+  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
+  kms_master_key_id       = var.kms_key_arn
+}
+
+resource "aws_sqs_queue" "dead_letters" {
+  name       = "${var.name}-jobs-dlq.fifo" # that of a FIFO queue is one itself
+  fifo_queue = true
+
+  deduplication_scope   = "messageGroup"
+  fifo_throughput_limit = "perMessageGroupId"
+
+  message_retention_seconds = local.retention_seconds
+
+  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
+  kms_master_key_id       = var.kms_key_arn
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.url
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [aws_sqs_queue.jobs.arn]
+  })
+}
+
+data "aws_iam_policy_document" "encrypted_only" {
+  for_each = {
+    jobs         = aws_sqs_queue.jobs.arn
+    dead_letters = aws_sqs_queue.dead_letters.arn
+  }
+
+  statement {
+    sid    = "EncryptedConnectionsOnly"
+    effect = "Deny"
+
+    # Wildcards of a refusal: it is meant for everybody and for everything.
+    actions   = ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "jobs" {
+  queue_url = aws_sqs_queue.jobs.url
+  policy    = data.aws_iam_policy_document.encrypted_only["jobs"].json
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.url
+  policy    = data.aws_iam_policy_document.encrypted_only["dead_letters"].json
+}
+
+# --- table ---------------------------------------------------------------------------------
+
+# The same as TABLE_SCHEMA and TTL_ATTRIBUTE of aistratus_contracts.table; a test compares them.
+resource "aws_dynamodb_table" "this" {
+  name         = var.name
+  billing_mode = "PAY_PER_REQUEST" # nothing is paid while nobody asks
+  hash_key     = "pk"
+  range_key    = "sk"
+
+  attribute {
+    name = "pk"
+    type = "S"
+  }
+
+  attribute {
+    name = "sk"
+    type = "S"
+  }
+
+  attribute {
+    name = "listed_at"
+    type = "S"
+  }
+
+  local_secondary_index {
+    name            = "by_recency"
+    range_key       = "listed_at"
+    projection_type = "ALL"
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  # Without the block the table is encrypted with a key that belongs to AWS and costs nothing.
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+
+  deletion_protection_enabled = var.deletion_protection
+}

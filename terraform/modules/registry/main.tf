@@ -1,0 +1,21 @@
+# Where router, worker and tools look up every id. None of the values is a secret.
+
+resource "aws_ssm_parameter" "fixed" {
+  for_each = var.values
+
+  name  = "${var.prefix}/${each.key}"
+  type  = "String"
+  value = each.value
+}
+
+resource "aws_ssm_parameter" "adjustable" {
+  for_each = var.adjustable
+
+  name  = "${var.prefix}/${each.key}"
+  type  = "String"
+  value = each.value
+
+  lifecycle {
+    ignore_changes = [value]
+  }
+}

@@ -1,0 +1,111 @@
+# Two functions from one zip: the router answers the API, the steward looks after everything each
+# minute. Their rights are in policies.tf.
+
+locals {
+  functions = {
+    router = {
+      name        = "${var.name}-router"
+      handler     = "aistratus_router.handler.handler"
+      description = "Answers the API."
+      # The gateway gives up after 30 seconds.
+      timeout_seconds = 29
+    }
+    steward = {
+      name        = "${var.name}-steward"
+      handler     = "aistratus_router.steward.handler"
+      description = "Sees to every open job and to the fleet, each minute."
+      # It begins its last call 15 seconds before.
+      timeout_seconds = 60
+    }
+  }
+
+  publishes = { router = true, steward = false }
+  reserved  = { router = var.reserved_concurrency, steward = -1 }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = local.functions
+
+  name              = "/aws/lambda/${each.value.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_lambda_function" "this" {
+  for_each = local.functions
+
+  function_name = each.value.name
+  description   = each.value.description
+  role          = aws_iam_role.this[each.key].arn
+
+  filename         = var.zip
+  source_code_hash = filebase64sha256(var.zip)
+  handler          = each.value.handler
+  runtime          = "python3.13"
+  architectures    = ["arm64"]
+
+  timeout                        = each.value.timeout_seconds
+  memory_size                    = var.memory_mb
+  reserved_concurrent_executions = local.reserved[each.key]
+  kms_key_arn                    = var.kms_key_arn
+
+  # The alias needs a version, and so does a snapshot.
+  publish = local.publishes[each.key]
+
+  environment {
+    variables = {
+      AISTRATUS_REGISTRY = var.registry_prefix
+    }
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  dynamic "snap_start" {
+    for_each = var.snapstart && local.publishes[each.key] ? ["PublishedVersions"] : []
+
+    content {
+      apply_on = snap_start.value
+    }
+  }
+
+  # Without its rights the first call fails; without its log group Lambda makes one that is kept
+  # for ever.
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_alias" "router" {
+  name             = var.alias
+  description      = "What the gateway calls."
+  function_name    = aws_lambda_function.this["router"].function_name
+  function_version = aws_lambda_function.this["router"].version
+}
+
+# --- the steward's minute ------------------------------------------------------------------
+
+resource "aws_cloudwatch_event_rule" "minute" {
+  name                = "${var.name}-steward"
+  description         = "Calls the steward every minute."
+  schedule_expression = "rate(1 minute)"
+}
+
+resource "aws_cloudwatch_event_target" "steward" {
+  rule = aws_cloudwatch_event_rule.minute.name
+  arn  = aws_lambda_function.this["steward"].arn
+}
+
+resource "aws_lambda_permission" "minute" {
+  statement_id  = "minute"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this["steward"].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.minute.arn
+}
+
+# A round that failed is not tried again: the next one is a minute away and does the same.
+resource "aws_lambda_function_event_invoke_config" "steward" {
+  function_name                = aws_lambda_function.this["steward"].function_name
+  maximum_retry_attempts       = 0
+  maximum_event_age_in_seconds = 60
+}
