@@ -1,0 +1,168 @@
+"""IAM in front of the emulator: each caller has a gate of its own, which asks its role.
+
+What the role does not allow is refused, as AWS refuses it, and everything is written down. So a
+system that runs behind gates runs with the rights that it will have, and afterwards it is known
+which of them it needed.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
+
+from support.http_frames import HttpMessage, answer_of, read_message
+from support.iam.accesses import Call, UnknownCall, accesses_of, read_call
+from support.iam.policies import Access, Role
+
+_LIMIT: Final = 2**20  # of a line or a head
+
+# What a gate does with the emulator's answer to a call, before the caller has it.
+Amend = Callable[[Call, HttpMessage], HttpMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An access, whether it was allowed, and the call that needed it."""
+
+    access: Access
+    is_allowed: bool
+    operation: str
+
+
+@dataclass
+class Gate:
+    """One caller's way to the emulator."""
+
+    role: Role
+    upstream_url: str
+    group_arn: Callable[[str], str]
+    amend: Amend = lambda _, answer: answer
+    judged: list[Judged] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def refused(self) -> list[str]:
+        """What it was asked for and did not let through, one sentence each."""
+        sentences = [
+            f"{self.role.name} may not {each.access.action} on {each.access.resource} "
+            f"({each.operation})"
+            for each in self.judged
+            if not each.is_allowed
+        ]
+        return sorted({*sentences, *self.unknown})
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See to one connection, to its end."""
+        address = urlsplit(self.upstream_url)
+        upstream: asyncio.StreamWriter | None = None
+        try:
+            answers, upstream = await asyncio.open_connection(
+                address.hostname, address.port, limit=2**24
+            )
+            while (request := await read_message(reader)) is not None:
+                refusal, call = self._judge(request)
+                if refusal is not None or call is None:
+                    writer.write(refusal or b"")
+                    await writer.drain()
+                    continue
+                upstream.write(request.raw)
+                answer = await read_message(answers)
+                if answer is None:
+                    break
+                writer.write(self.amend(call, answer).raw)
+                await writer.drain()
+        except ConnectionError:
+            return
+        finally:
+            for end in (writer, upstream):
+                if end is not None:
+                    end.close()
+
+    def _judge(self, request: HttpMessage) -> tuple[bytes | None, Call | None]:
+        """A refusal, or the call that may pass."""
+        try:
+            call = read_call(request)
+            accesses = accesses_of(call, self.group_arn)
+        except UnknownCall as error:
+            self.unknown.append(str(error))
+            return _denied(request, str(error)), None
+        found = [Judged(each, self.role.allows(each), call.operation) for each in accesses]
+        self.judged += found
+        for each in found:
+            if not each.is_allowed:
+                sentence = (
+                    f"User: {self.role.name} is not authorized to perform: {each.access.action} "
+                    f"on resource: {each.access.resource}"
+                )
+                return _denied(request, sentence), None
+        return None, call
+
+
+def _denied(request: HttpMessage, sentence: str) -> bytes:
+    """AccessDenied, in the protocol that was asked in."""
+    target = request.header("x-amz-target")
+    if target:
+        # SQS has kept the codes of its older protocol.
+        older = {"x_amzn_query_error": "AccessDenied;Sender"} if "SQS" in target else {}
+        return answer_of(
+            "400 Bad Request",
+            {"__type": "AccessDeniedException", "message": sentence, "Message": sentence},
+            Content_Type="application/x-amz-json-1.0",
+            **older,
+        )
+    return xml_answer(
+        "403 Forbidden",
+        "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
+        f"<Message>{escape(sentence)}</Message></Error><RequestId>r</RequestId></ErrorResponse>",
+    ).raw
+
+
+def xml_answer(status: str, text: str) -> HttpMessage:
+    """An answer of one of the services that speak XML."""
+    body = text.encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    return HttpMessage(head.encode(), body)
+
+
+@contextmanager
+def open_gates(*gates: Gate) -> Iterator[None]:
+    """All of them listening on loopback, in a thread of their own, for the length of a block."""
+    loop = asyncio.new_event_loop()
+    servers: list[asyncio.Server] = []
+    connections: set[asyncio.Task[None]] = set()
+
+    async def start() -> None:
+        for gate in gates:
+
+            def on_connection(
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: Gate = gate
+            ) -> None:
+                task = loop.create_task(gate.serve(reader, writer))
+                connections.add(task)
+                task.add_done_callback(connections.discard)
+
+            server = await asyncio.start_server(on_connection, "127.0.0.1", 0, limit=_LIMIT)
+            gate.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            servers.append(server)
+
+    async def stop() -> None:
+        for server in servers:
+            server.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(start(), loop).result()
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
