@@ -1,0 +1,180 @@
+# The GPUs: a group of none until someone asks. What an instance may do is in policies.tf.
+
+locals {
+  log_group_name = "/${var.name}/worker"
+
+  # The image's agent has a log group that is the same for all environments (roles/cloudwatch).
+  agent_file      = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
+  image_log_group = "/aistratus/worker"
+
+  # cloud-init does both before the network is reported up, and so before the agent and the worker.
+  user_data = {
+    # At each start. The log group's retention is set here, in Terraform, and not by the agent.
+    bootcmd = [[
+      "sh", "-c",
+      "test ! -f ${local.agent_file} || sed -i -e 's|\"${local.image_log_group}\"|\"${local.log_group_name}\"|' -e 's|\"retention_in_days\": [0-9]*|\"retention_in_days\": -1|' ${local.agent_file}"
+    ]]
+    write_files = [{
+      path        = "/etc/aistratus/instance.env"
+      permissions = "0644"
+      content     = <<-EOT
+        AISTRATUS_REGISTRY=${var.registry_prefix}
+        AWS_DEFAULT_REGION=${var.region}
+      EOT
+    }]
+  }
+
+  # Default tags reach neither what a launch template makes nor what a group does.
+  tags = merge(data.aws_default_tags.this.tags, { Name = "${var.name}-worker" })
+
+  day_seconds = 24 * 3600
+}
+
+data "aws_default_tags" "this" {}
+
+resource "aws_cloudwatch_log_group" "worker" {
+  name              = local.log_group_name
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_launch_template" "worker" {
+  name                   = "${var.name}-worker"
+  description            = "A worker of ${var.name}."
+  update_default_version = true
+
+  image_id               = var.image_id
+  vpc_security_group_ids = [var.security_group_id]
+  user_data              = base64encode("#cloud-config\n${yamlencode(local.user_data)}")
+
+  # The dead man's switch turns the machine off from inside; then it shall cost nothing any more.
+  instance_initiated_shutdown_behavior = "terminate"
+
+  iam_instance_profile {
+    arn = aws_iam_instance_profile.worker.arn
+  }
+
+  # Version 2 only. The token's answer goes one hop, to the instance and into nothing on it.
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+    instance_metadata_tags      = "disabled"
+  }
+
+  # Figures every five minutes are free; the worker and the agent send their own each minute.
+  monitoring {
+    enabled = false
+  }
+
+  # All volumes are the image's, encrypted as it is. Of that of the weights it is only said how
+  # quickly it is there (docs/boot.md).
+  dynamic "block_device_mappings" {
+    for_each = var.weights_device == "" ? [] : [var.weights_device]
+
+    content {
+      device_name = block_device_mappings.value
+
+      ebs {
+        volume_type                = "gp3"
+        iops                       = 3000
+        throughput                 = 300
+        volume_initialization_rate = var.weights_initialization_rate == 0 ? null : var.weights_initialization_rate
+        delete_on_termination      = "true"
+      }
+    }
+  }
+
+  dynamic "tag_specifications" {
+    for_each = ["instance", "volume"]
+
+    content {
+      resource_type = tag_specifications.value
+      tags          = local.tags
+    }
+  }
+
+  # The first instance must find its rights.
+  depends_on = [aws_iam_role_policy.worker]
+}
+
+resource "aws_autoscaling_group" "workers" {
+  name                = "${var.name}-workers"
+  vpc_zone_identifier = var.subnet_ids
+
+  # The router wakes it and the steward sets it to 0.
+  min_size         = 0
+  desired_capacity = 0
+  max_size         = var.max_instances
+
+  # A replacement is there before Spot takes an instance that it has warned of.
+  capacity_rebalance      = true
+  default_instance_warmup = 60
+  health_check_type       = "EC2"
+
+  # A net below the steward and the dead man's switch: an instance that both missed is replaced.
+  max_instance_lifetime = local.day_seconds
+
+  # Free, and what the alarm for an idle GPU looks at.
+  enabled_metrics = ["GroupDesiredCapacity", "GroupInServiceInstances"]
+
+  # Nobody waits here for a GPU.
+  wait_for_capacity_timeout = "0"
+
+  mixed_instances_policy {
+    instances_distribution {
+      # The steward raises it for a while when Spot has nothing, and takes it back.
+      on_demand_base_capacity                  = 0
+      on_demand_percentage_above_base_capacity = var.on_demand_only ? 100 : 0
+      on_demand_allocation_strategy            = "prioritized"
+      spot_allocation_strategy                 = "price-capacity-optimized"
+    }
+
+    launch_template {
+      launch_template_specification {
+        launch_template_id = aws_launch_template.worker.id
+        version            = aws_launch_template.worker.latest_version
+      }
+
+      dynamic "override" {
+        for_each = var.instance_types
+
+        content {
+          instance_type = override.value
+        }
+      }
+    }
+  }
+
+  dynamic "tag" {
+    for_each = local.tags
+
+    content {
+      key                 = tag.key
+      value               = tag.value
+      propagate_at_launch = false # the launch template has them
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [
+      desired_capacity,
+      mixed_instances_policy[0].instances_distribution[0].on_demand_base_capacity,
+    ]
+  }
+
+  # An instance that still runs drains first.
+  timeouts {
+    delete = "15m"
+  }
+}
+
+# Auto Scaling waits until the worker says that it has drained. That takes well under a second, and
+# 90 at most, while AWS does not answer; a worker that is gone says nothing, and is waited for.
+resource "aws_autoscaling_lifecycle_hook" "termination" {
+  name                   = "${var.name}-termination"
+  autoscaling_group_name = aws_autoscaling_group.workers.name
+  lifecycle_transition   = "autoscaling:EC2_INSTANCE_TERMINATING"
+  heartbeat_timeout      = 120
+  default_result         = "CONTINUE"
+}

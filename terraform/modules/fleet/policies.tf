@@ -1,0 +1,135 @@
+# The calls that worker and CloudWatch agent make, and nothing else. A test compares this with
+# every call that the worker made while the system ran.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  arn = {
+    parameters = "arn:${data.aws_partition.current.partition}:ssm:${var.region}:${data.aws_caller_identity.current.account_id}:parameter${var.registry_prefix}"
+
+    # Wildcard: AWS puts a unique id into a group's ARN, a new one each time that it is made.
+    group = "arn:${data.aws_partition.current.partition}:autoscaling:${var.region}:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.name}-workers"
+  }
+
+  # What a worker asks the registry for at its start (aistratus_daemon.worker.settings).
+  parameters = [
+    "jobs/queue_url",
+    "jobs/dead_letter_queue_url",
+    "jobs/table_name",
+    "fleet/group_name",
+    "fleet/termination_hook_name",
+  ]
+}
+
+data "aws_iam_policy_document" "ec2" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ec2.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "worker" {
+  name               = "${var.name}-worker"
+  description        = "What a worker's instance may do."
+  assume_role_policy = data.aws_iam_policy_document.ec2.json
+}
+
+resource "aws_iam_instance_profile" "worker" {
+  name = "${var.name}-worker"
+  role = aws_iam_role.worker.name
+}
+
+resource "aws_iam_role_policy" "worker" {
+  name   = "${var.name}-worker"
+  role   = aws_iam_role.worker.id
+  policy = data.aws_iam_policy_document.worker.json
+}
+
+# AWS's own policy for the agent on the instance; for people it gives no right.
+resource "aws_iam_role_policy_attachment" "session_manager" {
+  count = var.session_manager ? 1 : 0
+
+  role       = aws_iam_role.worker.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
+}
+
+data "aws_iam_policy_document" "worker" {
+  statement {
+    sid       = "Registry"
+    actions   = ["ssm:GetParameters"]
+    resources = [for parameter in local.parameters : "${local.arn.parameters}/${parameter}"]
+  }
+
+  # Batches and transactions are checked by the calls that are in them.
+  statement {
+    sid = "Jobs"
+    actions = [
+      "sqs:ChangeMessageVisibility",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ReceiveMessage",
+    ]
+    resources = [var.queue_arn]
+  }
+
+  statement {
+    sid       = "SetAside"
+    actions   = ["sqs:SendMessage"]
+    resources = [var.dead_letter_queue_arn]
+  }
+
+  statement {
+    sid = "Table"
+    actions = [
+      "dynamodb:DeleteItem",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+    ]
+    resources = [var.table_arn]
+  }
+
+  statement {
+    sid       = "Drained"
+    actions   = ["autoscaling:CompleteLifecycleAction"]
+    resources = [local.arn.group]
+  }
+
+  statement {
+    sid     = "Logs"
+    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+
+    # Wildcard: the agent names the streams after the instance.
+    resources = ["${aws_cloudwatch_log_group.worker.arn}:*"]
+  }
+
+  statement {
+    sid     = "Metrics"
+    actions = ["cloudwatch:PutMetricData"]
+
+    # Wildcard: CloudWatch knows no resource for a metric; the condition names our namespace.
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = ["Aistratus"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "Key"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+    }
+  }
+}

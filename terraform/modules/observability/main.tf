@@ -1,0 +1,185 @@
+# Who is told when something is wrong. What is normal is on the dashboard, in dashboard.tf.
+
+data "aws_caller_identity" "current" {}
+
+resource "aws_sns_topic" "alarms" {
+  #checkov:skip=CKV_AWS_26:CloudWatch may not use SNS's own key, and one of ours is 1 USD a month; kms_key_arn takes one
+  name              = "${var.name}-alarms"
+  kms_master_key_id = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "alarms" {
+  statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alarms.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn    = aws_sns_topic.alarms.arn
+  policy = data.aws_iam_policy_document.alarms.json
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  count = var.alarm_email == "" ? 0 : 1
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = var.alarm_email
+}
+
+# CloudWatch bills each metric that an alarm looks at: 0.10 USD a month, after ten in an account
+# that are free. Seven of these look at one, the last at three: ten. A test counts them.
+locals {
+  alarms = {
+    # What a person meets: the router's errors and timeouts, and what the gateway makes of them.
+    api-errors = {
+      description = "The API answers with errors (5xx). Look into the router's log."
+      namespace   = "AWS/ApiGateway"
+      metric      = "5xx"
+      dimensions  = { ApiId = var.api_id, Stage = var.stage_name }
+      statistic   = "Sum"
+      threshold   = 0
+      periods     = 1
+      missing     = "notBreaching"
+    }
+    # Readers wait up to 20 seconds for the next token, so only what is longer is slow.
+    router-slow = {
+      description = "One request in 20 takes more than 22 of the router's 29 seconds. Look into its traces."
+      namespace   = "AWS/Lambda"
+      metric      = "Duration"
+      dimensions  = { FunctionName = var.router_function }
+      statistic   = "p95"
+      threshold   = 22000
+      periods     = 3
+      missing     = "notBreaching"
+    }
+    router-throttled = {
+      description = "Lambda refuses requests: more come at once than the account, or reserved_concurrency, allows."
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = { FunctionName = var.router_function }
+      statistic   = "Sum"
+      threshold   = 0
+      periods     = 1
+      missing     = "notBreaching"
+    }
+    steward-errors = {
+      description = "The steward fails. It switches idle GPUs off: look into its log now."
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = { FunctionName = var.steward_function }
+      statistic   = "Sum"
+      # One round may fail; the next one does its work.
+      threshold = 1
+      periods   = 1
+      missing   = "notBreaching"
+    }
+    steward-missing = {
+      description = "The steward has not run for 5 minutes. It switches idle GPUs off: look at its EventBridge rule now."
+      namespace   = "AWS/Lambda"
+      metric      = "Invocations"
+      dimensions  = { FunctionName = var.steward_function }
+      statistic   = "Sum"
+      comparison  = "LessThanThreshold"
+      threshold   = 1
+      periods     = 1
+      missing     = "breaching"
+    }
+    oldest-message = {
+      description = "A job has waited or run for more than ${var.oldest_message_seconds / 60} minutes. Is an instance on, and does its log say why?"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = var.queue_name }
+      statistic   = "Maximum"
+      threshold   = var.oldest_message_seconds
+      periods     = 1
+      missing     = "notBreaching"
+    }
+    dead-letters = {
+      description = "There are messages in the dead-letter queue. Put them back with: make redrive"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = var.dead_letter_queue_name }
+      statistic   = "Maximum"
+      threshold   = 0
+      periods     = 1
+      missing     = "notBreaching"
+    }
+  }
+
+  period_seconds = 300
+
+  # What the idle alarm looks at.
+  idle_metrics = {
+    on      = { namespace = "AWS/AutoScaling", metric = "GroupInServiceInstances", dimensions = { AutoScalingGroupName = var.group_name } }
+    waiting = { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = var.queue_name } }
+    running = { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesNotVisible", dimensions = { QueueName = var.queue_name } }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic == "p95" ? null : each.value.statistic
+  extended_statistic  = each.value.statistic == "p95" ? each.value.statistic : null
+  comparison_operator = try(each.value.comparison, "GreaterThanThreshold")
+  threshold           = each.value.threshold
+  period              = local.period_seconds
+  evaluation_periods  = each.value.periods
+  treat_missing_data  = each.value.missing
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+# The one that costs money while it is red.
+resource "aws_cloudwatch_metric_alarm" "idle" {
+  alarm_name          = "${var.name}-gpu-idle"
+  alarm_description   = "A GPU has been on for ${var.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Stop it with POST /stop, or set the group ${var.group_name} to 0."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = var.idle_minutes * 60 / local.period_seconds
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "idle"
+    label       = "GPUs that are on with nothing to do"
+    expression  = "IF(FILL(waiting, 0) + FILL(running, 0) == 0, on, 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.idle_metrics
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric
+        dimensions  = metric_query.value.dimensions
+        stat        = "Maximum"
+        period      = local.period_seconds
+      }
+    }
+  }
+}
