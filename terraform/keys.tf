@@ -1,0 +1,106 @@
+# A key of our own, for those who must have one. It costs 1 USD a month, used or not.
+
+locals {
+  kms_key_arn = var.customer_managed_key ? aws_kms_key.this[0].arn : null
+}
+
+data "aws_iam_policy_document" "key" {
+  count = var.customer_managed_key ? 1 : 0
+
+  statement {
+    sid = "Account"
+
+    # Wildcards: in a key's policy the resource is this key. Who in the account may use it is then
+    # said where all other rights are; without this statement nobody could ever change the key.
+    actions   = ["kms:*"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${local.partition}:iam::${local.account_id}:root"]
+    }
+  }
+
+  statement {
+    sid     = "Logs"
+    actions = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+
+    # Wildcards: the resource is this key, two actions come in variants that the service chooses,
+    # and the condition is for any log group of ours.
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["logs.${var.region}.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values   = ["arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:*"]
+    }
+  }
+
+  statement {
+    sid     = "Alarms"
+    actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
+
+    # Wildcards: as above.
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+
+  # Auto Scaling starts instances whose volumes are encrypted with this key.
+  statement {
+    sid = "Volumes"
+    actions = [
+      "kms:CreateGrant",
+      "kms:Decrypt",
+      "kms:DescribeKey",
+      "kms:Encrypt",
+      "kms:GenerateDataKey*",
+      "kms:ReEncrypt*",
+    ]
+
+    # Wildcards: as above. The role is named by a condition, because it is not there before the
+    # account's first group, and KMS refuses a principal that is not there.
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = ["arn:${local.partition}:iam::${local.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"]
+    }
+  }
+}
+
+resource "aws_kms_key" "this" {
+  count = var.customer_managed_key ? 1 : 0
+
+  description             = "${local.name}: queues, table, logs, alarms and volumes."
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+  policy                  = data.aws_iam_policy_document.key[0].json
+}
+
+resource "aws_kms_alias" "this" {
+  count = var.customer_managed_key ? 1 : 0
+
+  name          = "alias/${local.name}"
+  target_key_id = aws_kms_key.this[0].key_id
+}

@@ -1,0 +1,151 @@
+# The cloud, in the order of a prompt's way through it.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  name       = "${var.project}-${var.env}"
+  partition  = data.aws_partition.current.partition
+  account_id = data.aws_caller_identity.current.account_id
+
+  registry_prefix = "/${var.project}/${var.env}"
+  registry_arn    = "arn:${local.partition}:ssm:${var.region}:${local.account_id}:parameter${local.registry_prefix}"
+
+  # The group needs the registry's names, and the router, which the registry names, rights on the
+  # group: the circle is open where its name is known before.
+  # Wildcard: AWS puts a unique id into a group's ARN, a new one each time that it is made.
+  group_arn = "arn:${local.partition}:autoscaling:${var.region}:${local.account_id}:autoScalingGroup:*:autoScalingGroupName/${local.name}-workers"
+}
+
+module "identity" {
+  source = "./modules/identity"
+
+  name                = local.name
+  region              = var.region
+  callback_urls       = var.callback_urls
+  logout_urls         = [for url in var.callback_urls : "${regex("^https?://[^/]+", url)}/"]
+  deletion_protection = var.deletion_protection
+}
+
+module "api" {
+  source = "./modules/api"
+
+  name                = local.name
+  issuer              = module.identity.issuer
+  client_id           = module.identity.client_id
+  scopes              = module.identity.scopes
+  function_name       = module.router.function_name
+  function_alias      = module.router.alias
+  function_invoke_arn = module.router.invoke_arn
+  cors_origins        = var.cors_origins
+  kms_key_arn         = local.kms_key_arn
+  log_retention_days  = var.log_retention_days
+}
+
+module "router" {
+  source = "./modules/router"
+
+  name                  = local.name
+  zip                   = var.router_zip
+  registry_prefix       = local.registry_prefix
+  registry_arn          = local.registry_arn
+  queue_arn             = module.jobs.queue_arn
+  dead_letter_queue_arn = module.jobs.dead_letter_queue_arn
+  table_arn             = module.jobs.table_arn
+  group_arn             = local.group_arn
+  kms_key_arn           = local.kms_key_arn
+  log_retention_days    = var.log_retention_days
+  snapstart             = var.snapstart
+  reserved_concurrency  = var.reserved_concurrency
+}
+
+module "jobs" {
+  source = "./modules/jobs"
+
+  name                = local.name
+  kms_key_arn         = local.kms_key_arn
+  deletion_protection = var.deletion_protection
+}
+
+module "network" {
+  source = "./modules/network"
+
+  name                 = local.name
+  region               = var.region
+  private              = var.private_network
+  customer_managed_key = var.customer_managed_key
+}
+
+module "fleet" {
+  source = "./modules/fleet"
+
+  name                        = local.name
+  region                      = var.region
+  subnet_ids                  = module.network.subnet_ids
+  security_group_id           = module.network.security_group_id
+  image_id                    = var.image_id
+  weights_device              = var.weights_device
+  weights_initialization_rate = var.weights_initialization_rate
+  instance_types              = var.instance_types
+  max_instances               = var.max_instances
+  on_demand_only              = var.on_demand_only
+  registry_prefix             = local.registry_prefix
+  queue_arn                   = module.jobs.queue_arn
+  dead_letter_queue_arn       = module.jobs.dead_letter_queue_arn
+  table_arn                   = module.jobs.table_arn
+  kms_key_arn                 = local.kms_key_arn
+  log_retention_days          = var.log_retention_days
+}
+
+# The names are those of aistratus_contracts.registry; a test compares them.
+module "registry" {
+  source = "./modules/registry"
+
+  prefix = local.registry_prefix
+
+  values = {
+    "jobs/queue_url"              = module.jobs.queue_url
+    "jobs/dead_letter_queue_url"  = module.jobs.dead_letter_queue_url
+    "jobs/table_name"             = module.jobs.table_name
+    "identity/issuer"             = module.identity.issuer
+    "identity/client_id"          = module.identity.client_id
+    "identity/user_pool_id"       = module.identity.user_pool_id
+    "identity/login_url"          = module.identity.login_url
+    "api/url"                     = module.api.url
+    "models"                      = jsonencode({ v = 1, models = var.models })
+    "fleet/group_name"            = module.fleet.group_name
+    "fleet/termination_hook_name" = module.fleet.termination_hook_name
+  }
+
+  adjustable = {
+    "fleet/idle_timeout_seconds" = tostring(var.idle_timeout_seconds)
+  }
+}
+
+module "observability" {
+  source = "./modules/observability"
+
+  name                   = local.name
+  environment            = var.env
+  region                 = var.region
+  api_id                 = module.api.api_id
+  stage_name             = module.api.stage_name
+  router_function        = module.router.function_name
+  steward_function       = module.router.steward_name
+  queue_name             = module.jobs.queue_name
+  dead_letter_queue_name = module.jobs.dead_letter_queue_name
+  table_name             = module.jobs.table_name
+  group_name             = module.fleet.group_name
+  alarm_email            = var.alarm_email
+  kms_key_arn            = local.kms_key_arn
+}
+
+module "budget" {
+  source = "./modules/budget"
+  count  = var.monthly_budget_usd > 0 ? 1 : 0
+
+  name        = local.name
+  monthly_usd = var.monthly_budget_usd
+  topic_arn   = module.observability.topic_arn
+  email       = var.alarm_email
+}
