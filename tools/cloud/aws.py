@@ -1,0 +1,103 @@
+"""The account that commands act on: credentials, region, and clients for it."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    ProfileNotFound,
+)
+
+from cloud.errors import CloudError
+
+_CONFIG: Final = Config(
+    retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=10, read_timeout=30
+)
+_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_WRONG: Final = frozenset(
+    {
+        "AuthFailure",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose it is, where, and as whom we are there."""
+
+    id: str
+    region: str
+    caller_arn: str
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of that service, in the account's region."""
+        return boto3.Session().client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
+
+
+def sign_in(region: str) -> Account:
+    """The account that the credentials in the environment belong to; raises `CloudError`."""
+    try:
+        session = boto3.Session()
+        # Regions are data that come with botocore: a newer one is not wrong, only unknown there.
+        client = session.client("sts", region_name=region, config=_CONFIG)
+        identity = client.get_caller_identity()
+    except ProfileNotFound:
+        raise CloudError(
+            f"AWS_PROFILE names {os.environ.get('AWS_PROFILE')}, which your AWS configuration "
+            "does not have. Correct it, or make it with: aws configure sso"
+        ) from None
+    except EndpointConnectionError:
+        raise CloudError(
+            f"AWS cannot be reached in {region}. Check the region's name and your connection; "
+            "then run the same command again."
+        ) from None
+    except ClientError as error:
+        raise _refused(error) from error
+    except BotoCoreError as error:
+        raise CloudError(
+            f"There are no usable AWS credentials ({_gist(error)}). Sign in with `aws sso login` "
+            "or `aws configure`, or set AWS_PROFILE; then run the same command again."
+        ) from error
+    return Account(str(identity["Account"]), region, str(identity["Arn"]))
+
+
+def code_of(error: ClientError) -> str:
+    """The error's code, as `AccessDenied`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def said_by(error: ClientError) -> str:
+    """What AWS says about it, on one line."""
+    text = str(error.response.get("Error", {}).get("Message", "")) or code_of(error)
+    return " ".join(text.split()).rstrip(".")
+
+
+def _refused(error: ClientError) -> CloudError:
+    code = code_of(error)
+    if code in _EXPIRED:
+        return CloudError(
+            "Your AWS credentials have expired. Sign in again with `aws sso login` (or set new "
+            "keys); then run the same command again."
+        )
+    if code in _WRONG:
+        return CloudError(
+            f"AWS does not accept your credentials ({code}). Check AWS_PROFILE or the keys in "
+            "your environment; then run the same command again."
+        )
+    return CloudError(
+        f"AWS does not say who you are: {said_by(error)}. Check your credentials; then run the "
+        "same command again."
+    )
+
+
+def _gist(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".").replace("Unable to", "unable to")

@@ -1,0 +1,95 @@
+"""The state bucket, and what GitHub's workflows may do: made once per account and region.
+
+Its own state is in the bucket that it describes. So the bucket is made first, by a plain call,
+and Terraform takes it over. Wherever that breaks off, running it again finishes it.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from botocore.exceptions import ClientError
+
+from cloud import state
+from cloud.aws import Account, said_by
+from cloud.environments import TERRAFORM
+from cloud.errors import CloudError
+from cloud.progress import Progress
+from cloud.terraform import Terraform
+
+_GITHUB_ISSUER: Final = "token.actions.githubusercontent.com"
+_GITHUB_PROVIDER: Final = "aws_iam_openid_connect_provider"
+
+
+def is_complete(account: Account, project: str) -> bool:
+    """Whether a bootstrap has once come to its end here."""
+    bucket = state.bucket_name(account, project)
+    if not state.has_bucket(account, bucket):
+        return False
+    known = state.read_json(account, bucket, state.key_of(state.BOOTSTRAP))
+    return state.outputs(known).get("state_bucket") == bucket
+
+
+def bootstrap(
+    account: Account,
+    project: str,
+    github_repository: str | None = None,
+    *,
+    folder: Path = TERRAFORM,
+    out: TextIO = sys.stderr,
+) -> dict[str, Any]:
+    """Make or bring up to date; returns the outputs.
+
+    Without `github_repository` the one that was named last stays; an empty one takes the
+    workflows' roles away.
+    """
+    bucket = state.bucket_name(account, project)
+    if not state.has_bucket(account, bucket):
+        out.write(f"Making the state bucket {bucket} …\n")
+        state.make_bucket(account, bucket)
+    state.check_unlocked(account, bucket, state.BOOTSTRAP)
+    known = state.read_json(account, bucket, state.key_of(state.BOOTSTRAP))
+    if github_repository is None:
+        github_repository = str(state.outputs(known).get("github_repository") or "")
+    variables = {
+        "project": project,
+        "region": account.region,
+        "bucket": bucket,
+        "github_repository": github_repository,
+        "github_provider_exists": json.dumps(
+            bool(github_repository) and _provider_of_others(account, known)
+        ),
+    }
+    data = state.data_folder(bucket, state.BOOTSTRAP)
+    terraform = Terraform(folder / state.BOOTSTRAP, data)
+    with Progress(data / "apply.log", out) as progress:
+        terraform.run(
+            "init",
+            "-reconfigure",
+            *state.backend(account, bucket, state.key_of(state.BOOTSTRAP)),
+            watch=progress,
+        )
+        terraform.run(
+            "apply",
+            "-auto-approve",
+            *(f"-var={name}={value}" for name, value in variables.items()),
+            watch=progress,
+        )
+        progress.say(f"The state bucket {bucket} is ready ({progress.took}).")
+    return {name: output["value"] for name, output in terraform.json("output", "-json").items()}
+
+
+def _provider_of_others(account: Account, known: dict[str, Any] | None) -> bool:
+    """Whether the account has GitHub's identity provider, and it is not of our making."""
+    if any(resource["type"] == _GITHUB_PROVIDER for resource in (known or {}).get("resources", [])):
+        return False
+    try:
+        listed = account.client("iam").list_open_id_connect_providers()
+    except ClientError as error:
+        raise CloudError(
+            f"The account's identity providers cannot be listed: {said_by(error)}. Get the right "
+            "to iam:ListOpenIDConnectProviders, or leave GITHUB_REPOSITORY out."
+        ) from error
+    arns = [provider["Arn"] for provider in listed["OpenIDConnectProviderList"]]
+    return any(arn.endswith(f"/{_GITHUB_ISSUER}") for arn in arns)

@@ -1,0 +1,161 @@
+"""One command up: checks, then state, then everything. Whatever broke off, the next run finishes.
+
+    deploy("dev")
+
+Nothing is made before all checks have passed.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from cloud import ROOT
+from cloud.bootstrap import bootstrap, is_complete
+from cloud.capacity import check_offerings, check_quotas
+from cloud.environments import TERRAFORM
+from cloud.errors import CloudError
+from cloud.images import Image, choose
+from cloud.progress import Progress
+from cloud.public_file import PUBLIC_FILE, write
+from cloud.stack import Stack, open_stack, short
+from cloud.state import has_bucket
+from cloud.terraform import TerraformFailed
+
+ROUTER_ZIP: Final = ROOT / "dist" / "router.zip"
+DIFFERS: Final = 2
+"""The exit code of `plan` and `drift` for: there is something to change. It is Terraform's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a command is called, beside the environment's name and region.
+
+    `image_id` is looked for if it is empty; `router_zip` is built if there is none.
+    """
+
+    image_id: str = ""
+    router_zip: Path | None = None
+    folder: Path = TERRAFORM
+    env_file: Path = PUBLIC_FILE
+    out: TextIO = sys.stderr
+
+
+def deploy(
+    name: str,
+    region: str = "",
+    options: Options | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Make the environment, or bring it up to date; returns Terraform's outputs."""
+    options = options or Options()
+    stack = open_stack(name, region, folder=options.folder, variables=variables)
+    image = check(stack, options)
+    router_zip = options.router_zip or build_router(options.out)
+    if not is_complete(stack.account, stack.environment.project):
+        bootstrap(stack.account, stack.environment.project, folder=options.folder, out=options.out)
+    with Progress(stack.data / "apply.log", options.out) as progress:
+        progress.say(
+            f"Deploying {name} to account {stack.account.id}, {stack.account.region}, with "
+            f"{image.id} from {image.found_in} …"
+        )
+        try:
+            stack.init(progress)
+            stack.run("apply", "-auto-approve", image=image, router_zip=router_zip, watch=progress)
+        except TerraformFailed as error:
+            raise CloudError(
+                f"{error}\nWhat is made stays. Mend the cause and run the same command again: it "
+                f"goes on from there. All that Terraform said is in {short(progress.log)}."
+            ) from error
+        outputs = stack.outputs()
+        write(options.env_file, name, outputs)
+        progress.say(f"{name} is up, in {progress.took}: {outputs['api_url']}")
+    return outputs
+
+
+def plan(name: str, region: str = "", options: Options | None = None) -> int:
+    """Show what deploying would change; returns 0 for nothing, else `DIFFERS`.
+
+    The state is not locked: a plan changes nothing, and whoever plans need not be able to.
+    """
+    options = options or Options()
+    stack = open_stack(name, region, folder=options.folder)
+    return _plan(stack, options, lambda line: _line(options.out, line))
+
+
+def drift(name: str, region: str = "", options: Options | None = None) -> list[str]:
+    """The addresses of what is not as the configuration says; nothing is shown."""
+    options = options or Options()
+    stack = open_stack(name, region, folder=options.folder)
+    stack.check_deployed()
+    changed: list[str] = []
+
+    def note(line: str) -> None:
+        words = line.split()
+        if line.startswith("  # ") and " be " in line and len(words) > 1:
+            changed.append(words[1])
+
+    _plan(stack, options, note)
+    return changed
+
+
+def check(stack: Stack, options: Options) -> Image:
+    """All that can be known before anything is made; returns the image to deploy."""
+    environment, account = stack.environment, stack.account
+    offered = check_offerings(account, environment)
+    warnings = check_quotas(account, environment)
+    image = choose(account, environment.project, options.image_id)
+    if has_bucket(account, stack.bucket):
+        stack.check_unlocked()
+    if missing := [kind for kind in environment.instance_types if kind not in offered]:
+        warnings.append(
+            f"{account.region} has no {', '.join(missing)}: it will be {', '.join(offered)}."
+        )
+    for warning in warnings:
+        _line(options.out, f"Note: {warning}")
+    return image
+
+
+def build_router(out: TextIO) -> Path:
+    """Pack the Lambda package anew; the same sources give the same bytes."""
+    _line(out, "Packing the router …")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "router" / "build_zip.py"), str(ROUTER_ZIP)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise CloudError(f"The router cannot be packed: {last} Try it alone: make router.zip")
+    return ROUTER_ZIP
+
+
+def _plan(stack: Stack, options: Options, watch: Any) -> int:
+    image = choose(stack.account, stack.environment.project, options.image_id)
+    if not is_complete(stack.account, stack.environment.project):
+        raise CloudError(
+            f"There is no state bucket in {stack.account.region} yet, so all would be new. Make "
+            f"it with make bootstrap REGION={stack.account.region}, or deploy: it comes with that."
+        )
+    router_zip = options.router_zip or build_router(options.out)
+    stack.init()
+    finished = stack.run(
+        "plan",
+        "-lock=false",
+        "-detailed-exitcode",
+        image=image,
+        router_zip=router_zip,
+        watch=watch,
+        accept=(0, DIFFERS),
+    )
+    return finished.code
+
+
+def _line(out: TextIO, text: str) -> None:
+    out.write(f"{text}\n")
+    out.flush()

@@ -1,0 +1,146 @@
+"""Which image the workers start from: the one that was named, just baked, or published."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from cloud import ROOT
+from cloud.aws import Account, code_of, said_by
+from cloud.errors import CloudError
+
+MANIFEST: Final = ROOT / "build" / "image" / "manifest.json"
+# What packer/worker puts the weights on, if they have a volume of their own.
+WEIGHTS_DEVICE: Final = "/dev/sdf"
+_ID: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
+
+_BAKE: Final = 'Bake one, which takes about half an hour: make image ARGS="-var region={region}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An AMI that is there; `weights_device` is empty if the weights are on the root volume."""
+
+    id: str
+    weights_device: str
+    found_in: str
+
+
+def parameter_name(project: str) -> str:
+    """Where the published image's id is in the Parameter Store."""
+    return f"/{project}/images/worker"
+
+
+def choose(account: Account, project: str, asked: str = "", manifest: Path = MANIFEST) -> Image:
+    """The image to deploy; raises a `CloudError` if there is none, or it cannot be used."""
+    if asked:
+        if not _ID.fullmatch(asked):
+            raise CloudError(
+                f"IMAGE_ID is {asked!r}, which is no image's id: those are ami- and 8 or 17 "
+                "hexadecimal digits. Correct it, or leave it out."
+            )
+        return _look_at(account, asked, "IMAGE_ID")
+    if baked := _baked(account.region, manifest):
+        return _look_at(account, baked, "the last make image")
+    if published := _published(account, project):
+        return _look_at(account, published, parameter_name(project))
+    raise CloudError(
+        f"There is no image for the workers in {account.region} yet. "
+        + _BAKE.format(region=account.region)
+    )
+
+
+def publish(account: Account, project: str, asked: str = "", manifest: Path = MANIFEST) -> Image:
+    """Make an image the one that deployments take which have not just baked one."""
+    baked = asked or _baked(account.region, manifest)
+    if not baked:
+        raise CloudError(
+            f"build/image has no image for {account.region}. Name one with IMAGE_ID, or bake it: "
+            f'make image ARGS="-var region={account.region}"'
+        )
+    image = choose(account, project, baked)
+    account.client("ssm").put_parameter(
+        Name=parameter_name(project),
+        Description="The image that workers start from; make publish-image writes it.",
+        Type="String",
+        Value=image.id,
+        Overwrite=True,
+    )
+    return image
+
+
+def _baked(region: str, manifest: Path) -> str:
+    """The id that the last run of Packer made in that region, or nothing.
+
+    Packer writes an artifact as `eu-central-1:ami-…`, one region after the other.
+    """
+    if not manifest.is_file():
+        return ""
+    try:
+        document = json.loads(manifest.read_text(encoding="utf-8"))
+        last = document["last_run_uuid"]
+        artifacts = [
+            artifact
+            for build in document["builds"]
+            if build["packer_run_uuid"] == last
+            for artifact in str(build["artifact_id"]).split(",")
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise CloudError(
+            f"{_short(manifest)} is not what Packer writes. Remove it, and name the image with "
+            "IMAGE_ID or bake it again: make image"
+        ) from None
+    places = dict(artifact.split(":", 1) for artifact in artifacts if ":" in artifact)
+    return places.get(region, "")
+
+
+def _published(account: Account, project: str) -> str:
+    try:
+        found = account.client("ssm").get_parameter(Name=parameter_name(project))
+    except ClientError as error:
+        if code_of(error) == "ParameterNotFound":
+            return ""
+        raise CloudError(
+            f"The published image cannot be looked up: {said_by(error)}. Name the image with "
+            "IMAGE_ID, or get the right to read the parameter."
+        ) from error
+    return str(found["Parameter"]["Value"])
+
+
+def _look_at(account: Account, image_id: str, found_in: str) -> Image:
+    """The image as EC2 knows it: there, finished, and for these instances."""
+    where = f"The image {image_id} ({found_in})"
+    try:
+        images = account.client("ec2").describe_images(ImageIds=[image_id])["Images"]
+    except ClientError as error:
+        if not code_of(error).startswith("InvalidAMIID"):
+            raise CloudError(
+                f"{where} cannot be looked at: {said_by(error)}. Get the right to "
+                "ec2:DescribeImages, then run the same command again."
+            ) from error
+        images = []
+    if not images:
+        raise CloudError(
+            f"{where} is not in {account.region}, or not yours to use. Name another with "
+            f"IMAGE_ID. {_BAKE.format(region=account.region)}"
+        )
+    found: dict[str, Any] = images[0]
+    if found["State"] != "available":
+        raise CloudError(
+            f"{where} is {found['State']}, not available. Wait until it is, and run the same "
+            "command again; an image that failed has to be baked anew: make image"
+        )
+    if found.get("Architecture", "x86_64") != "x86_64":
+        raise CloudError(
+            f"{where} is for {found['Architecture']}, and the workers' instances are x86_64. "
+            "Bake one for them: make image VARIANT=tinyllama"
+        )
+    devices = {mapping.get("DeviceName") for mapping in found.get("BlockDeviceMappings", [])}
+    return Image(image_id, WEIGHTS_DEVICE if WEIGHTS_DEVICE in devices else "", found_in)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -1,0 +1,72 @@
+"""What a person sees of a long Terraform run: what is being made, and how long each thing took."""
+
+import re
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TextIO
+
+from housekeeping.console import duration
+
+_DONE: Final = re.compile(
+    r"^(\S.*?): (Creation|Modifications|Destruction) complete after ([0-9hms]+)"
+)
+_STILL: Final = re.compile(r"^(\S.*?): Still \w+\.\.\. \[.*?([0-9hms]+) elapsed\]")
+_PLAN: Final = re.compile(r"^Plan: (\d+) to (?:import, (\d+) to )?add, (\d+) to change, (\d+) to ")
+_SIGNS: Final = {"Creation": "+", "Modifications": "~", "Destruction": "-"}
+# A thing that takes long is worth a line now and then.
+_STILL_SECONDS: Final = 30.0
+
+
+class Progress:
+    """A watcher for `Terraform.run`: condenses what it says, and keeps all of it in a log."""
+
+    def __init__(self, log: Path, out: TextIO) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log: Final = log
+        self._out = out
+        self._began = time.monotonic()
+        self._said_last = self._began
+        self._total = 0
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        self._file = self.log.open("w", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __call__(self, line: str) -> None:
+        """One line of Terraform's."""
+        self._file.write(f"{line}\n")
+        if match := _PLAN.match(line):
+            self._total = sum(int(number or 0) for number in match.groups())
+            if self._total:
+                self.say(line)
+        elif match := _DONE.match(line):
+            self._done += 1
+            place = f"{self._done}/{self._total} " if self._total else ""
+            name, what, took = match.groups()
+            self.say(f"  {place}{_SIGNS[what]} {name} ({took})")
+        elif (match := _STILL.match(line)) and self._is_silent():
+            self.say(f"  … {match[1]} ({match[2]} so far)")
+
+    def say(self, line: str) -> None:
+        """One line for the person."""
+        self._said_last = time.monotonic()
+        self._out.write(f"{line}\n")
+        self._out.flush()
+
+    @property
+    def took(self) -> str:
+        """How long it has gone on, as a person says it."""
+        return duration(time.monotonic() - self._began)
+
+    def _is_silent(self) -> bool:
+        return time.monotonic() - self._said_last >= _STILL_SECONDS

@@ -1,0 +1,36 @@
+"""What the apps need to know of a deployment, in `.env_public`. Nothing in it is secret."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from aistratus_contracts.registry import REGISTRY_VARIABLE
+from cloud import ROOT
+
+PUBLIC_FILE: Final = ROOT / ".env_public"
+_ENVIRONMENT: Final = "AISTRATUS_ENV"
+
+
+def write(path: Path, environment: str, outputs: Mapping[str, Any]) -> None:
+    """Write the file that the app and the command line read, in one piece."""
+    values = {
+        _ENVIRONMENT: environment,
+        "AISTRATUS_API_URL": outputs["api_url"],
+        "AISTRATUS_LOGIN_URL": outputs["login_url"],
+        "AISTRATUS_CLIENT_ID": outputs["client_id"],
+        "AISTRATUS_REGION": outputs["region"],
+        REGISTRY_VARIABLE: outputs["registry_prefix"],
+    }
+    lines = [
+        f"# Written by make deploy ENV={environment}; nothing in it is secret.",
+        *(f"{name}={value}" for name, value in values.items()),
+    ]
+    made = path.with_name(f"{path.name}.new")
+    made.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    made.replace(path)
+
+
+def forget(path: Path, environment: str) -> None:
+    """Remove the file, if it is that environment's: it leads nowhere any more."""
+    if path.is_file() and f"{_ENVIRONMENT}={environment}" in path.read_text("utf-8").splitlines():
+        path.unlink()

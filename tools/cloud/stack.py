@@ -1,0 +1,127 @@
+"""One environment's Terraform: the root configuration, its state, and its variables."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloud import ROOT, state
+from cloud.aws import Account, sign_in
+from cloud.environments import TERRAFORM, Environment, load
+from cloud.errors import CloudError
+from cloud.images import Image
+from cloud.terraform import Finished, Terraform, TerraformFailed, find
+
+Watch = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An environment in an account. `variables` come on top of its file's."""
+
+    environment: Environment
+    account: Account
+    folder: Path = TERRAFORM
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bucket(self) -> str:
+        """Where its state is."""
+        return state.bucket_name(self.account, self.environment.project)
+
+    @property
+    def data(self) -> Path:
+        """Where Terraform keeps what it has fetched, and logs are."""
+        return state.data_folder(self.bucket, self.environment.name)
+
+    @property
+    def terraform(self) -> Terraform:
+        """Terraform in its root."""
+        return Terraform(self.folder, self.data)
+
+    def is_deployed(self) -> bool:
+        """Whether there is anything of it, be it half-made."""
+        if not state.has_bucket(self.account, self.bucket):
+            return False
+        key = state.key_of(self.environment.name)
+        known = state.read_json(self.account, self.bucket, key)
+        return bool((known or {}).get("resources"))
+
+    def check_deployed(self) -> None:
+        """Raises a `CloudError` if there is nothing of it."""
+        if not self.is_deployed():
+            name, region = self.environment.name, self.account.region
+            raise CloudError(
+                f"{name} is not deployed in {region}: nothing of it is there. Deploy it with "
+                f"make deploy ENV={name} REGION={region}, or name the REGION that it is in."
+            )
+
+    def check_unlocked(self) -> None:
+        """Raises a `CloudError` if somebody works on it."""
+        state.check_unlocked(self.account, self.bucket, self.environment.name)
+
+    def init(self, watch: Watch | None = None) -> None:
+        """Fetch what Terraform needs, and turn to this environment's state."""
+        self.terraform.run(
+            "init",
+            "-reconfigure",
+            *state.backend(self.account, self.bucket, state.key_of(self.environment.name)),
+            watch=watch,
+        )
+
+    def run(
+        self,
+        command: str,
+        *options: str,
+        image: Image,
+        router_zip: Path,
+        watch: Watch | None = None,
+        accept: tuple[int, ...] = (0,),
+    ) -> Finished:
+        """`terraform plan`, `apply` or `destroy`, with all variables."""
+        variables = {
+            "region": self.account.region,
+            "image_id": image.id,
+            "weights_device": image.weights_device,
+            "router_zip": str(router_zip),
+            **self.variables,
+        }
+        try:
+            return self.terraform.run(
+                command,
+                *options,
+                f"-var-file={self.environment.variables_file.resolve()}",
+                *(f"-var={name}={value}" for name, value in variables.items()),
+                watch=watch,
+                accept=accept,
+            )
+        except TerraformFailed as error:
+            if "Error acquiring the state lock" in error.output:
+                self.check_unlocked()
+            raise
+
+    def outputs(self) -> dict[str, Any]:
+        """What Terraform says of it; `init` comes before."""
+        found = self.terraform.json("output", "-json")
+        return {name: output["value"] for name, output in found.items()}
+
+
+def open_stack(
+    name: str,
+    region: str = "",
+    *,
+    folder: Path = TERRAFORM,
+    variables: Mapping[str, str] | None = None,
+) -> Stack:
+    """The environment of that name, with the credentials in the environment.
+
+    Raises a `CloudError` if name, region, credentials or Terraform itself are wanting.
+    """
+    environment = load(name, region, folder)
+    find()
+    return Stack(environment, sign_in(environment.region), folder, variables or {})
+
+
+def short(path: Path) -> str:
+    """A path as a person types it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

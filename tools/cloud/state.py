@@ -1,0 +1,124 @@
+"""Where Terraform keeps what it knows: the bucket, the backend's settings, and who holds a lock."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from cloud.aws import Account, code_of, said_by
+from cloud.errors import CloudError
+from cloud.terraform import WORK
+
+BOOTSTRAP: Final = "bootstrap"
+# S3 is older than regions: the first one has no name there.
+_FIRST_REGION: Final = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Who works on a state: as Terraform has written it beside the state."""
+
+    id: str
+    who: str
+    created: str
+    operation: str
+
+
+def key_of(name: str) -> str:
+    """Where the state of an environment, or of the bootstrap, is in the bucket."""
+    return f"{name}/terraform.tfstate"
+
+
+def bucket_name(account: Account, project: str) -> str:
+    """The state bucket of this account and region; bucket names are the whole world's."""
+    return f"{project}-tfstate-{account.id}-{account.region}"
+
+
+def has_bucket(account: Account, bucket: str) -> bool:
+    """Whether the bucket is there; raises a `CloudError` if it is somebody else's."""
+    try:
+        account.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account.id)
+    except ClientError as error:
+        if code_of(error) in {"404", "NoSuchBucket"}:
+            return False
+        raise CloudError(
+            f"The state bucket {bucket} is there, but not for {account.caller_arn}. Use "
+            "credentials that may read and write it, or set another project in terraform/envs."
+        ) from error
+    return True
+
+
+def make_bucket(account: Account, bucket: str) -> None:
+    """Make it, closed to the public as S3 makes them; the bootstrap does the rest."""
+    place: dict[str, Any] = (
+        {}
+        if account.region == _FIRST_REGION
+        else {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
+    )
+    try:
+        account.client("s3").create_bucket(Bucket=bucket, **place)
+    except ClientError as error:
+        if code_of(error) == "BucketAlreadyOwnedByYou":
+            return  # somebody else of us was quicker
+        raise CloudError(
+            f"The state bucket {bucket} cannot be made: {said_by(error)}. Get the right to "
+            "s3:CreateBucket, then run the same command again."
+        ) from error
+
+
+def read_json(account: Account, bucket: str, key: str) -> dict[str, Any] | None:
+    """A state or a lock, if it is there."""
+    try:
+        body = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if code_of(error) in {"NoSuchKey", "NoSuchBucket", "404"}:
+            return None
+        raise CloudError(
+            f"The state {key} in {bucket} cannot be read: {said_by(error)}. Get the right to "
+            "s3:GetObject there, then run the same command again."
+        ) from error
+    document = json.loads(body)
+    return document if isinstance(document, dict) else None
+
+
+def outputs(state: dict[str, Any] | None) -> dict[str, Any]:
+    """A state's outputs by name."""
+    found = (state or {}).get("outputs", {})
+    return {name: output.get("value") for name, output in found.items()}
+
+
+def find_lock(account: Account, bucket: str, key: str) -> Lock | None:
+    """Who works on the state just now, if anybody does."""
+    found = read_json(account, bucket, f"{key}.tflock")
+    if found is None:
+        return None
+    return Lock(
+        id=str(found.get("ID", "")),
+        who=str(found.get("Who", "somebody")),
+        created=str(found.get("Created", ""))[:19].replace("T", " "),
+        operation=str(found.get("Operation", "")).removeprefix("OperationType").lower(),
+    )
+
+
+def check_unlocked(account: Account, bucket: str, name: str) -> None:
+    """Raises a `CloudError` that says who holds the state of that name, and since when."""
+    lock = find_lock(account, bucket, key_of(name))
+    if lock is not None:
+        raise CloudError(
+            f"Somebody works on {name}: {lock.who} since {lock.created} UTC ({lock.operation}). "
+            "Wait for them. If that run is dead for certain, unlock with: "
+            f"make unlock ENV={name} REGION={account.region} LOCK={lock.id}"
+        )
+
+
+def data_folder(bucket: str, name: str) -> Path:
+    """Where Terraform keeps what it has fetched for that root; a bucket is one account's."""
+    return WORK / bucket / name
+
+
+def backend(account: Account, bucket: str, key: str) -> list[str]:
+    """Arguments of `terraform init` that name the state."""
+    settings = {"bucket": bucket, "key": key, "region": account.region}
+    return [f"-backend-config={name}={value}" for name, value in settings.items()]
