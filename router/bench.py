@@ -23,7 +23,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from build_zip import LAMBDA_PYTHON, TARGET, find_python
 
@@ -81,6 +81,13 @@ class _Registry:
             client_id="bench",
             catalogue=Catalogue((card,)),
         )
+
+    def set_idle_timeout(self, seconds: int) -> None:
+        raise NotImplementedError
+
+
+def _no_fleet() -> NoReturn:
+    raise NotImplementedError
 
 
 class _Context:
@@ -146,7 +153,7 @@ def _warm(request: Callable[[str, str], dict[str, Any]]) -> dict[str, float]:
 
 def _app_with_an_answer() -> tuple[App, str, str]:
     memory = MemoryTable()
-    ports = Ports(cast("Any", memory), cast("Any", MemoryQueue()), _Registry())
+    ports = Ports(cast("Any", memory), cast("Any", MemoryQueue()), _Registry(), _no_fleet)
     app = build_app(ports)
     job = json.loads(app(_infer("", ""), cast("Any", _Context()))["body"])
     _append(memory, job["job_id"], [StateChange(JobState.RUNNING)], new_attempt=True)

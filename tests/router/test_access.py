@@ -10,11 +10,12 @@ from aistratus_router.log import logger
 from aistratus_router.operations import OPERATIONS
 from support.router_api import HELLO, Api, access_claims, gateway_event
 
-PATHS = [
-    (operation.method, operation.path.format(job_id="job-1", conversation_id="conv-1"))
-    for operation in OPERATIONS
-    if operation.scope is not None
-]
+NEEDS = {
+    (o.method, o.path.format(job_id="job-1", conversation_id="conv-1")): o.scope.value
+    for o in OPERATIONS
+    if o.scope is not None
+}
+PATHS = list(NEEDS)
 OPEN = [(o.method, o.path) for o in OPERATIONS if o.scope is None]
 SECRET = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
 
@@ -32,7 +33,6 @@ SECRET = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
         (access_claims(sub=""), 401),
         (access_claims(scope=None), 403),
         (access_claims(scope=""), 403),
-        (access_claims(scope="openid aistratus/operate"), 403),
         (access_claims(scope="aistratus/infernal aistratus/infe"), 403),
     ],
 )
@@ -46,6 +46,13 @@ def test_a_token_that_is_not_for_this_is_refused(
     assert ("WWW-Authenticate" in reply.headers) is (status == 401)
     assert quick_api.dynamodb.calls == []
     assert quick_api.sqs.calls == []
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_a_scope_is_for_its_own_routes(quick_api: Api, method: str, path: str) -> None:
+    for scope in ("aistratus/infer", "aistratus/operate"):
+        reply = quick_api.call(method, path, HELLO, claims=access_claims(scope=f"openid {scope}"))
+        assert (reply.status == 403) is (scope != NEEDS[method, path]), reply.text
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)

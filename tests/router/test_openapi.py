@@ -24,6 +24,7 @@ from aistratus_router import openapi
 from aistratus_router.operations import OPERATIONS
 from support.router_api import Api, FakeTime, memory_api
 
+OPERATE = "aistratus/operate"
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(openapi.document_text())
 
@@ -65,8 +66,10 @@ def test_all_but_the_open_addresses_need_a_token() -> None:
     public = {name for name, security in needs.items() if security == []}
 
     assert public == {"get_health", "get_openapi"}
+    operators = {name for name, need in needs.items() if need == [{"signed_in": [OPERATE]}]}
+    assert operators == {"set_fleet", "start_fleet", "stop_fleet"}
     signed_in = [{"signed_in": ["aistratus/infer"]}]
-    assert all(security == signed_in for name, security in needs.items() if name not in public)
+    assert all(needs[name] == signed_in for name in needs.keys() - public - operators)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.operation_id)

@@ -26,7 +26,7 @@ TIME_LIMIT_SECONDS = 400
 @pytest.fixture
 def server(emulator: Emulator) -> Iterator[str]:
     """Where the router can be reached; in the end it must have logged no error."""
-    emulator.register(PREFIX, *emulator.create())
+    emulator.register(PREFIX, *emulator.create(), group=emulator.create_group())
     environment = {
         **os.environ,
         **emulator.environment(PREFIX),

@@ -62,7 +62,7 @@ def test_one_job_that_cannot_be_sent_does_not_hold_the_others(api: Api) -> None:
             raise error("ServiceUnavailable")
 
     api.sqs.before = refuse
-    with pytest.raises(Unfinished, match="1 jobs"):
+    with pytest.raises(Unfinished, match="1 things"):
         api.steward()
     assert sorted(api.sent()) == jobs[1:]
     assert api.unsent() == jobs[:1]
@@ -409,7 +409,7 @@ def test_a_broken_job_does_not_hold_the_others(quick_api: Api) -> None:
     quick_api.lose_messages()
     quick_api.time.sleep(301)
 
-    with pytest.raises(Unfinished, match="1 jobs"):
+    with pytest.raises(Unfinished, match="1 things"):
         quick_api.steward()
     assert quick_api.sent()[2:] == [sound]
 

@@ -131,8 +131,11 @@ class Cloud:
         """What the fleet's workers say of themselves."""
         answer = self.dynamodb.query(
             TableName=TABLE,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": table.FLEET_PARTITION}},
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :worker)",
+            ExpressionAttributeValues={
+                ":pk": {"S": table.FLEET_PARTITION},
+                ":worker": {"S": table.WORKER_PREFIX},
+            },
         )
         return [table.read_worker(item) for item in answer["Items"]]
 

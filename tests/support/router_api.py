@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -25,6 +25,7 @@ from aistratus_router.open_jobs import FORMER_PARTITION
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.sweep import Sweep
+from support.fleet_group import MemoryGroup, create_group
 from support.emulator_process import running_emulator_process
 
 CLIENT_ID = "the-app"
@@ -92,6 +93,9 @@ class StubRegistry:
     def read(self) -> Addresses:
         return self.addresses
 
+    def set_idle_timeout(self, seconds: int) -> None:
+        self.addresses = replace(self.addresses, idle_timeout_seconds=seconds)
+
 
 @dataclass
 class Context:
@@ -130,6 +134,7 @@ class Api:
     time: FakeTime
     registry: StubRegistry
     table_name: str
+    autoscaling: Intercepted
     context: Context = field(default_factory=Context)
 
     def call(
@@ -252,6 +257,18 @@ class Api:
         """How many letters lie in the dead-letter queue, for anybody to see."""
         return DeadLetters(self.sqs._client, self.registry.addresses.dead_letter_queue_url).count()
 
+    def give_fleet(self, group: str) -> None:
+        """From now on instances are ours to start and stop."""
+        addresses = self.registry.addresses
+        self.registry.addresses = replace(addresses, group_name=group)
+
+    def sign(self, *, slots: int = 4, held_jobs: int = 0, seconds_ago: float = 0) -> None:
+        """A worker says that it lives."""
+        seen_at = self.time.clock() - timedelta(seconds=seconds_ago)
+        item = table.worker_item(table.SignOfLife("i-1", seen_at, slots, held_jobs))
+        put = {"Put": {"TableName": self.table_name, "Item": item}}
+        self.dynamodb._client.transact_write_items(TransactItems=[put])
+
     def steward(self) -> dict[str, int]:
         return Sweep(self.ports).run()
 
@@ -303,10 +320,11 @@ def gateway_event(
 
 
 def memory_api() -> Api:
-    """The router over a table and a queue in memory."""
+    """The router over a table and a queue in memory; the group has a name once it has a fleet."""
     time = FakeTime()
-    queue = MemoryQueue(time.monotonic)
-    return _api(MemoryTable(), queue, ("memory://jobs.fifo", "memory://dlq.fifo"), TABLE, time)
+    queue, group = MemoryQueue(time.monotonic), MemoryGroup(time.clock)
+    urls = "memory://jobs.fifo", "memory://dlq.fifo"
+    return _api(MemoryTable(), queue, urls, TABLE, time, group)
 
 
 @dataclass
@@ -345,8 +363,11 @@ class Emulator:
         ]
         return name, (urls[0], urls[1])
 
-    def register(self, prefix: str, table_name: str, queue_urls: tuple[str, str]) -> None:
+    def register(
+        self, prefix: str, table_name: str, queue_urls: tuple[str, str], group: str = ""
+    ) -> None:
         """What `local/` or Terraform writes into the registry."""
+        fleet = {Parameter.FLEET_GROUP: group, Parameter.IDLE_TIMEOUT: "900"} if group else {}
         ssm = self.client("ssm")
         for parameter, value in {
             Parameter.TABLE_NAME: table_name,
@@ -354,8 +375,15 @@ class Emulator:
             Parameter.DEAD_LETTER_QUEUE_URL: queue_urls[1],
             Parameter.CLIENT_ID: CLIENT_ID,
             Parameter.MODELS: encode_catalogue(Catalogue(CARDS)),
+            **fleet,
         }.items():
             ssm.put_parameter(Name=parameter.under(prefix), Value=value, Type="String")
+
+    def create_group(self) -> str:
+        """A fresh group of no instance, which may have one; its name."""
+        name = f"group-{next(_serial)}"
+        create_group(self.client("autoscaling"), self.client("ec2"), name)
+        return name
 
 
 @contextmanager
@@ -367,20 +395,29 @@ def running_emulator() -> Iterator[Emulator]:
 def emulator_api(emulator: Emulator) -> Api:
     """The router over the emulator, with a table and queues of its own."""
     name, urls = emulator.create()
-    return _api(emulator.client("dynamodb"), emulator.client("sqs"), urls, name, FakeTime())
+    clients = emulator.client("dynamodb"), emulator.client("sqs")
+    return _api(*clients, urls, name, FakeTime(), emulator.client("autoscaling"))
 
 
 def _api(
-    dynamodb: Any, sqs: Any, queue_urls: tuple[str, str], table_name: str, time: FakeTime
+    dynamodb: Any,
+    sqs: Any,
+    queue_urls: tuple[str, str],
+    table_name: str,
+    time: FakeTime,
+    autoscaling: Any,
 ) -> Api:
     spied_table, spied_queue = Intercepted(dynamodb), Intercepted(sqs)
+    spied_group = Intercepted(autoscaling)
     registry = StubRegistry(Addresses(table_name, *queue_urls, CLIENT_ID, Catalogue(CARDS)))
     ports = Ports(
         dynamodb=cast("Any", spied_table),
         sqs=cast("Any", spied_queue),
         registry=registry,
+        autoscaling=lambda: cast("Any", spied_group),
         clock=time.clock,
         monotonic=time.monotonic,
         sleep=time.sleep,
     )
-    return Api(build_app(ports), ports, spied_table, spied_queue, time, registry, table_name)
+    app = build_app(ports)
+    return Api(app, ports, spied_table, spied_queue, time, registry, table_name, spied_group)

@@ -18,8 +18,8 @@ from support.router_api import access_claims, gateway_event
 
 OPEN = {("GET", "/health"), ("GET", "/openapi.json")}
 TOKENS: dict[str, dict[str, Any]] = {
-    "ann": access_claims("ann"),
-    "bob": access_claims("bob"),
+    "ann": access_claims("ann", scope="aistratus/infer aistratus/operate"),
+    "bob": access_claims("bob", scope="aistratus/infer aistratus/operate"),
     "operator": access_claims("ann", scope="aistratus/operate"),
     "id-token": access_claims("ann", token_use="id"),
 }

@@ -67,6 +67,7 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_ID_REUSED = "request_id_reused"
     CONVERSATION_BUSY = "conversation_busy"
+    NO_FLEET = "no_fleet"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

@@ -35,6 +35,12 @@ JOB_RETENTION_DAYS = 30
 # and workers take it from the queue.
 VISIBILITY_TIMEOUT_SECONDS = 30
 
+# How long a GPU may have nothing to do before it is turned off. Less than a minute the steward,
+# who looks once a minute, could not keep.
+MIN_IDLE_TIMEOUT_SECONDS = 60
+MAX_IDLE_TIMEOUT_SECONDS = 86_400
+DEFAULT_IDLE_TIMEOUT_SECONDS = 600
+
 # A worker says this often that it lives. What it said last is kept for a day if it went away
 # without a word, so that one can see what became of it.
 SIGN_OF_LIFE_SECONDS = 10

@@ -13,7 +13,8 @@ REGISTRY_VARIABLE: Final = "AISTRATUS_REGISTRY"
 class Parameter(StrEnum):
     """A parameter's path below the prefix; all are of type String.
 
-    Those of the fleet are missing where there is none.
+    Those of the fleet are missing where there is none. The idle timeout is the one that the
+    running system changes: `PUT /fleet` does.
     """
 
     QUEUE_URL = "jobs/queue_url"
@@ -27,6 +28,7 @@ class Parameter(StrEnum):
     MODELS = "models"
     FLEET_GROUP = "fleet/group_name"
     TERMINATION_HOOK = "fleet/termination_hook_name"
+    IDLE_TIMEOUT = "fleet/idle_timeout_seconds"
 
     def under(self, prefix: str) -> str:
         """The parameter's full name."""

@@ -21,6 +21,15 @@ class JobState(StrEnum):
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
+class FleetState(StrEnum):
+    """Where the GPU instances stand, as far as it is known."""
+
+    OFF = "off"
+    REQUESTED = "requested"  # wanted, and no worker is ready yet
+    RUNNING = "running"
+    DRAINING = "draining"  # not wanted any more, and not gone yet
+
+
 class Role(StrEnum):
     """Who speaks in a message."""
 

@@ -9,6 +9,7 @@
 | `USER#owner` | `TURN#id#000001#ANSWER` | what came of it; there if and only if the job ended |
 | `USER#owner` | `REQ#request_id` | the job that this idempotency key led to |
 | `OPEN` | `time#job id` | a job that has not ended; when it was sent, and how often |
+| `FLEET` | `GROUP` | whether instances are wanted, since when, and what stands in the way |
 | `FLEET` | `WORKER#id` | a worker's last sign of life; gone when it has drained |
 
 Everything of a user lies under the user's own key, so another user's things are not refused:
@@ -44,6 +45,7 @@ OPEN_PARTITION: Final = "OPEN"
 FLEET_PARTITION: Final = "FLEET"
 EVENT_PREFIX: Final = "EV#"
 WORKER_PREFIX: Final = "WORKER#"
+GROUP: Final = "GROUP"
 
 # What CreateTable needs beside the name; Terraform states the same in its own language.
 TABLE_SCHEMA: Final[dict[str, Any]] = {
@@ -131,6 +133,11 @@ def open_key(job_id: str, created_at: datetime) -> Item:
 def worker_key(worker_id: str) -> Item:
     """The primary key of a worker's item."""
     return key(FLEET_PARTITION, f"{WORKER_PREFIX}{worker_id}")
+
+
+def group_key() -> Item:
+    """The primary key of the item that says whether instances are wanted."""
+    return key(FLEET_PARTITION, GROUP)
 
 
 # --- items --------------------------------------------------------------------------------

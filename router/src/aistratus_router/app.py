@@ -31,6 +31,7 @@ from aistratus_router.reading import read_body, read_query
 from aistratus_router.requests import (
     ConversationsQuery,
     EventsQuery,
+    FleetRequest,
     InferRequest,
     NoQuery,
     TurnsQuery,
@@ -57,6 +58,10 @@ class App:
         self._route("GET", "/conversations", self.list_conversations)
         self._route("GET", "/conversations/<conversation_id>", self.conversation)
         self._route("DELETE", "/conversations/<conversation_id>", self.delete_conversation)
+        self._route("GET", "/fleet", self.fleet)
+        self._route("PUT", "/fleet", self.set_fleet)
+        self._route("POST", "/start", self.start)
+        self._route("POST", "/stop", self.stop)
         self._resolver.not_found(self._no_such_route)
         self._resolver.exception_handler(Exception)(self._failed)
 
@@ -118,6 +123,8 @@ class App:
         desk = self._desk()
         read_query(self._event, NoQuery)
         accepted = desk.intake().accept(read_body(self._event, InferRequest))
+        if not accepted.state.is_final:
+            desk.fleet().wake()
         answer = JobAccepted(
             job_id=accepted.job_id,
             conversation_id=accepted.conversation_id,
@@ -174,16 +181,45 @@ class App:
         desk.remover(self._left_seconds).delete(_conversation_id(conversation_id))
         return Response(204)
 
+    # --- the fleet ------------------------------------------------------------------------
+
+    def fleet(self) -> Response[str]:
+        """How does the GPU stand?"""
+        desk = self._desk()
+        read_query(self._event, NoQuery)
+        return _json(200, desk.fleet().show())
+
+    def set_fleet(self) -> Response[str]:
+        """After how long without work does it go off?"""
+        desk = self._desk(Scope.OPERATE)
+        read_query(self._event, NoQuery)
+        asked = read_body(self._event, FleetRequest)
+        desk.fleet().must_be_managed()
+        self._ports.registry.set_idle_timeout(asked.idle_timeout_seconds)
+        return _json(200, self._desk(Scope.OPERATE).fleet().show())
+
+    def start(self) -> Response[str]:
+        """Wake the GPU before the first prompt."""
+        desk = self._desk(Scope.OPERATE)
+        read_query(self._event, NoQuery)
+        return _json(202, desk.fleet().start())
+
+    def stop(self) -> Response[str]:
+        """Turn the GPU off now."""
+        desk = self._desk(Scope.OPERATE)
+        read_query(self._event, NoQuery)
+        return _json(202, desk.fleet().stop())
+
     # --- what every route goes through ----------------------------------------------------
 
     @property
     def _event(self) -> Mapping[str, Any]:
         return self._resolver.current_event.raw_event
 
-    def _desk(self) -> Desk:
+    def _desk(self, scope: Scope = Scope.INFER) -> Desk:
         """Admit the caller of the current request, and lay out what serves them."""
         addresses = self._ports.registry.read()
-        return Desk(self._ports, addresses, admit(self._event, addresses.client_id, Scope.INFER))
+        return Desk(self._ports, addresses, admit(self._event, addresses.client_id, scope))
 
     def _left_seconds(self) -> float:
         return self._resolver.lambda_context.get_remaining_time_in_millis() / 1000

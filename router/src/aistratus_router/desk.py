@@ -6,6 +6,9 @@ from aistratus_router.access import Caller
 from aistratus_router.cancelling import Canceller
 from aistratus_router.conversation_store import ConversationStore
 from aistratus_router.deleting import Remover
+from aistratus_router.fleet import Fleet
+from aistratus_router.fleet_store import FleetStore
+from aistratus_router.group import Group
 from aistratus_router.intake import Intake
 from aistratus_router.job_store import JobStore
 from aistratus_router.open_jobs import OpenJobs
@@ -41,6 +44,18 @@ class Desk:
             sleep=self._ports.sleep,
         )
 
+    def fleet(self) -> Fleet:
+        """Starts, stops and shows instances."""
+        addresses = self._addresses
+        group = Group(self._ports.autoscaling, addresses.group_name)
+        return Fleet(
+            store=FleetStore(self._table),
+            group=group if addresses.group_name else None,
+            open_jobs=self._open_jobs,
+            clock=self._ports.clock,
+            idle_timeout_seconds=addresses.idle_timeout_seconds,
+        )
+
     def poller(self) -> Poller:
         """Waits for events."""
         return Poller(self._jobs, self._ports.monotonic, self._ports.sleep, self._ports.clock)
@@ -57,7 +72,7 @@ class Desk:
 
     def views(self) -> Views:
         """Shows jobs and conversations."""
-        return Views(self._jobs, self._conversations, self.caller)
+        return Views(self._jobs, self._conversations, self.caller, self.fleet())
 
     def remover(self, left_seconds: Callable[[], float]) -> Remover:
         """Deletes conversations."""

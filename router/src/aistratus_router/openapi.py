@@ -39,7 +39,7 @@ _REFUSALS: Final[dict[int, str]] = {
     401: "No access token of this service.",
     403: "The token lacks the scope.",
     404: "Not there, or another user's.",
-    409: "The `request_id` stands for another body already.",
+    409: "It contradicts what is there; `code` says how.",
     413: "The body is larger than 256 KiB.",
     415: "The body says that it is not JSON.",
     422: "Fields or query parameters are wrong; `errors` names them.",
@@ -78,6 +78,7 @@ def document() -> dict[str, Any]:
         "tags": [
             {"name": "jobs", "description": "Prompts and their answers."},
             {"name": "conversations", "description": "What was said before."},
+            {"name": "fleet", "description": "The GPU instances."},
             {"name": "service", "description": "The service itself."},
         ],
         "paths": paths,
@@ -159,7 +160,7 @@ def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 def _responses(operation: Operation) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": operation.answers}
-    if operation.status == 202 and operation.body is not None:
+    if operation.operation_id == "infer":
         answer["headers"] = {
             "Location": {
                 "required": True,

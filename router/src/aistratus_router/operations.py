@@ -18,6 +18,13 @@ _MODEL: Final = "tinyllama-1.1b-chat"
 _TIME: Final = "2026-11-23T10:00:00.000Z"
 _QUESTION: Final = {"role": "user", "content": "Why is the sky blue?"}
 _ACCEPTED: Final = {"job_id": _JOB, "conversation_id": _CONVERSATION, "state": "queued"}
+_FLEET: Final = {
+    "managed": True,
+    "state": "running",
+    "queue_depth": 2,
+    "idle_timeout_seconds": 600,
+    "purchase": "spot",
+}
 _CONVERSATION_HEAD: Final = {
     "conversation_id": _CONVERSATION,
     "title": "Why is the sky blue?",
@@ -306,5 +313,70 @@ OPERATIONS: Final = (
         answer=None,
         path_parameter=CONVERSATION_ID,
         refusals=(404,),
+    ),
+    Operation(
+        operation_id="get_fleet",
+        method="GET",
+        path="/fleet",
+        tag="fleet",
+        summary="How does the GPU stand?",
+        description=(
+            "`off`, `requested` (wanted, and no worker is ready yet), `running`, or `draining` "
+            "(not wanted any more, and not gone yet)."
+        ),
+        status=200,
+        answers="The fleet.",
+        answer=responses.FleetOut,
+        example=_FLEET,
+    ),
+    Operation(
+        operation_id="set_fleet",
+        method="PUT",
+        path="/fleet",
+        tag="fleet",
+        summary="After how long without work does the GPU go off?",
+        description="Sets the idle timeout. It holds everywhere within a minute.",
+        status=200,
+        answers="The fleet.",
+        answer=responses.FleetOut,
+        example=_FLEET,
+        scope=Scope.OPERATE,
+        body=requests.FleetRequest,
+        body_examples={
+            "half an hour": {"summary": "30 minutes", "value": {"idle_timeout_seconds": 1800}}
+        },
+        refusals=(400, 409, 413, 415),
+    ),
+    Operation(
+        operation_id="start_fleet",
+        method="POST",
+        path="/start",
+        tag="fleet",
+        summary="Wake the GPU before the first prompt",
+        description="Without a prompt it goes off again when the idle timeout has passed.",
+        status=202,
+        answers="The fleet as it stands now.",
+        answer=responses.FleetOut,
+        example={**_FLEET, "state": "requested", "queue_depth": 0},
+        scope=Scope.OPERATE,
+        refusals=(409,),
+    ),
+    Operation(
+        operation_id="stop_fleet",
+        method="POST",
+        path="/stop",
+        tag="fleet",
+        summary="Turn the GPU off now",
+        description=(
+            "Running jobs go back to the queue and go on, from what was read, at the next wake. "
+            "A stop holds until the next `POST /infer` or `POST /start`: jobs that wait do not "
+            "undo it."
+        ),
+        status=202,
+        answers="The fleet as it stands now.",
+        answer=responses.FleetOut,
+        example={**_FLEET, "state": "draining"},
+        scope=Scope.OPERATE,
+        refusals=(409,),
     ),
 )

@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
 
+from aistratus_router.group import AutoScaling
 from aistratus_router.registry import Registry, SsmRegistry
 from aistratus_router.settings import Settings
 
@@ -34,11 +36,16 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the router reaches the world through."""
+    """What the router reaches the world through.
+
+    `autoscaling` makes its client when it is first called: most starts, and a deployment without
+    a fleet, never need it.
+    """
 
     dynamodb: "DynamoDBClient"
     sqs: "SQSClient"
     registry: Registry
+    autoscaling: Callable[[], AutoScaling]
     clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -49,9 +56,15 @@ class Ports:
         settings = Settings.from_environment(environ)
         # Lambda sets AWS_REGION; boto3 by itself looks for AWS_DEFAULT_REGION only.
         session = boto3.session.Session(region_name=environ.get("AWS_REGION"))
+
+        @cache
+        def autoscaling() -> AutoScaling:
+            return session.client("autoscaling", config=CLIENT_CONFIG)  # type: ignore[no-any-return]
+
         # Whoever adds a client here adds its service to `services`, for the Lambda package.
         return cls(
             dynamodb=session.client("dynamodb", config=CLIENT_CONFIG),
             sqs=session.client("sqs", config=CLIENT_CONFIG),
             registry=SsmRegistry(session.client("ssm", config=CLIENT_CONFIG), settings.registry),
+            autoscaling=autoscaling,
         )

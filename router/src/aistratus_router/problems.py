@@ -97,6 +97,18 @@ def request_id_reused() -> Refusal:
     )
 
 
+def no_fleet() -> Refusal:
+    """409: instances are started and stopped by other hands than ours."""
+    return Refusal(
+        Problem(
+            409,
+            ErrorCode.NO_FLEET,
+            "There is no fleet here",
+            "The workers of this deployment are not ours to start and stop; use what started them.",
+        )
+    )
+
+
 def body_too_large(limit_bytes: int) -> Refusal:
     """413: more than we read."""
     detail = f"A body may have {limit_bytes} bytes at most; send less text."

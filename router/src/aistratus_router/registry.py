@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from aistratus_contracts.errors import ContractError
+from aistratus_contracts.limits import (
+    DEFAULT_IDLE_TIMEOUT_SECONDS,
+    MAX_IDLE_TIMEOUT_SECONDS,
+    MIN_IDLE_TIMEOUT_SECONDS,
+)
 from aistratus_contracts.models import Catalogue, decode_catalogue
 from aistratus_contracts.registry import Parameter
 from aistratus_router.log import logger
@@ -18,20 +23,22 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 MAX_AGE_SECONDS: Final = 60
-# The largest page that GetParametersByPath gives; our parameters fit in one.
+# The largest page that GetParametersByPath gives. With a fleet, there are two.
 PAGE_SIZE: Final = 10
 PAUSE_AFTER_FAILURE_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What the registry says."""
+    """What the registry says; `group_name` is empty where there is no fleet."""
 
     table_name: str
     queue_url: str
     dead_letter_queue_url: str
     client_id: str
     catalogue: Catalogue
+    group_name: str = ""
+    idle_timeout_seconds: int = DEFAULT_IDLE_TIMEOUT_SECONDS
 
 
 class Registry(Protocol):
@@ -40,13 +47,17 @@ class Registry(Protocol):
     def read(self) -> Addresses:
         """What holds now; raises `Misconfigured` or `Unavailable`."""
 
+    def set_idle_timeout(self, seconds: int) -> None:
+        """Write it down for everybody. Who has read the registry before sees it in a minute."""
+
 
 class SsmRegistry:
-    """All parameters below the prefix in one call; the last good answer outlives an outage."""
+    """All parameters below the prefix, page by page; the last good answer outlives an outage."""
 
     def __init__(
         self, client: "SSMClient", prefix: str, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        self._client = client
         self._provider = SSMProvider(boto3_client=client)
         self._prefix = prefix
         self._monotonic = monotonic
@@ -73,6 +84,17 @@ class SsmRegistry:
             self._values = values
         return self._addresses
 
+    def set_idle_timeout(self, seconds: int) -> None:
+        """See `Registry`."""
+        self._client.put_parameter(
+            Name=Parameter.IDLE_TIMEOUT.under(self._prefix),
+            Value=str(seconds),
+            Type="String",
+            Overwrite=True,
+        )
+        if self._addresses is not None:
+            self._addresses = replace(self._addresses, idle_timeout_seconds=seconds)
+
 
 def read_addresses(prefix: str, values: Mapping[str, object]) -> Addresses:
     """The addresses among the parameters below `prefix`; raises `Misconfigured`."""
@@ -97,4 +119,23 @@ def read_addresses(prefix: str, values: Mapping[str, object]) -> Addresses:
         dead_letter_queue_url=value(Parameter.DEAD_LETTER_QUEUE_URL),
         client_id=value(Parameter.CLIENT_ID),
         catalogue=catalogue,
+        group_name=str(values.get(Parameter.FLEET_GROUP.value, "")),
+        idle_timeout_seconds=_idle_timeout(prefix, values.get(Parameter.IDLE_TIMEOUT.value)),
     )
+
+
+def _idle_timeout(prefix: str, value: object) -> int:
+    """The idle timeout; a value that cannot be must not keep the GPU on, so the default holds."""
+    if value is None:
+        return DEFAULT_IDLE_TIMEOUT_SECONDS
+    text = str(value)
+    if text.isascii() and text.isdigit() and len(text) <= 10:
+        seconds = int(text)
+        if MIN_IDLE_TIMEOUT_SECONDS <= seconds <= MAX_IDLE_TIMEOUT_SECONDS:
+            return seconds
+    logger.error(
+        "an idle timeout that cannot be; going on with the default",
+        parameter=Parameter.IDLE_TIMEOUT.under(prefix),
+        seconds=DEFAULT_IDLE_TIMEOUT_SECONDS,
+    )
+    return DEFAULT_IDLE_TIMEOUT_SECONDS

@@ -12,6 +12,7 @@ from aistratus_contracts.job import CONVERSATION_ID_PATTERN, REQUEST_ID_PATTERN
 from aistratus_contracts.limits import (
     MAX_CONVERSATIONS_PER_PAGE,
     MAX_EVENT_WAIT_SECONDS,
+    MAX_IDLE_TIMEOUT_SECONDS,
     MAX_LOGIT_BIAS,
     MAX_LOGIT_BIASES,
     MAX_MESSAGES,
@@ -21,6 +22,7 @@ from aistratus_contracts.limits import (
     MAX_STOP_STRINGS,
     MAX_TEMPERATURE,
     MAX_TOP_K,
+    MIN_IDLE_TIMEOUT_SECONDS,
 )
 from aistratus_contracts.problem import FieldError
 from aistratus_contracts.states import Role
@@ -163,6 +165,20 @@ class InferRequest(Strict):
         Annotated[str, Field(min_length=1)] | None,
         Field(description="An id of `GET /models`. Default: the first of them."),
     ] = None
+
+
+class FleetRequest(Strict):
+    """How the fleet is to behave."""
+
+    idle_timeout_seconds: Annotated[
+        int,
+        Field(
+            ge=MIN_IDLE_TIMEOUT_SECONDS,
+            le=MAX_IDLE_TIMEOUT_SECONDS,
+            description="After so long with nothing to do, the GPU is turned off.",
+        ),
+        Whole,
+    ]
 
 
 class NoQuery(Strict):

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 
 from aistratus_contracts import codec
 from aistratus_contracts.errors import ErrorCode, JobErrorCode, NoticeCode
-from aistratus_contracts.states import FinishReason, JobState, Role
+from aistratus_contracts.limits import MAX_IDLE_TIMEOUT_SECONDS, MIN_IDLE_TIMEOUT_SECONDS
+from aistratus_contracts.states import FinishReason, FleetState, JobState, Role
+from aistratus_router.group import Purchase
 
 Time = Annotated[
     datetime,
@@ -213,6 +215,24 @@ class ConversationView(Answer):
     updated_at: Time
     turns: list[TurnOut]
     next_before: int | None = None
+
+
+class FleetOut(Answer):
+    """The GPU instances, as far as it is known.
+
+    `managed` is false where something else starts and stops the workers; then there is neither
+    an idle timeout nor a way to buy. `queue_depth` counts the jobs of all users that have not
+    ended. `problem` is what stands in the way of an instance.
+    """
+
+    managed: bool
+    state: FleetState
+    queue_depth: Count
+    idle_timeout_seconds: (
+        Annotated[int, Field(ge=MIN_IDLE_TIMEOUT_SECONDS, le=MAX_IDLE_TIMEOUT_SECONDS)] | None
+    ) = None
+    purchase: Purchase | None = None
+    problem: str | None = None
 
 
 class FieldErrorOut(Answer):

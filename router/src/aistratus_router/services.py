@@ -5,4 +5,4 @@ botocore brings the descriptions of all of AWS; the Lambda package takes along o
 
 from typing import Final
 
-SERVICES: Final = ("dynamodb", "sqs", "ssm")
+SERVICES: Final = ("autoscaling", "dynamodb", "sqs", "ssm")

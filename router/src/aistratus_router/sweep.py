@@ -1,4 +1,4 @@
-"""The steward's round: every open job, the oldest first, then the dead-letter queue."""
+"""The steward's round: the fleet, every open job, the oldest first, then the dead-letter queue."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_contracts.errors import ContractError
 from aistratus_router.dead_letters import DeadLetters, Letter
+from aistratus_router.fleet_round import Done, FleetRound
+from aistratus_router.fleet_store import FleetStore
+from aistratus_router.group import Group
 from aistratus_router.job_store import JobStore
 from aistratus_router.log import describe, logger
 from aistratus_router.open_jobs import OpenJobs
@@ -17,6 +20,7 @@ from aistratus_router.problems import RouterError
 from aistratus_router.queue import JobQueue
 from aistratus_router.reconciling import Outcome, Patience, Reconciler
 from aistratus_router.redelivery import Fate, Redelivery
+from aistratus_router.registry import Addresses
 from aistratus_router.table_access import Table
 
 # What one round does at most; the next is a minute away. What waits does not count.
@@ -56,17 +60,39 @@ class Sweep:
         def has_time() -> bool:
             return left_seconds() >= RESERVE_SECONDS
 
+        # First: it is what costs money, and it must not wait for a long list.
+        done = _look_at_fleet(ports, addresses, FleetStore(table), open_jobs)
         reconciler = Reconciler(jobs, open_jobs, table.name, self.patience, ports.clock)
-        done = _settle_all(reconciler, has_time)
+        done += _settle_all(reconciler, has_time)
         sorting = _Sorting(Redelivery(jobs, queue, letters), open_jobs, ports)
         done += sorting.run(has_time)
         counts = {name: number for name, number in sorted(done.items()) if number}
         logger.info("the open jobs are swept", counts=counts)
         if done[FAILED]:
             raise Unfinished(
-                f"{done[FAILED]} jobs could not be seen to; the next round tries again."
+                f"{done[FAILED]} things could not be seen to; the next round tries again."
             )
         return counts
+
+
+def _look_at_fleet(
+    ports: Ports, addresses: Addresses, store: FleetStore, open_jobs: OpenJobs
+) -> Counter[str]:
+    """Turn the GPU on or off if that is due; its trouble is not the jobs'."""
+    done: Counter[str] = Counter()
+    if not addresses.group_name:
+        return done
+    group = Group(ports.autoscaling, addresses.group_name)
+    look = FleetRound(store, group, open_jobs, ports.clock, addresses.idle_timeout_seconds)
+    try:
+        outcome = look.run()
+    except _TROUBLE as error:
+        done[FAILED] += 1
+        logger.error("the fleet is in trouble", **describe(error))
+        return done
+    if outcome is not Done.NOTHING:
+        done[f"fleet_{outcome.value}"] += 1
+    return done
 
 
 def _settle_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter[str]:

@@ -20,6 +20,7 @@ from aistratus_contracts.states import FinishReason, JobState
 from aistratus_contracts.table import ConversationHead, Turn
 from aistratus_router.access import Caller
 from aistratus_router.conversation_store import ConversationStore
+from aistratus_router.fleet import Fleet
 from aistratus_router.job_store import JobStore, LogPage
 from aistratus_router.problems import not_found
 from aistratus_router.responses import (
@@ -53,6 +54,7 @@ class Views:
     jobs: JobStore
     conversations: ConversationStore
     caller: Caller
+    fleet: Fleet
 
     def job(self, job_id: str) -> JobView:
         """A job with its answer so far; refuses with 404."""
@@ -64,7 +66,12 @@ class Views:
             return view
         job = found.record.job
         is_next = job.turn == 1 or self.conversations.has_answer(job.conversation_id, job.turn - 1)
-        return view.model_copy(update={"waiting": WORKER if is_next else EARLIER_TURN})
+        return view.model_copy(update={"waiting": self._worker() if is_next else EARLIER_TURN})
+
+    def _worker(self) -> Waiting:
+        """What a job waits for that is next: a worker, and whatever keeps that from coming."""
+        obstacle = self.fleet.obstacle()
+        return Waiting(reason="worker", message=obstacle) if obstacle else WORKER
 
     def conversation_list(self, limit: int, cursor: str | None) -> Conversations:
         """A page of conversations, the last used first."""

@@ -1,0 +1,184 @@
+"""What is wanted of the fleet, and what is known of it: its part of the table.
+
+Whether instances are wanted is written here first, and then done at the group. So of many who
+wake at once one does it, and what one who died had begun, the steward finishes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aistratus_contracts import codec, table
+from aistratus_contracts.limits import SIGN_OF_LIFE_SECONDS
+from aistratus_contracts.table import Item, SignOfLife
+from aistratus_router.group import Group
+from aistratus_router.table_access import Table
+
+# Six signs of life that did not come, and a worker does not count as ready.
+READY_WITHIN: Final = timedelta(seconds=6 * SIGN_OF_LIFE_SECONDS)
+
+# Who sets the capacity looks afterwards whether it is still what is wanted. More often than this
+# nobody changes their mind while one call is made; what is left is the steward's.
+MAX_TRIES: Final = 3
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ON: Final = "on"
+_OFF: Final = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whether instances are wanted.
+
+    `changed_at`: since when, or when somebody last asked for it. `is_held`: off until somebody
+    asks for an answer or a start; waiting jobs are no reason. The rest are the steward's notes:
+    `active_at` when there was last something to do, `lacking_at` when AWS last had no instance,
+    `switched_at` when it began to buy on demand, `problem` what a person should know.
+    """
+
+    is_on: bool = False
+    changed_at: datetime = _EARLIEST
+    is_held: bool = False
+    active_at: datetime = _EARLIEST
+    lacking_at: datetime = _EARLIEST
+    switched_at: datetime = _EARLIEST
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All of the fleet's part of the table."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    workers: tuple[SignOfLife, ...] = ()
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether there is a worker with an engine that answers."""
+        return any(
+            worker.slots > 0 and abs(now - worker.seen_at) <= READY_WITHIN
+            for worker in self.workers
+        )
+
+    def ready_at(self, now: datetime) -> datetime:
+        """When there last was one; a clock that is ahead does not count."""
+        times = [w.seen_at for w in self.workers if w.slots > 0 and w.seen_at <= now + READY_WITHIN]
+        return max(times, default=_EARLIEST)
+
+
+class FleetStore:
+    """The partition `FLEET`."""
+
+    def __init__(self, the_table: Table) -> None:
+        self._table = the_table
+
+    def wanted(self) -> Wanted:
+        """What is wanted now."""
+        item = self._table.get(table.group_key())
+        return Wanted() if item is None else _read(item)
+
+    def seen(self) -> Seen:
+        """What is wanted, and who gave signs of life."""
+        wanted, workers = Wanted(), []
+        for item in self._table.query(table.FLEET_PARTITION):
+            sort_key = str(item[table.SORT_KEY]["S"])
+            if sort_key == table.GROUP:
+                wanted = _read(item)
+            elif sort_key.startswith(table.WORKER_PREFIX):
+                workers.append(table.read_worker(item))
+        return Seen(wanted, tuple(workers))
+
+    def want_if_off(self, at: datetime) -> bool:
+        """Want instances; False if they are wanted already. Of many at once, one gets True."""
+        return self._write(
+            {"wanted": _ON, "held": "", "problem": "", "changed_at": at},
+            "attribute_not_exists(pk) OR wanted = :before",
+            {":before": {"S": _OFF}},
+        )
+
+    def want(self, at: datetime) -> None:
+        """Want instances, from now on."""
+        self._write({"wanted": _ON, "held": "", "problem": "", "changed_at": at})
+
+    def want_since(self, before: Wanted, at: datetime) -> bool:
+        """Want instances, unless somebody has decided something since `before` was read."""
+        values: dict[str, datetime | str] = {"wanted": _ON, "problem": "", "changed_at": at}
+        if before.changed_at == _EARLIEST:
+            return self._write(values, "attribute_not_exists(pk)")
+        return self._note(before, values)
+
+    def want_none(self, at: datetime) -> None:
+        """Want none until somebody asks for an answer or a start."""
+        self._write({"wanted": _OFF, "held": _ON, "problem": "", "changed_at": at})
+
+    def want_none_since(
+        self, before: Wanted, at: datetime, *, is_held: bool = False, problem: str = ""
+    ) -> bool:
+        """Want none, unless somebody has asked for instances since `before` was read."""
+        held = _ON if is_held else ""
+        return self._note(
+            before, {"wanted": _OFF, "held": held, "problem": problem, "changed_at": at}
+        )
+
+    def note(self, before: Wanted, **notes: datetime | str) -> bool:
+        """Write down what the steward saw, unless it is about what was wanted before."""
+        return self._note(before, notes)
+
+    def _note(self, before: Wanted, values: dict[str, datetime | str]) -> bool:
+        return self._write(
+            values,
+            "wanted = :before AND changed_at = :since",
+            {
+                ":before": {"S": _ON if before.is_on else _OFF},
+                ":since": {"S": codec.format_time(before.changed_at)},
+            },
+        )
+
+    def _write(
+        self, values: dict[str, datetime | str], condition: str = "", known: Item | None = None
+    ) -> bool:
+        options: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        return self._table.update(
+            Key=table.group_key(),
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+            ExpressionAttributeValues={
+                **(known or {}),
+                **{f":{name}": {"S": _text(value)} for name, value in values.items()},
+            },
+            **options,
+        )
+
+
+def settle(store: FleetStore, group: Group, *, is_on: bool) -> None:
+    """Do at the group what was written down, and look whether it is still wanted.
+
+    Whoever changed it meanwhile may have called before us: then our call has undone theirs, and
+    we do it again.
+    """
+    for _ in range(MAX_TRIES):
+        group.set_desired(1 if is_on else 0)
+        wanted = store.wanted().is_on
+        if wanted is is_on:
+            return
+        is_on = wanted
+
+
+def _text(value: datetime | str) -> str:
+    return value if isinstance(value, str) else codec.format_time(value)
+
+
+def _read(item: Item) -> Wanted:
+    def text(name: str) -> str:
+        return str(item.get(name, {}).get("S", ""))
+
+    def time(name: str) -> datetime:
+        return codec.parse_time(text(name)) if text(name) else _EARLIEST
+
+    return Wanted(
+        is_on=text("wanted") == _ON,
+        changed_at=time("changed_at"),
+        is_held=text("held") == _ON,
+        active_at=time("active_at"),
+        lacking_at=time("lacking_at"),
+        switched_at=time("switched_at"),
+        problem=text("problem"),
+    )

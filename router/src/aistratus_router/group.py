@@ -1,0 +1,127 @@
+"""The Auto Scaling group that the workers' instances are in: the few calls that are made of it.
+
+Source: AWS, "Amazon EC2 Auto Scaling API Reference" (SetDesiredCapacity, UpdateAutoScalingGroup,
+DescribeAutoScalingGroups, DescribeScalingActivities).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from aistratus_router.problems import Misconfigured
+
+# Enough to see what became of the last try, in as many zones as a region has.
+ACTIVITIES: Final = 10
+# An activity that has an end; the others may still come to something.
+_ENDED: Final = {"Successful", "Failed", "Cancelled"}
+
+
+class AutoScaling(Protocol):
+    """What is used of boto3's client for Auto Scaling."""
+
+    def describe_auto_scaling_groups(self, *, AutoScalingGroupNames: list[str]) -> Any:  # noqa: N803
+        """How groups stand."""
+
+    def describe_scaling_activities(
+        self,
+        *,
+        AutoScalingGroupName: str,  # noqa: N803
+        MaxRecords: int,  # noqa: N803
+    ) -> Any:
+        """What a group did lately, the newest first."""
+
+    def set_desired_capacity(
+        self,
+        *,
+        AutoScalingGroupName: str,  # noqa: N803
+        DesiredCapacity: int,  # noqa: N803
+        HonorCooldown: bool,  # noqa: N803
+    ) -> Any:
+        """Have so many instances."""
+
+    def update_auto_scaling_group(
+        self,
+        *,
+        AutoScalingGroupName: str,  # noqa: N803
+        MixedInstancesPolicy: Any,  # noqa: N803
+    ) -> Any:
+        """Change a group; what is not named stays."""
+
+
+class Purchase(StrEnum):
+    """How an instance is paid."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on-demand"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """How the group stands. `may_switch`: it buys Spot, unless we tell it to buy on demand."""
+
+    desired: int
+    instances: int
+    purchase: Purchase
+    may_switch: bool
+
+
+class Group:
+    """One group, by its name."""
+
+    def __init__(self, client: Callable[[], AutoScaling], name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def view(self) -> GroupView:
+        """How it stands now; raises `Misconfigured` if there is no such group."""
+        found = self._client().describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
+        groups = found["AutoScalingGroups"]
+        if not groups:
+            raise Misconfigured(
+                f"There is no Auto Scaling group {self.name}; apply the deployment again."
+            )
+        group = groups[0]
+        spread = group.get("MixedInstancesPolicy", {}).get("InstancesDistribution", {})
+        # AWS's own defaults: nothing on demand as a base, everything above it.
+        may_switch = int(spread.get("OnDemandPercentageAboveBaseCapacity", 100)) < 100
+        is_on_demand = not may_switch or int(spread.get("OnDemandBaseCapacity", 0)) > 0
+        return GroupView(
+            desired=int(group["DesiredCapacity"]),
+            instances=len(group.get("Instances", ())),
+            purchase=Purchase.ON_DEMAND if is_on_demand else Purchase.SPOT,
+            may_switch=may_switch,
+        )
+
+    def set_desired(self, capacity: int) -> None:
+        """Have so many instances, without waiting for what it did before."""
+        self._client().set_desired_capacity(
+            AutoScalingGroupName=self.name, DesiredCapacity=capacity, HonorCooldown=False
+        )
+
+    def buy(self, purchase: Purchase) -> None:
+        """Buy the first instance in this way from now on."""
+        base = 1 if purchase is Purchase.ON_DEMAND else 0
+        self._client().update_auto_scaling_group(
+            AutoScalingGroupName=self.name,
+            # Only this: with a launch template AWS would ask for the right to pass its role.
+            MixedInstancesPolicy={"InstancesDistribution": {"OnDemandBaseCapacity": base}},
+        )
+
+    def last_failure(self, since: datetime) -> str:
+        """What AWS said of the newest try since then, if that failed; else an empty text."""
+        found = self._client().describe_scaling_activities(
+            AutoScalingGroupName=self.name, MaxRecords=ACTIVITIES
+        )
+        ended = [
+            activity
+            for activity in found["Activities"]
+            if activity["StatusCode"] in _ENDED and activity["StartTime"] >= since
+        ]
+        if not ended:
+            return ""
+        newest = max(ended, key=lambda activity: activity["StartTime"])
+        if newest["StatusCode"] != "Failed":
+            return ""
+        return str(newest.get("StatusMessage") or newest.get("Cause") or "no reason given")
