@@ -76,6 +76,11 @@ role-pages: ## Writes each role's README from its specification
 	@tools/setup setup dev --quiet
 	PYTHONPATH=tools $(PY) -m role_pages
 
+.PHONY: cost
+cost: ## Computes docs/cost.md and its picture from the price file and Terraform
+	@tools/setup setup dev --quiet
+	PYTHONPATH=tools $(PY) -m cost_sheet
+
 .PHONY: router.zip
 router.zip: ## Packs the router for Lambda, into dist
 	@tools/setup setup dev --quiet

@@ -1,0 +1,1 @@
+"""What Aistratus costs: idle, per prompt and per hour, beside others. Writes docs/cost.md."""

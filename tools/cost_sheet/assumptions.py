@@ -1,0 +1,78 @@
+"""What the sheet takes for granted. What is in the code, a test compares with the code."""
+
+from typing import Final
+
+HOURS_PER_MONTH: Final = 730
+DAYS_PER_MONTH: Final = HOURS_PER_MONTH / 24
+
+# --- the image ------------------------------------------------------------------------------
+# The root volume's size is packer/worker's. A snapshot holds blocks that were written, and no
+# image has been made on AWS yet: CUDA 8 GiB, driver 1, system 2, environment 1, what a build
+# writes and deletes 2.
+ROOT_GIB: Final = 24
+ROOT_USED_GIB: Final = 14
+WEIGHTS_GIB: Final = 1
+WEIGHTS_USED_GIB: Final = 668_788_096 / 2**30
+WEIGHTS_THROUGHPUT_MIBPS: Final = 300
+INCLUDED_THROUGHPUT_MIBPS: Final = 125
+
+# --- the steward's idle round ---------------------------------------------------------------
+ROUNDS_PER_MONTH: Final = HOURS_PER_MONTH * 60
+# It waits a second for dead letters, and calls half a dozen times besides.
+STEWARD_SECONDS: Final = 1.3
+STEWARD_READ_UNITS: Final = 6
+STEWARD_QUEUE_REQUESTS: Final = 1
+STEWARD_LOG_BYTES: Final = 1500
+# Lambda's default rule traces the first request of each second: all of them.
+STEWARD_TRACES: Final = 1
+
+# --- what is kept ---------------------------------------------------------------------------
+TABLE_GB: Final = 0.1
+STATE_GB: Final = 0.01
+# A nightly plan, with its lock, and a deploy now and then.
+STATE_WRITES_PER_MONTH: Final = 200
+
+# --- a prompt -------------------------------------------------------------------------------
+PROMPT_TOKENS: Final = 200
+ANSWER_TOKENS: Final = 300
+# One answer alone, TinyLlama on an L4: not measured. The card's memory would allow 400.
+TOKENS_PER_SECOND: Final = 100
+ANSWER_SECONDS: Final = ANSWER_TOKENS / TOKENS_PER_SECOND
+COMMIT_SECONDS: Final = 0.1
+# Taken, first token, one each commit time, the end.
+COMMITS: Final = 3 + round(ANSWER_SECONDS / COMMIT_SECONDS)
+# Two items of up to 1 KB, twice each, because they are written in a transaction.
+WRITE_UNITS_PER_COMMIT: Final = 4
+# The intake's transaction and its mark, and what the last append writes besides.
+OTHER_WRITE_UNITS: Final = 40
+# A reader's poll looks twice in most cases; the worker reads the job and its conversation.
+READ_UNITS: Final = 2 * COMMITS + 10
+# One to ask, one for each step that is seen.
+HTTP_REQUESTS: Final = 1 + COMMITS
+QUEUE_REQUESTS: Final = 4
+LOG_BYTES_PER_REQUEST: Final = 1500
+TRACE_SHARE: Final = 0.15
+OUT_BYTES_PER_REQUEST: Final = 1200
+
+# --- an hour with a GPU ---------------------------------------------------------------------
+# The engine's, and those of the CloudWatch agent; an hour without them costs nothing.
+ENGINE_METRICS: Final = 16
+AGENT_METRICS: Final = 7
+RECEIVES_PER_HOUR: Final = 180
+SIGNS_OF_LIFE_PER_HOUR: Final = 360
+WORKER_LOG_BYTES_PER_HOUR: Final = 500_000
+
+# --- how it is used -------------------------------------------------------------------------
+BOOT_SECONDS: Final = 45
+PROMPTS_PER_SITTING: Final = 10
+SECONDS_BETWEEN_PROMPTS: Final = 60
+ACTIVE_HOURS_PER_DAY: Final = 12
+
+# --- others ---------------------------------------------------------------------------------
+# Asynchronous Inference: the same timeout as ours, and a start in minutes, of which these are
+# taken as paid. Each prompt is put to S3 and its answer is fetched from there.
+ASYNC_START_SECONDS: Final = 180
+ASYNC_STORE_REQUESTS: Final = 3
+# RunPod bills a worker's start, the answer and an idle timeout.
+RUNPOD_START_SECONDS: Final = 10
+RUNPOD_IDLE_SECONDS: Final = 5

@@ -1,0 +1,69 @@
+"""The price file, read: what one unit costs, where that is written, and how sure it is."""
+
+import datetime
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cost_sheet.errors import CostError
+
+FILE: Final = Path(__file__).with_name("prices.toml")
+CONFIRMATIONS: Final = ("list", "seen", "derived", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One price. `free` units a month are had without paying, by every account, for ever."""
+
+    name: str
+    usd: float
+    per: str
+    address: str
+    confirmed: str
+    free: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """All of them, of one region and one day."""
+
+    checked: datetime.date
+    region: str
+    by_name: Mapping[str, Price]
+
+    def __getitem__(self, name: str) -> Price:
+        """The price of that name; raises `CostError` if the file has none."""
+        try:
+            return self.by_name[name]
+        except KeyError as error:
+            raise CostError(f"{FILE.name} has no price {name!r}; add it there.") from error
+
+
+def read_prices(file: Path = FILE) -> Prices:
+    """The file's prices; raises `CostError` at the first that is not as it should be."""
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    sources = table["sources"]
+    found = {name: _price(name, entry, sources) for name, entry in table["prices"].items()}
+    return Prices(table["checked"], table["region"], found)
+
+
+def _price(name: str, entry: Mapping[str, Any], sources: Mapping[str, str]) -> Price:
+    unknown = set(entry) - {"usd", "per", "source", "confirmed", "free", "note"}
+    if unknown:
+        raise CostError(f"The price {name!r} has a field that nobody knows: {min(unknown)}.")
+    if entry["confirmed"] not in CONFIRMATIONS:
+        raise CostError(f"The price {name!r} is confirmed by one of {', '.join(CONFIRMATIONS)}.")
+    if entry["usd"] < 0 or entry.get("free", 0) < 0:
+        raise CostError(f"The price {name!r} is negative.")
+    return Price(
+        name=name,
+        usd=float(entry["usd"]),
+        per=entry["per"],
+        address=sources[entry["source"]],
+        confirmed=entry["confirmed"],
+        free=float(entry.get("free", 0)),
+        note=entry.get("note", ""),
+    )

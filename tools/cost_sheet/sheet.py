@@ -1,0 +1,135 @@
+"""The figures: an idle month, a thousand prompts, an hour with a GPU."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from cost_sheet import assumptions as given
+from cost_sheet.configured import Configured
+from cost_sheet.lines import Line, total, total_beyond_free
+from cost_sheet.prices import Prices
+
+IDLE_BAR_USD: Final = 1.50
+INSTANCE_TYPES: Final = ("g6.xlarge", "g5.xlarge", "g4dn.xlarge")
+SPOT, ON_DEMAND = "Spot", "on-demand"
+_PER: Final = 1000
+_GB: Final = 1e9
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All of it, from prices and from what Terraform makes."""
+
+    prices: Prices
+    configured: Configured
+
+    def _line(self, what: str, quantity: float, price: str, why: str = "") -> Line:
+        return Line(what, quantity, self.prices[price], why)
+
+    @cached_property
+    def idle_month(self) -> list[Line]:
+        """Everything that is there while no prompt comes and the GPU is off."""
+        rounds = given.ROUNDS_PER_MONTH
+        gb_seconds = rounds * given.STEWARD_SECONDS * self.configured.memory_mb / 1024
+        log_gb = rounds * given.STEWARD_LOG_BYTES / _GB
+        line = self._line
+        return [
+            line("image: snapshot of the root volume", given.ROOT_USED_GIB, "snapshot"),
+            line("image: snapshot of the weights", given.WEIGHTS_USED_GIB, "snapshot"),
+            line("alarms", self.configured.alarm_metrics, "alarm"),
+            line("dashboards", self.configured.dashboards, "dashboard"),
+            line("metrics made of logs", self.configured.metric_filters, "metric"),
+            line("customer-managed keys", self.configured.customer_keys, "key"),
+            line("steward: time", gb_seconds, "lambda_duration"),
+            line("steward: calls", rounds, "lambda_request"),
+            line("steward: its schedule", rounds, "scheduled_event"),
+            line("steward: reads", rounds * given.STEWARD_READ_UNITS, "table_read"),
+            line("steward: dead letters", rounds * given.STEWARD_QUEUE_REQUESTS, "queue_request"),
+            line("steward: traces", rounds * given.STEWARD_TRACES, "trace"),
+            line("logs written", log_gb, "log_ingestion"),
+            line("logs kept", log_gb, "log_storage"),
+            line("table: storage", given.TABLE_GB, "table_storage"),
+            line("table: point-in-time recovery", given.TABLE_GB, "table_backup"),
+            line("state bucket: storage", given.STATE_GB, "state_storage"),
+            line("state bucket: requests", given.STATE_WRITES_PER_MONTH, "state_write"),
+            line("registry", 1, "standard_parameter"),
+            line("users who sign in", 1, "monthly_user"),
+            line("API, queue, network", 0, "http_api_request"),
+        ]
+
+    @property
+    def idle_usd(self) -> float:
+        """An idle month."""
+        return total(self.idle_month)
+
+    @property
+    def idle_usd_full_root(self) -> float:
+        """An idle month, if the snapshot held every block of the root volume."""
+        more = given.ROOT_GIB - given.ROOT_USED_GIB
+        return self.idle_usd + more * self.prices["snapshot"].usd
+
+    @cached_property
+    def thousand_prompts(self) -> list[Line]:
+        """What a thousand prompts need beside the GPU; free units are not taken off."""
+        requests = given.HTTP_REQUESTS
+        writes = given.COMMITS * given.WRITE_UNITS_PER_COMMIT + given.OTHER_WRITE_UNITS
+        seconds = given.ANSWER_SECONDS + 0.2  # polls hold for as long as the answer takes
+        gb_seconds = seconds * self.configured.memory_mb / 1024
+        line = self._line
+        return [
+            line("table: writes", _PER * writes, "table_write"),
+            line("table: reads", _PER * given.READ_UNITS, "table_read"),
+            line("API requests", _PER * requests, "http_api_request"),
+            line("router: time", _PER * gb_seconds, "lambda_duration"),
+            line("router: calls", _PER * requests, "lambda_request"),
+            line("queue", _PER * given.QUEUE_REQUESTS, "queue_request"),
+            line("logs", _PER * requests * given.LOG_BYTES_PER_REQUEST / _GB, "log_ingestion"),
+            line("traces", _PER * requests * given.TRACE_SHARE, "trace"),
+            line(
+                "text to the reader",
+                _PER * requests * given.OUT_BYTES_PER_REQUEST / _GB,
+                "traffic_out",
+            ),
+        ]
+
+    @property
+    def thousand_prompts_usd(self) -> float:
+        """A thousand prompts, without the GPU."""
+        return total_beyond_free(self.thousand_prompts)
+
+    def gpu_hour(self, instance_type: str, purchase: str) -> list[Line]:
+        """What an hour costs for which an instance is on."""
+        hour = 1 / given.HOURS_PER_MONTH
+        throughput = given.WEIGHTS_THROUGHPUT_MIBPS - given.INCLUDED_THROUGHPUT_MIBPS
+        share = self.prices["spot_share"].usd if purchase == SPOT else 1.0
+        line = self._line
+        return [
+            line("instance", share, instance_type.replace(".", "_")),
+            line("public address", 1, "public_ipv4"),
+            line("volumes", (given.ROOT_GIB + given.WEIGHTS_GIB) * hour, "gp3"),
+            line("throughput of the weights' volume", throughput * hour, "gp3_throughput"),
+            line("metrics", (given.ENGINE_METRICS + given.AGENT_METRICS) * hour, "metric"),
+            line("logs", given.WORKER_LOG_BYTES_PER_HOUR / _GB, "log_ingestion"),
+            line("signs of life", given.SIGNS_OF_LIFE_PER_HOUR, "table_write"),
+            line("polls of the queue", given.RECEIVES_PER_HOUR, "queue_request"),
+        ]
+
+    def gpu_hour_usd(self, instance_type: str, purchase: str) -> float:
+        """An hour with a GPU; free units are not taken off."""
+        return total_beyond_free(self.gpu_hour(instance_type, purchase))
+
+    @property
+    def wake_usd(self) -> float:
+        """What each wake costs beside its hours: the weights' volume, filled at a set rate."""
+        return self._line("", given.WEIGHTS_USED_GIB, "volume_initialization").beyond_free
+
+    def lone_prompt_usd(self, instance_type: str, purchase: str) -> float:
+        """One prompt that wakes the GPU, which then waits for another in vain."""
+        idle = self.configured.idle_timeout_seconds
+        seconds = given.BOOT_SECONDS + given.ANSWER_SECONDS + idle
+        hours = seconds / 3600
+        return (
+            hours * self.gpu_hour_usd(instance_type, purchase)
+            + self.wake_usd
+            + self.thousand_prompts_usd / _PER
+        )
