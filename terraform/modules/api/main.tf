@@ -53,6 +53,7 @@ resource "aws_apigatewayv2_route" "default" {
 }
 
 resource "aws_apigatewayv2_route" "open" {
+  #checkov:skip=CKV_AWS_309:Whether the API is up, and how it is used, is for everybody (docs/adr/0006-one-default-route.md)
   for_each = toset(local.open_routes)
 
   api_id             = aws_apigatewayv2_api.this.id
@@ -62,6 +63,7 @@ resource "aws_apigatewayv2_route" "open" {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
+  #checkov:skip=CKV_AWS_338:An environment says how long (log_retention_days); who asks what shall not be known for a year by default
   name              = "/aws/apigateway/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

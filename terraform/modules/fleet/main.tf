@@ -1,7 +1,7 @@
 # The GPUs: a group of none until someone asks. What an instance may do is in policies.tf.
 
 locals {
-  log_group_name = "/${var.name}/worker"
+  log_group_name = "${var.registry_prefix}/worker"
 
   # The image's agent has a log group that is the same for all environments (roles/cloudwatch).
   agent_file      = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
@@ -33,6 +33,7 @@ locals {
 data "aws_default_tags" "this" {}
 
 resource "aws_cloudwatch_log_group" "worker" {
+  #checkov:skip=CKV_AWS_338:An environment says how long (log_retention_days); who asks what shall not be known for a year by default
   name              = local.log_group_name
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

@@ -24,7 +24,7 @@ mock_provider "aws" {
   }
 
   mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aistratus-test/worker" }
+    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aistratus/test/worker" }
   }
 }
 
@@ -72,7 +72,7 @@ run "instance" {
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.worker.name == "/aistratus-test/worker" && strcontains(yamldecode(base64decode(aws_launch_template.worker.user_data)).bootcmd[0][2], "\"/aistratus-test/worker\"")
+    condition     = aws_cloudwatch_log_group.worker.name == "/aistratus/test/worker" && strcontains(yamldecode(base64decode(aws_launch_template.worker.user_data)).bootcmd[0][2], "\"/aistratus/test/worker\"")
     error_message = "The agent should write to the log group of this deployment."
   }
 }
