@@ -49,6 +49,7 @@ setup: ## Everything for work on the code, into .venv
 .PHONY: test
 test: ## Every check and every test (ARGS="-k fence" picks some)
 	@tools/setup setup dev --quiet
+	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
 	$(PY) -m pytest $(ARGS)
@@ -80,6 +81,11 @@ role-pages: ## Writes each role's README from its specification
 cost: ## Computes docs/cost.md and its picture from the price file and Terraform
 	@tools/setup setup dev --quiet
 	PYTHONPATH=tools $(PY) -m cost_sheet
+
+.PHONY: terraform-pages
+terraform-pages: ## Writes each Terraform module's README from its variables and outputs
+	@tools/setup setup dev --quiet
+	PYTHONPATH=tools $(PY) -m terraform_pages
 
 .PHONY: router.zip
 router.zip: ## Packs the router for Lambda, into dist

@@ -15,12 +15,15 @@ def main() -> int:
     making = commands.add_parser("setup", help="bring .venv up to date")
     making.add_argument("set", choices=setup.SETS)
     making.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
+    commands.add_parser("checks", help="bring build/checks up to date, with what checks Terraform")
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
     chosen = parser.parse_args()
     try:
         if chosen.command == "setup":
             setup.setup(chosen.set, quiet=chosen.quiet)
+        elif chosen.command == "checks":
+            setup.apart("checks")
         elif chosen.command == "debian":
             debian.provide()
         else:

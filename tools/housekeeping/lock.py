@@ -24,7 +24,10 @@ BUILD = ("cmake", "ninja", "pip", "scikit-build-core[pyproject]")
 """What llama-cpp-python's source is built with."""
 
 NAMES = ("setup", "build", "dev")
-"""The files that together hold every package."""
+"""The files that together hold every package of `.venv`."""
+
+APART = {"checks": "What checks Terraform, in an environment of its own."}
+"""What fits with nothing else: each is solved by itself, from the file of that name."""
 
 HEADER = """\
 # {title}
@@ -58,9 +61,32 @@ def lock() -> None:
             target = ROOT / "requirements" / f"{name}.txt"
             half = Path(scratch) / f"{name}.txt"
             _compile(lines, half, everything)
-            text = half.read_text(encoding="utf-8")
-            target.write_text(HEADER.format(title=title) + text, encoding="utf-8")
-            say(f"requirements/{name}.txt: {text.count('==')} packages")
+            _write(target, title, half)
+    for name in APART:
+        lock_apart(name)
+
+
+def lock_apart(name: str) -> None:
+    """Writes the lock file of an environment of its own.
+
+    Raises:
+        HouseError: the versions do not fit together.
+    """
+    target = ROOT / "requirements" / f"{name}.txt"
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = Path(scratch) / "kept.txt"
+        kept.write_text("", encoding="utf-8")
+        if not os.environ.get("UPGRADE"):
+            kept.write_text(_pinned(_read(target)), encoding="utf-8")
+        half = Path(scratch) / f"{name}.txt"
+        _compile(_lines(target.with_suffix(".in")), half, kept)
+        _write(target, APART[name], half)
+
+
+def _write(target: Path, title: str, half: Path) -> None:
+    text = half.read_text(encoding="utf-8")
+    target.write_text(HEADER.format(title=title) + text, encoding="utf-8")
+    say(f"requirements/{target.name}: {text.count('==')} packages")
 
 
 def dependencies(project: Path) -> list[str]:
@@ -88,12 +114,14 @@ def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:
 
 def _pinned_now() -> str:
     """Today's pins of the whole house, each once."""
-    pins = [pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")]
-    return "".join(
-        sorted(
-            {f"{pin.name}=={pin.version} ; {pin.marker}\n".replace(" ; \n", "\n") for pin in pins}
-        )
+    return _pinned(
+        [pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")]
     )
+
+
+def _pinned(pins: list[Pin]) -> str:
+    lines = {f"{pin.name}=={pin.version} ; {pin.marker}\n".replace(" ; \n", "\n") for pin in pins}
+    return "".join(sorted(lines))
 
 
 def _read(path: Path) -> list[Pin]:

@@ -98,21 +98,44 @@ class Setup:
     def _build(self, uv: Path, source: Pin, place: Path) -> Pin:
         """Builds the one source package, in an environment of the lock's build tools."""
         tools = self.root / "build" / "native"
-        python = tools / "bin" / "python"
-        shutil.rmtree(tools, ignore_errors=True)
-        self._venv_at(tools)
-        pins = read_pins(self.locks / "build.txt")
-        pip = [str(self.python), "-m", "pip"]
-        if not store.install(uv, python, pins, [self.store], log=self.log):
-            store.fetch(pip, pins, self.store, log=self.log, title="Fetching the build tools")
-            if not store.install(uv, python, pins, [self.store], log=self.log):
-                raise HouseError(f"The build tools could not be installed; {self.log} says why.")
+        python = self._tools_at(tools, uv, read_pins(self.locks / "build.txt"), "the build tools")
         native.build([str(python), "-m", "pip"], tools / "bin", source, place, log=self.log)
         shutil.rmtree(tools, ignore_errors=True)
         wheel = native.built(place, source)
         if wheel is None:
             raise HouseError(f"The build of {source.name} left no wheel; {self.log} says why.")
         return wheel
+
+    def _tools_at(self, place: Path, uv: Path, pins: list[Pin], what: str) -> Path:
+        """The Python of a new environment that holds `pins` and is none of `.venv`'s business."""
+        python = place / "bin" / "python"
+        shutil.rmtree(place, ignore_errors=True)
+        self._venv_at(place)
+        if not store.install(uv, python, pins, [self.store], log=self.log):
+            self._ensure_pip()
+            pip = [str(self.python), "-m", "pip"]
+            store.fetch(pip, pins, self.store, log=self.log, title=f"Fetching {what}")
+            if not store.install(uv, python, pins, [self.store], log=self.log):
+                raise HouseError(f"{what.capitalize()} could not be installed; {self.log} says why.")
+        return python
+
+    def apart(self, name: str) -> Path:
+        """Brings `build/NAME` up to date, for what fits with nothing in `.venv`; returns it.
+
+        Raises:
+            HouseError: something is missing that only a person can provide.
+        """
+        place = self.root / "build" / name
+        stamp = place / ".ready"
+        files = [self.locks / "setup.txt", self.locks / f"{name}.txt"]
+        digest = hashlib.sha256(f"{self.root}\n{native.processor()}".encode())
+        for path in files:
+            digest.update(path.read_bytes())
+        if not stamp.is_file() or stamp.read_text(encoding="ascii") != digest.hexdigest():
+            uv = self._uv(read_pins(files[0]))
+            self._tools_at(place, uv, read_pins(files[1]), f"the {name}")
+            stamp.write_text(digest.hexdigest(), encoding="ascii")
+        return place
 
     def _install_own(self, uv: Path) -> None:
         """Our own packages, editable."""
@@ -186,6 +209,17 @@ class Setup:
             if path.is_file():
                 digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
         return digest.hexdigest()
+
+
+def apart(name: str) -> Path:
+    """The folder of an environment beside `.venv`, which is made if the tree wants another.
+
+    Raises:
+        HouseError: see `Setup.apart`.
+    """
+    job = Setup()
+    with store.locked(job.store):
+        return job.apart(name)
 
 
 def setup(name: str, *, quiet: bool = False) -> None:
