@@ -25,8 +25,8 @@ from aistratus_router.open_jobs import FORMER_PARTITION
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.sweep import Sweep
-from support.fleet_group import MemoryGroup, create_group
 from support.emulator_process import running_emulator_process
+from support.fleet_group import MemoryGroup, create_group
 
 CLIENT_ID = "the-app"
 TABLE = "jobs"
@@ -324,7 +324,7 @@ def memory_api() -> Api:
     time = FakeTime()
     queue, group = MemoryQueue(time.monotonic), MemoryGroup(time.clock)
     urls = "memory://jobs.fifo", "memory://dlq.fifo"
-    return _api(MemoryTable(), queue, urls, TABLE, time, group)
+    return _api(MemoryTable(), queue, urls, TABLE, time, autoscaling=group)
 
 
 @dataclass
@@ -396,7 +396,8 @@ def emulator_api(emulator: Emulator) -> Api:
     """The router over the emulator, with a table and queues of its own."""
     name, urls = emulator.create()
     clients = emulator.client("dynamodb"), emulator.client("sqs")
-    return _api(*clients, urls, name, FakeTime(), emulator.client("autoscaling"))
+    group = emulator.client("autoscaling")
+    return _api(*clients, urls, name, FakeTime(), autoscaling=group)
 
 
 def _api(
@@ -405,6 +406,7 @@ def _api(
     queue_urls: tuple[str, str],
     table_name: str,
     time: FakeTime,
+    *,
     autoscaling: Any,
 ) -> Api:
     spied_table, spied_queue = Intercepted(dynamodb), Intercepted(sqs)

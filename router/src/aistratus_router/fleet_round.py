@@ -69,17 +69,14 @@ class FleetRound:
         return self._turn_off(view)
 
     def _while_on(self, seen: Seen, view: GroupView, now: datetime) -> Done:
-        wanted = seen.wanted
-        if view.instances and now - _alive_at(seen, now) >= STUCK_AFTER:
+        wanted = self._noted(seen, now)
+        if view.instances and now - _alive_at(wanted) >= STUCK_AFTER:
             if not self.store.want_none_since(wanted, now, is_held=True, problem=STUCK):
                 return Done.NOTHING
             logger.error("an instance is stuck, and is turned off", group=self.group.name)
             self._turn_off(view)
             return Done.STUCK
-        if self._has_work(seen, now):
-            self.store.note(wanted, active_at=now)
-            wanted = replace(wanted, active_at=now)
-        elif now - max(wanted.changed_at, wanted.active_at) >= self._idle_timeout:
+        if now - max(wanted.changed_at, wanted.active_at) >= self._idle_timeout:
             return self._idle(wanted, view, now)
         if view.desired < 1:
             settle(self.store, self.group, is_on=True)
@@ -89,6 +86,21 @@ class FleetRound:
                 self.store.note(wanted, problem="")
             return Done.NOTHING
         return self._without_instance(wanted, view, now)
+
+    def _noted(self, seen: Seen, now: datetime) -> Wanted:
+        """Write down what there is to do and who is there, for the rounds to come.
+
+        A worker's own item does not last: who drains takes it away, who loses his engine says so.
+        """
+        notes: dict[str, datetime] = {}
+        if self._has_work(seen, now):
+            notes["active_at"] = now
+        if seen.is_ready(now):
+            notes["ready_at"] = now
+        if not notes:
+            return seen.wanted
+        self.store.note(seen.wanted, **notes)
+        return replace(seen.wanted, **notes)
 
     def _idle(self, wanted: Wanted, view: GroupView, now: datetime) -> Done:
         if not self.store.want_none_since(wanted, now):
@@ -154,6 +166,9 @@ class FleetRound:
         return timedelta(seconds=self.idle_timeout_seconds)
 
 
-def _alive_at(seen: Seen, now: datetime) -> datetime:
-    """From when on it is strange that no worker is ready: asked for, could not be had, was there."""
-    return max(seen.wanted.changed_at, seen.wanted.lacking_at, seen.ready_at(now))
+def _alive_at(wanted: Wanted) -> datetime:
+    """From when on it is strange that no worker is ready.
+
+    It was asked for, could not be had, or was there.
+    """
+    return max(wanted.changed_at, wanted.lacking_at, wanted.ready_at)

@@ -32,14 +32,16 @@ class Wanted:
 
     `changed_at`: since when, or when somebody last asked for it. `is_held`: off until somebody
     asks for an answer or a start; waiting jobs are no reason. The rest are the steward's notes:
-    `active_at` when there was last something to do, `lacking_at` when AWS last had no instance,
-    `switched_at` when it began to buy on demand, `problem` what a person should know.
+    `active_at` when there was last something to do, `ready_at` when there was last a worker that
+    was ready, `lacking_at` when AWS last had no instance, `switched_at` when it began to buy on
+    demand, `problem` what a person should know.
     """
 
     is_on: bool = False
     changed_at: datetime = _EARLIEST
     is_held: bool = False
     active_at: datetime = _EARLIEST
+    ready_at: datetime = _EARLIEST
     lacking_at: datetime = _EARLIEST
     switched_at: datetime = _EARLIEST
     problem: str = ""
@@ -58,11 +60,6 @@ class Seen:
             worker.slots > 0 and abs(now - worker.seen_at) <= READY_WITHIN
             for worker in self.workers
         )
-
-    def ready_at(self, now: datetime) -> datetime:
-        """When there last was one; a clock that is ahead does not count."""
-        times = [w.seen_at for w in self.workers if w.slots > 0 and w.seen_at <= now + READY_WITHIN]
-        return max(times, default=_EARLIEST)
 
 
 class FleetStore:
@@ -178,6 +175,7 @@ def _read(item: Item) -> Wanted:
         changed_at=time("changed_at"),
         is_held=text("held") == _ON,
         active_at=time("active_at"),
+        ready_at=time("ready_at"),
         lacking_at=time("lacking_at"),
         switched_at=time("switched_at"),
         problem=text("problem"),
