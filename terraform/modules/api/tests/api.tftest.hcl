@@ -133,3 +133,13 @@ run "refuses_no_burst" {
 
   expect_failures = [var.burst]
 }
+
+run "refuses_a_wrong_name" {
+  command = plan
+
+  variables {
+    name = "Aistratus Test"
+  }
+
+  expect_failures = [var.name]
+}

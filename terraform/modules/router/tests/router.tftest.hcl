@@ -194,3 +194,13 @@ run "refuses_a_prefix_without_a_slash" {
 
   expect_failures = [var.registry_prefix]
 }
+
+run "refuses_a_wrong_name" {
+  command = plan
+
+  variables {
+    name = "Aistratus Test"
+  }
+
+  expect_failures = [var.name]
+}

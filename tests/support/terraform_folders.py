@@ -1,0 +1,37 @@
+"""Terraform's folders, and a copy of them in which it may leave what it likes."""
+
+import shutil
+from pathlib import Path
+
+from cloud.terraform import Finished, Terraform
+from terraform_pages.page import TERRAFORM, folders
+
+FOLDERS = [path.relative_to(TERRAFORM).as_posix() for path in folders()]
+"""`.` is the composition."""
+
+MODULES = [name for name in FOLDERS if name.startswith("modules/")]
+ROOTS = [name for name in FOLDERS if name not in MODULES]
+
+
+def copied(target: Path) -> Path:
+    """All of terraform/, without what was left by runs in the tree itself."""
+    shutil.copytree(TERRAFORM, target, ignore=shutil.ignore_patterns(".terraform*"))
+    return target
+
+
+def check(copy: Path, folder: str) -> Finished:
+    """Terraform's own tests of one folder; raises `TerraformFailed`.
+
+    The composition is validated with all its modules, so that these need not be once more.
+    """
+    terraform = initialized(copy, folder)
+    if folder in ROOTS:
+        terraform.run("validate")
+    return terraform.run("test")
+
+
+def initialized(copy: Path, folder: str) -> Terraform:
+    """One folder of the copy, ready, without a state of its own anywhere."""
+    terraform = Terraform(copy / folder)
+    terraform.run("init", "-backend=false")
+    return terraform
