@@ -75,6 +75,18 @@ def test_what_a_machine_lacks_is_left_out_and_said(
     in_ci.stdout.fnmatch_lines(["*This test needs chromium, and it is not installed."])
 
 
+def test_what_debian_does_not_have_is_left_out_with_its_own_remedy(
+    sandbox: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.makepyfile("import pytest\n@pytest.mark.needs('terraform')\ndef test_it(): pass")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    at_home = sandbox.runpytest_inprocess()
+    at_home.assert_outcomes(deselected=1)
+    at_home.stdout.fnmatch_lines(
+        ["1 left out, because terraform is missing*install it as https://*/install says"]
+    )
+
+
 def test_a_need_that_nobody_lists_is_an_error(sandbox: pytest.Pytester) -> None:
     sandbox.makepyfile("import pytest\n@pytest.mark.needs('abacus')\ndef test_it(): pass")
     result = sandbox.runpytest_subprocess()

@@ -19,6 +19,7 @@ class Need:
 
     `name` is what a test says in `@pytest.mark.needs`, `programs` are the names under which
     it may be found, `packages` are Debian's and Ubuntu's names, the first that exists counts.
+    What Debian does not have has no packages, and an `address` that says how to install it.
     `for_root`: to anybody else it is of no use.
     """
 
@@ -27,6 +28,7 @@ class Need:
     packages: tuple[str, ...]
     used_for: str
     for_root: bool = False
+    address: str = ""
 
     def found(self) -> str | None:
         """The program's path, if one of them is there, for this user."""
@@ -37,6 +39,8 @@ class Need:
     @property
     def remedy(self) -> str:
         """What a person does to have it."""
+        if self.address:
+            return f"install it as {self.address} says"
         install = f"sudo apt install {self.packages[0]}"
         return f"{install}, and run make as root" if self.for_root else install
 
@@ -48,10 +52,14 @@ def needs(listed: Path = LISTED) -> list[Need]:
         for line in listed.read_text(encoding="utf-8").splitlines()
         if line.strip() and not line.startswith("#")
     ]
-    return [
-        Need(name, tuple(programs.split()), tuple(packages.split()), used_for, rest == ["root"])
-        for name, programs, packages, used_for, *rest in rows
-    ]
+    return [_need(*row) for row in rows]
+
+
+def _need(name: str, programs: str, source: str, used_for: str, user: str = "") -> Need:
+    for_root = user == "root"
+    if source.startswith("https://"):
+        return Need(name, tuple(programs.split()), (), used_for, for_root, source)
+    return Need(name, tuple(programs.split()), tuple(source.split()), used_for, for_root)
 
 
 def missing(listed: Path = LISTED) -> list[Need]:
@@ -82,8 +90,9 @@ def provide() -> None:
         if need.for_root and os.geteuid() != 0:
             say(f"Left out without root: {need.used_for}. To have them: {need.remedy}")
             continue
-        say(f"Installing {need.name} with apt, for {need.used_for} …")
-        if not install(need.packages) or need.found() is None:
+        if need.packages:
+            say(f"Installing {need.name} with apt, for {need.used_for} …")
+        if not need.packages or not install(need.packages) or need.found() is None:
             say(f"Missing: {need.name}. Left out: {need.used_for}. To have them: {need.remedy}")
 
 
