@@ -12,7 +12,10 @@ _DONE: Final = re.compile(
     r"^(\S.*?): (Creation|Modifications|Destruction) complete after ([0-9hms]+)"
 )
 _STILL: Final = re.compile(r"^(\S.*?): Still \w+\.\.\. \[.*?([0-9hms]+) elapsed\]")
-_PLAN: Final = re.compile(r"^Plan: (\d+) to (?:import, (\d+) to )?add, (\d+) to change, (\d+) to ")
+# What is imported is counted under its changes.
+_PLAN: Final = re.compile(
+    r"^Plan: (?:\d+ to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy"
+)
 _SIGNS: Final = {"Creation": "+", "Modifications": "~", "Destruction": "-"}
 # A thing that takes long is worth a line now and then.
 _STILL_SECONDS: Final = 30.0
@@ -46,7 +49,7 @@ class Progress:
         """One line of Terraform's."""
         self._file.write(f"{line}\n")
         if match := _PLAN.match(line):
-            self._total = sum(int(number or 0) for number in match.groups())
+            self._total = sum(map(int, match.groups()))
             if self._total:
                 self.say(line)
         elif match := _DONE.match(line):

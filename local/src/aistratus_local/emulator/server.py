@@ -36,6 +36,16 @@ class _Application(DomainDispatcherApplication):
         return super().get_backend_for_host(host)
 
 
+def _create(service: str) -> Any:
+    """The application of moto for one service, made when it is first asked."""
+    if service.startswith("s3"):
+        # Here, because few need it and moto's S3 takes long to import.
+        from aistratus_local.emulator import buckets  # noqa: PLC0415
+
+        buckets.install()
+    return create_backend_app(service)
+
+
 class _Connection(socketserver.StreamRequestHandler):
     """HTTP/1.1, as much of it as an AWS client speaks."""
 
@@ -133,7 +143,7 @@ class EmulatorServer(socketserver.ThreadingTCPServer):
     def __init__(self, host: str, port: int) -> None:
         queues.install()
         tables.install()
-        self.application = _Application(create_backend_app)
+        self.application = _Application(_create)
         super().__init__((host, port), _Connection)
 
     @property
