@@ -5,6 +5,9 @@ locals {
 }
 
 data "aws_iam_policy_document" "key" {
+  #checkov:skip=CKV_AWS_109:In a key's policy the resource is this key, and the account must be able to change it
+  #checkov:skip=CKV_AWS_111:As above: the resource is this key alone
+  #checkov:skip=CKV_AWS_356:As above: the resource is this key alone
   count = var.customer_managed_key ? 1 : 0
 
   statement {

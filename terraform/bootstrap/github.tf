@@ -46,8 +46,9 @@ resource "aws_iam_role_policy" "plan_state" {
 data "aws_iam_policy_document" "plan" {
   #checkov:skip=CKV_AWS_356:What has no ARN of its own to be described by is named below, with the reason
   statement {
-    sid       = "State"
-    actions   = ["s3:GetObject", "s3:ListBucket"]
+    sid     = "State"
+    actions = ["s3:GetObject", "s3:ListBucket"]
+    # Wildcard: the states of all environments, in this bucket.
     resources = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
   }
 

@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "bucket" {
   statement {
     sid    = "OverTlsOnly"
     effect = "Deny"
-    # A refusal: it is for everybody and everything.
+    # Wildcards of a refusal: it is for everybody and everything.
     actions   = ["s3:*"]
     resources = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
     principals {

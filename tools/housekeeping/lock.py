@@ -114,9 +114,7 @@ def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:
 
 def _pinned_now() -> str:
     """Today's pins of the whole house, each once."""
-    return _pinned(
-        [pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")]
-    )
+    return _pinned([pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")])
 
 
 def _pinned(pins: list[Pin]) -> str:

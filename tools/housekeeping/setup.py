@@ -116,7 +116,9 @@ class Setup:
             pip = [str(self.python), "-m", "pip"]
             store.fetch(pip, pins, self.store, log=self.log, title=f"Fetching {what}")
             if not store.install(uv, python, pins, [self.store], log=self.log):
-                raise HouseError(f"{what.capitalize()} could not be installed; {self.log} says why.")
+                raise HouseError(
+                    f"{what.capitalize()} could not be installed; {self.log} says why."
+                )
         return python
 
     def apart(self, name: str) -> Path:
