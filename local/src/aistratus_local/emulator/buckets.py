@@ -15,7 +15,7 @@ _WITHOUT_TLS: Final = {"Bool": {"aws:SecureTransport": "false"}}
 
 def install() -> None:
     """Correct moto's buckets, in this process."""
-    FakeBucket.get_permission = _permission  # type: ignore[method-assign]
+    FakeBucket.get_permission = _permission  # type: ignore[assignment, method-assign]
 
 
 def _permission(bucket: FakeBucket, action: str, resource: str) -> Any:

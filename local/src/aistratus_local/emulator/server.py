@@ -36,7 +36,7 @@ class _Application(DomainDispatcherApplication):
         return super().get_backend_for_host(host)
 
 
-def _create(service: str) -> Any:
+def _create(service: Any) -> Any:
     """The application of moto for one service, made when it is first asked."""
     if service.startswith("s3"):
         # Here, because few need it and moto's S3 takes long to import.
