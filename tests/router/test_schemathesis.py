@@ -30,7 +30,7 @@ def server(emulator: Emulator) -> Iterator[str]:
     environment = {
         **os.environ,
         **emulator.environment(PREFIX),
-        "PYTHONPATH": str(ROOT / "tests"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
         "POWERTOOLS_LOG_LEVEL": "ERROR",
     }
     with subprocess.Popen(

@@ -92,15 +92,12 @@ class FleetRound:
 
         A worker's own item does not last: who drains takes it away, who loses his engine says so.
         """
-        notes: dict[str, datetime] = {}
-        if self._has_work(seen, now):
-            notes["active_at"] = now
-        if seen.is_ready(now):
-            notes["ready_at"] = now
-        if not notes:
-            return seen.wanted
-        self.store.note(seen.wanted, **notes)
-        return replace(seen.wanted, **notes)
+        wanted = seen.wanted
+        active_at = now if self._has_work(seen, now) else wanted.active_at
+        ready_at = now if seen.is_ready(now) else wanted.ready_at
+        if (active_at, ready_at) != (wanted.active_at, wanted.ready_at):
+            self.store.note(wanted, active_at=active_at, ready_at=ready_at)
+        return replace(wanted, active_at=active_at, ready_at=ready_at)
 
     def _idle(self, wanted: Wanted, view: GroupView, now: datetime) -> Done:
         if not self.store.want_none_since(wanted, now):
