@@ -19,8 +19,9 @@ export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
 # Without bytecode every start compiles anew; it stays in .venv and in folders that git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A prompt goes through the environment, as it was typed: neither make nor the shell reads it.
+# A prompt and a tag go through the environment, as they are: neither make nor the shell reads them.
 override export PROMPT := $(value PROMPT)
+override export VERSION := $(value VERSION)
 
 ##@ Use
 
@@ -91,6 +92,11 @@ terraform-pages: ## Writes each Terraform module's README from its variables and
 router.zip: ## Packs the router for Lambda, into dist
 	@tools/setup setup dev --quiet
 	$(PY) router/build_zip.py
+
+.PHONY: release-notes
+release-notes: ## The changelog's section of a version, into dist (VERSION=v1.2.3)
+	@tools/setup setup dev --quiet
+	@PYTHONPATH=tools $(PY) -m release_notes
 
 .PHONY: image
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
