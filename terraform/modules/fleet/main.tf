@@ -12,7 +12,7 @@ locals {
     # At each start. The log group's retention is set here, in Terraform, and not by the agent.
     bootcmd = [[
       "sh", "-c",
-      "test ! -f ${local.agent_file} || sed -i -e 's|\"${local.image_log_group}\"|\"${local.log_group_name}\"|' -e 's|\"retention_in_days\": [0-9]*|\"retention_in_days\": -1|' ${local.agent_file}"
+      "test ! -f ${local.agent_file} || sed -i -e 's|\"${local.image_log_group}\"|\"${local.log_group_name}\"|' -e 's|\"retention_in_days\": -*[0-9]*|\"retention_in_days\": -1|' ${local.agent_file}"
     ]]
     write_files = [{
       path        = "/etc/aistratus/instance.env"
