@@ -176,6 +176,17 @@ def test_an_instance_that_is_not_gone_yet_drains(quick_fleet: Api) -> None:
     assert shown(quick_fleet)["state"] == "off"
 
 
+def test_a_worker_that_drains_is_not_the_one_that_is_asked_for(quick_fleet: Api) -> None:
+    operate(quick_fleet, "POST", "/start")
+    quick_fleet.sign()
+    group(quick_fleet).is_slow = True
+    operate(quick_fleet, "POST", "/stop")
+    assert shown(quick_fleet)["state"] == "draining"
+    group(quick_fleet).states = ["Terminating:Wait"]
+
+    assert operate(quick_fleet, "POST", "/start").json["state"] == "requested"
+
+
 def test_asking_again_changes_nothing(fleet: Api) -> None:
     for path in ("/start", "/start", "/stop", "/stop"):
         operate(fleet, "POST", path)

@@ -1,5 +1,6 @@
 """The ids come from the registry: in one call, kept for a minute, and an outage is survived."""
 
+import io
 from typing import Any
 
 import boto3
@@ -8,8 +9,14 @@ from botocore.stub import Stubber
 
 from aistratus_contracts.models import Catalogue, encode_catalogue
 from aistratus_contracts.registry import Parameter
+from aistratus_router.log import logger
 from aistratus_router.problems import Misconfigured, RouterError, Unavailable
-from aistratus_router.registry import PAUSE_AFTER_FAILURE_SECONDS, SsmRegistry, read_addresses
+from aistratus_router.registry import (
+    PAGE_SIZE,
+    PAUSE_AFTER_FAILURE_SECONDS,
+    SsmRegistry,
+    read_addresses,
+)
 from aistratus_router.settings import Settings
 from support.router_api import CARDS, CLIENT_ID, Emulator
 
@@ -21,6 +28,13 @@ VALUES: dict[str, object] = {
     "jobs/dead_letter_queue_url": DEAD_URL,
     "identity/client_id": CLIENT_ID,
     "models": encode_catalogue(Catalogue(CARDS)),
+}
+
+FULL: dict[str, object] = {
+    **{parameter: f"the {parameter}" for parameter in Parameter},
+    **VALUES,
+    Parameter.FLEET_GROUP: "workers",
+    Parameter.IDLE_TIMEOUT: "900",
 }
 
 
@@ -74,6 +88,39 @@ def test_an_outage_at_the_start_passes() -> None:
             registry.read()
         add_page(stub)
         assert registry.read().table_name == "jobs"
+
+
+def test_a_registry_of_two_pages_is_read_whole(emulator: Emulator) -> None:
+    """With a fleet there are more parameters than one answer of SSM holds."""
+    prefix = "/aistratus/pages"
+    emulator.register(prefix, "jobs-7", (URL, DEAD_URL), group="workers")
+    for parameter in Parameter:
+        emulator.client("ssm").put_parameter(
+            Name=parameter.under(prefix), Value=str(FULL[parameter]), Type="String", Overwrite=True
+        )
+    assert len(Parameter) > PAGE_SIZE
+    addresses = SsmRegistry(emulator.client("ssm"), prefix).read()
+
+    assert addresses == read_addresses(prefix, FULL)
+    assert (addresses.group_name, addresses.idle_timeout_seconds) == ("workers", 900)
+
+
+def test_without_a_fleet_there_is_no_group() -> None:
+    addresses = read_addresses("/aistratus/dev", VALUES)
+
+    assert (addresses.group_name, addresses.idle_timeout_seconds) == ("", 600)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "59", "86401", "-60", "6e2", "٦٠٠", "9" * 5000])
+def test_an_idle_timeout_that_cannot_be_does_not_keep_the_gpu_on(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+    values = {**VALUES, "fleet/idle_timeout_seconds": text}
+
+    assert read_addresses("/aistratus/dev", values).idle_timeout_seconds == 600
+    assert "/aistratus/dev/fleet/idle_timeout_seconds" in log.getvalue()
 
 
 @pytest.mark.parametrize("missing", list(VALUES))

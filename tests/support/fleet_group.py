@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import botocore.session
@@ -39,6 +40,8 @@ class MemoryGroup:
     above: int = 0
     lacking: dict[str, str] = field(default_factory=dict)
     activities: list[dict[str, Any]] = field(default_factory=list)
+    # Of the first instances; all others are in service.
+    states: list[str] = field(default_factory=list)
     # Instances that do not come or go at once: then `work` brings them.
     is_slow: bool = False
 
@@ -78,7 +81,10 @@ class MemoryGroup:
         }
         group = {
             "DesiredCapacity": self.desired,
-            "Instances": [{"InstanceId": name} for name in self.instances],
+            "Instances": [
+                {"InstanceId": name, "LifecycleState": state}
+                for name, state in zip_longest(self.instances, self.states, fillvalue="InService")
+            ],
             "MixedInstancesPolicy": {"InstancesDistribution": spread},
         }
         return {"AutoScalingGroups": [group]}

@@ -97,6 +97,7 @@ class Fleet:
 
 def _state(seen: Seen, view: GroupView, now: datetime) -> FleetState:
     if seen.wanted.is_on:
-        has_worker = view.instances > 0 and seen.is_ready(now)
+        # A worker that drains is ready to the last; its instance is not in service any more.
+        has_worker = view.in_service > 0 and seen.is_ready(now)
         return FleetState.RUNNING if has_worker else FleetState.REQUESTED
     return FleetState.DRAINING if view.instances else FleetState.OFF

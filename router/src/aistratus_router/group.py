@@ -59,10 +59,15 @@ class Purchase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """How the group stands. `may_switch`: it buys Spot, unless we tell it to buy on demand."""
+    """How the group stands.
+
+    `in_service` are those of its instances that neither come nor go. `may_switch`: it buys Spot,
+    unless we tell it to buy on demand.
+    """
 
     desired: int
     instances: int
+    in_service: int
     purchase: Purchase
     may_switch: bool
 
@@ -87,9 +92,11 @@ class Group:
         # AWS's own defaults: nothing on demand as a base, everything above it.
         may_switch = int(spread.get("OnDemandPercentageAboveBaseCapacity", 100)) < 100
         is_on_demand = not may_switch or int(spread.get("OnDemandBaseCapacity", 0)) > 0
+        instances = [instance["LifecycleState"] for instance in group.get("Instances", ())]
         return GroupView(
             desired=int(group["DesiredCapacity"]),
-            instances=len(group.get("Instances", ())),
+            instances=len(instances),
+            in_service=instances.count("InService"),
             purchase=Purchase.ON_DEMAND if is_on_demand else Purchase.SPOT,
             may_switch=may_switch,
         )
