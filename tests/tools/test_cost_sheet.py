@@ -11,7 +11,6 @@ from aistratus_contracts import table
 from aistratus_contracts.event import StateChange
 from aistratus_contracts.states import JobState
 from aistratus_daemon.worker import job_run
-from aistratus_router import dead_letters
 from cost_sheet import assumptions as given
 from cost_sheet.__main__ import PAGE, PICTURE, the_sheet
 from cost_sheet.configured import read_configured
@@ -52,6 +51,12 @@ def test_a_month_without_a_prompt_keeps_its_bar(sheet: Sheet) -> None:
     assert sheet.idle_usd_full_root <= IDLE_BAR_USD
 
 
+def test_a_second_environment_finds_the_free_alarms_taken(sheet: Sheet) -> None:
+    alarms = next(line for line in sheet.idle_month if line.what == "alarms")
+    taken = min(alarms.quantity, alarms.price.free)
+    assert sheet.second_environment_usd >= taken * alarms.price.usd
+
+
 def test_sums_on_the_page_add_up(sheet: Sheet) -> None:
     text = page(sheet)
     checked = 0
@@ -83,7 +88,7 @@ def test_every_price_is_used_and_known(sheet: Sheet) -> None:
         lines += sheet.gpu_hour(kind, SPOT)
     used = {line.price.name for line in lines}
     others = {"spot_share", "volume_initialization", "runpod_flex_24gb"}
-    others |= {"ml_g5_xlarge", "ml_g6_xlarge"}
+    others |= {"interface_endpoint", "ml_g5_xlarge", "ml_g6_xlarge"}
     assert used | others == set(sheet.prices.by_name)
     for price in sheet.prices.by_name.values():
         assert price.address.startswith("https://")
@@ -122,6 +127,17 @@ variable "customer_managed_key" {
 }
 resource "aws_kms_key" "this" {
   count = var.customer_managed_key ? 1 : 0
+}
+"""
+NETWORK = """
+variable "max_zones" {
+  default = 3
+}
+locals {
+  interface_services = var.private ? toset(concat(
+    ["logs", "sqs"],
+    var.customer_managed_key ? ["kms"] : [],
+  )) : toset([])
 }
 """
 ALARMS = """
@@ -168,6 +184,7 @@ def configuration(folder: Path, alarms: str) -> Path:
     for name, text in (
         ("variables.tf", ROOT_VARIABLES),
         ("modules/router/variables.tf", ROUTER),
+        ("modules/network/main.tf", NETWORK),
         ("modules/observability/main.tf", alarms),
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +196,7 @@ def test_what_costs_is_counted_in_terraforms_text(tmp_path: Path) -> None:
     found = read_configured(configuration(tmp_path, ALARMS))
     assert (found.alarms, found.alarm_metrics) == (3, 2 + 3)
     assert (found.dashboards, found.metric_filters, found.customer_keys) == (1, 0, 0)
+    assert found.private_endpoints == 2 * 3
     assert (found.memory_mb, found.idle_timeout_seconds) == (1024, 600)
 
 
@@ -223,8 +241,9 @@ def test_an_idle_round_calls_no_more_than_is_counted() -> None:
     # Each is an empty or small strongly consistent read: one unit.
     assert set(reads) <= {"query", "get_item"}, "an idle round writes"
     assert len(reads) <= given.STEWARD_READ_UNITS
-    assert len(api.sqs.calls[before[1] :]) == given.STEWARD_QUEUE_REQUESTS
-    assert given.STEWARD_SECONDS > dead_letters.RECEIVE_WAIT_SECONDS
+    # It asks how many dead letters there are, and waits for none.
+    asked = [name for name, _ in api.sqs.calls[before[1] :]]
+    assert asked == ["get_queue_attributes"] * given.STEWARD_QUEUE_REQUESTS
 
 
 def test_a_prompt_writes_no_more_than_is_counted() -> None:

@@ -11,6 +11,7 @@ from cost_sheet.errors import CostError
 _RESOURCE: Final = re.compile(r'^resource\s+"(\w+)"\s+"(\w+)"\s*\{', re.MULTILINE)
 _FOR_EACH: Final = re.compile(r"^\s*for_each\s*=\s*(.+)$", re.MULTILINE)
 _QUERY: Final = re.compile(r'^\s*(?:dynamic\s+"metric_query"|metric_query)\s*\{', re.MULTILINE)
+_SERVICES: Final = re.compile(r"interface_services\s*=[^\[]*\[([^\]]*)\]")
 _NUMBER: Final = re.compile(r"^\s*default\s*=\s*(\d+)\s*$", re.MULTILINE)
 _ENTRY: Final = re.compile(r'^\s*[\w"-]+\s*=(?!=)', re.MULTILINE)
 # A string, which is kept as it is, or a comment.
@@ -26,6 +27,7 @@ class Configured:
     dashboards: int
     metric_filters: int
     customer_keys: int
+    private_endpoints: int
     memory_mb: int
     idle_timeout_seconds: int
 
@@ -53,6 +55,7 @@ def read_configured(terraform: Path) -> Configured:
         dashboards=_count(modules, "aws_cloudwatch_dashboard"),
         metric_filters=_count(modules, "aws_cloudwatch_log_metric_filter"),
         customer_keys=_keys(terraform, modules),
+        private_endpoints=_private_endpoints(terraform / "modules" / "network"),
         memory_mb=_default(terraform / "modules" / "router", "memory_mb"),
         idle_timeout_seconds=_default(terraform, "idle_timeout_seconds"),
     )
@@ -117,6 +120,14 @@ def _keys(terraform: Path, modules: list[_Module]) -> int:
     if wanted is not None and re.search(r"default\s*=\s*false", wanted):
         return 0
     return _count(modules, "aws_kms_key")
+
+
+def _private_endpoints(network: Path) -> int:
+    """Interface endpoints that a private network needs, each counted once a zone."""
+    found = _SERVICES.search(_Module(network).text)
+    if found is None:
+        raise CostError(f"{network} does not say in interface_services what is called privately.")
+    return len(re.findall(r'"[\w-]+"', found[1])) * _default(network, "max_zones")
 
 
 def _default(folder: Path, name: str) -> int:

@@ -44,6 +44,7 @@ def _head(sheet: Sheet) -> Iterator[str]:
     yield "|---|---|"
     yield f"| a month without a prompt | **{idle:.2f}** (bar: {IDLE_BAR_USD:.2f}; {verdict}) |"
     yield f"| … if the image filled its whole root volume | {full:.2f} |"
+    yield f"| … a second environment in the same account adds | {sheet.second_environment_usd:.2f} |"
     lone = sheet.lone_prompt_usd
     yield (
         f"| one prompt alone: the GPU wakes, answers and waits "
@@ -84,7 +85,8 @@ def _idle(sheet: Sheet) -> Iterator[str]:
         f"dashboards {made.dashboards}; metrics made of logs {made.metric_filters}; keys of one's "
         f"own {made.customer_keys}; functions of {made.memory_mb} MB. Nothing is "
         "paid for the network: no NAT, no interface endpoint, no address while no instance is on. "
-        "The private variant changes that: see Terraform's README."
+        f"The private variant has {made.private_endpoints} interface endpoints, each counted "
+        f"once a zone: {sheet.private_month_usd:.0f} USD more a month."
     )
     yield ""
     yield (

@@ -68,6 +68,19 @@ class Sheet:
         more = given.ROOT_GIB - given.ROOT_USED_GIB
         return self.idle_usd + more * self.prices["snapshot"].usd
 
+    @property
+    def second_environment_usd(self) -> float:
+        """What another environment adds: the same image, and free units that are partly used."""
+        own = [line for line in self.idle_month if not line.what.startswith(("image", "state"))]
+        both = [Line(line.what, 2 * line.quantity, line.price) for line in own]
+        return total(both) - total(own)
+
+    @property
+    def private_month_usd(self) -> float:
+        """What a private network adds to each month."""
+        endpoints = self.configured.private_endpoints * given.HOURS_PER_MONTH
+        return self._line("", endpoints, "interface_endpoint").usd
+
     @cached_property
     def thousand_prompts(self) -> list[Line]:
         """What a thousand prompts need beside the GPU; free units are not taken off."""
