@@ -44,7 +44,8 @@ def _head(sheet: Sheet) -> Iterator[str]:
     yield "|---|---|"
     yield f"| a month without a prompt | **{idle:.2f}** (bar: {IDLE_BAR_USD:.2f}; {verdict}) |"
     yield f"| … if the image filled its whole root volume | {full:.2f} |"
-    yield f"| … a second environment in the same account adds | {sheet.second_environment_usd:.2f} |"
+    second = sheet.second_environment_usd
+    yield f"| … a second environment in the same account adds | {second:.2f} |"
     lone = sheet.lone_prompt_usd
     yield (
         f"| one prompt alone: the GPU wakes, answers and waits "
