@@ -33,12 +33,12 @@ from moto.sqs.models import (
     DEDUPLICATION_TIME_IN_SECONDS,
     Message,
     Queue,
-    SQSBackend,
     _filter_message_attributes,
     sqs_backends,
 )
 from moto.sqs.responses import SQSResponse
 
+from aistratus_local.emulator.queue_attributes import KeptAttributes
 from aistratus_local.emulator.receive_attempts import ReceiveAttempts, refuse_on_standard_queue
 
 # moto reads a receive's parameters without this one; it is handed past moto.
@@ -57,7 +57,7 @@ class MessageNotInflight(SQSException):
         )
 
 
-class StrictQueues(SQSBackend):
+class StrictQueues(KeptAttributes):
     """moto's SQS of one region, with AWS's rules for receipt handles and waiting."""
 
     def __init__(self, region_name: str, account_id: str) -> None:

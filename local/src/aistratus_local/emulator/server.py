@@ -22,7 +22,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from aistratus_local.emulator import queues, short_way, tables
+from aistratus_local.emulator import gateways, queues, short_way, tables
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
@@ -43,6 +43,8 @@ def _create(service: Any) -> Any:
         from aistratus_local.emulator import buckets  # noqa: PLC0415
 
         buckets.install()
+    if service.startswith("apigateway"):
+        gateways.install()
     return create_backend_app(service)
 
 
