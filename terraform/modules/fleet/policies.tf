@@ -103,7 +103,7 @@ data "aws_iam_policy_document" "worker" {
 
   statement {
     sid     = "Logs"
-    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
 
     # Wildcard: the agent names the streams after the instance.
     resources = ["${aws_cloudwatch_log_group.worker.arn}:*"]
