@@ -12,7 +12,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from aistratus_router.group import Group, Purchase
+from aistratus_router.group import Group, GroupView, Purchase
 from aistratus_router.ports import Ports
 
 XMLNS = "http://autoscaling.amazonaws.com/doc/2011-01-01/"
@@ -50,16 +50,19 @@ def over_the_wire(action: str, result: str) -> tuple[Group, list[dict[str, str]]
 
 def test_only_the_base_is_changed() -> None:
     group, sent = over_the_wire("UpdateAutoScalingGroup", "")
-    group.buy(Purchase.ON_DEMAND)
-    group.buy(Purchase.SPOT)
+    distribution = {"OnDemandPercentageAboveBaseCapacity": 0, "OnDemandBaseCapacity": 0}
+    view = GroupView(1, 0, 0, Purchase.SPOT, may_switch=True, distribution=distribution)
+    group.buy(Purchase.ON_DEMAND, view)
+    group.buy(Purchase.SPOT, view)
 
-    name = "MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity"
+    policy = "MixedInstancesPolicy.InstancesDistribution"
     assert sent == [
         {
             "Action": "UpdateAutoScalingGroup",
             "Version": "2011-01-01",
             "AutoScalingGroupName": "g",
-            name: base,
+            f"{policy}.OnDemandPercentageAboveBaseCapacity": "0",
+            f"{policy}.OnDemandBaseCapacity": base,
         }
         for base in ("1", "0")
     ]

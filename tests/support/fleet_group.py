@@ -106,8 +106,9 @@ class MemoryGroup:
         _checked("UpdateAutoScalingGroup", call)
         distribution = call["MixedInstancesPolicy"]["InstancesDistribution"]
         assert list(call["MixedInstancesPolicy"]) == ["InstancesDistribution"]
-        assert list(distribution) == ["OnDemandBaseCapacity"]
-        self.base = distribution["OnDemandBaseCapacity"]
+        # What is left out takes AWS's default: the reading that would hurt.
+        self.base = distribution.get("OnDemandBaseCapacity", 0)
+        self.above = distribution.get("OnDemandPercentageAboveBaseCapacity", 100)
         return {}
 
 

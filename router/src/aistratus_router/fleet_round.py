@@ -121,7 +121,7 @@ class FleetRound:
             done = Done.STOPPED
         if view.may_switch and view.purchase is Purchase.ON_DEMAND:
             # Only now: a group that is on would replace its instance.
-            self.group.buy(Purchase.SPOT)
+            self.group.buy(Purchase.SPOT, view)
         return done
 
     def _without_instance(self, wanted: Wanted, view: GroupView, now: datetime) -> Done:
@@ -131,7 +131,7 @@ class FleetRound:
             return Done.NOTHING
         logger.warning("no instance could be started", purchase=view.purchase, failure=failure)
         if view.may_switch and view.purchase is Purchase.SPOT and is_lack(failure):
-            self.group.buy(Purchase.ON_DEMAND)
+            self.group.buy(Purchase.ON_DEMAND, view)
             # Past the skew: a failure of before must not count as one of after.
             self.store.note(wanted, switched_at=now + CLOCK_SKEW, lacking_at=now, problem="")
             return Done.ON_DEMAND

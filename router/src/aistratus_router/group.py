@@ -4,7 +4,7 @@ Source: AWS, "Amazon EC2 Auto Scaling API Reference" (SetDesiredCapacity, Update
 DescribeAutoScalingGroups, DescribeScalingActivities).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -62,7 +62,7 @@ class GroupView:
     """How the group stands.
 
     `in_service` are those of its instances that neither come nor go. `may_switch`: it buys Spot,
-    unless we tell it to buy on demand.
+    unless we tell it to buy on demand. `distribution` is how it buys, in AWS's words.
     """
 
     desired: int
@@ -70,6 +70,7 @@ class GroupView:
     in_service: int
     purchase: Purchase
     may_switch: bool
+    distribution: Mapping[str, Any]
 
 
 class Group:
@@ -99,6 +100,7 @@ class Group:
             in_service=instances.count("InService"),
             purchase=Purchase.ON_DEMAND if is_on_demand else Purchase.SPOT,
             may_switch=may_switch,
+            distribution=spread,
         )
 
     def set_desired(self, capacity: int) -> None:
@@ -107,13 +109,19 @@ class Group:
             AutoScalingGroupName=self.name, DesiredCapacity=capacity, HonorCooldown=False
         )
 
-    def buy(self, purchase: Purchase) -> None:
-        """Buy the first instance in this way from now on."""
+    def buy(self, purchase: Purchase, view: GroupView) -> None:
+        """Buy the first instance in this way from now on.
+
+        All of the distribution goes along, because AWS does not say that what is left out of it
+        stays; and nothing else, because whoever names a launch template must be allowed to run
+        what is in it.
+        """
         base = 1 if purchase is Purchase.ON_DEMAND else 0
         self._client().update_auto_scaling_group(
             AutoScalingGroupName=self.name,
-            # Only this: with a launch template AWS would ask for the right to pass its role.
-            MixedInstancesPolicy={"InstancesDistribution": {"OnDemandBaseCapacity": base}},
+            MixedInstancesPolicy={
+                "InstancesDistribution": {**view.distribution, "OnDemandBaseCapacity": base}
+            },
         )
 
     def last_failure(self, since: datetime) -> str:
