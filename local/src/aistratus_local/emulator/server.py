@@ -37,14 +37,20 @@ class _Application(DomainDispatcherApplication):
 
 
 def _create(service: Any) -> Any:
-    """The application of moto for one service, made when it is first asked."""
+    """The application of moto for one service, made when it is first asked.
+
+    What is imported here takes long, and few need it.
+    """
     if service.startswith("s3"):
-        # Here, because few need it and moto's S3 takes long to import.
         from aistratus_local.emulator import buckets  # noqa: PLC0415
 
         buckets.install()
     if service.startswith("apigateway"):
         gateways.install()
+    if service.startswith("cognitoidp"):
+        from aistratus_local.emulator import pools  # noqa: PLC0415
+
+        pools.install()
     return create_backend_app(service)
 
 
