@@ -43,8 +43,9 @@ def choose(account: Account, project: str, asked: str = "", manifest: Path = MAN
                 "hexadecimal digits. Correct it, or leave it out."
             )
         return _look_at(account, asked, "IMAGE_ID")
-    if baked := _baked(account.region, manifest):
-        return _look_at(account, baked, "the last make image")
+    baked, device = _baked(account.region, manifest)
+    if baked:
+        return _look_at(account, baked, "the last make image", device)
     if published := _published(account, project):
         return _look_at(account, published, parameter_name(project))
     raise CloudError(
@@ -55,7 +56,7 @@ def choose(account: Account, project: str, asked: str = "", manifest: Path = MAN
 
 def publish(account: Account, project: str, asked: str = "", manifest: Path = MANIFEST) -> Image:
     """Make an image the one that deployments take which have not just baked one."""
-    baked = asked or _baked(account.region, manifest)
+    baked = asked or _baked(account.region, manifest)[0]
     if not baked:
         raise CloudError(
             f"build/image has no image for {account.region}. Name one with IMAGE_ID, or bake it: "
@@ -72,29 +73,29 @@ def publish(account: Account, project: str, asked: str = "", manifest: Path = MA
     return image
 
 
-def _baked(region: str, manifest: Path) -> str:
-    """The id that the last run of Packer made in that region, or nothing.
+def _baked(region: str, manifest: Path) -> tuple[str, str]:
+    """What the last run of Packer made in that region, and its weights' device; or nothing.
 
     Packer writes an artifact as `eu-central-1:ami-…`, one region after the other.
     """
     if not manifest.is_file():
-        return ""
+        return "", ""
     try:
         document = json.loads(manifest.read_text(encoding="utf-8"))
         last = document["last_run_uuid"]
-        artifacts = [
-            artifact
+        baked = {
+            place: (image_id, str((build.get("custom_data") or {}).get("weights_device") or ""))
             for build in document["builds"]
             if build["packer_run_uuid"] == last
             for artifact in str(build["artifact_id"]).split(",")
-        ]
-    except (ValueError, KeyError, TypeError):
+            for place, _, image_id in [artifact.partition(":")]
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise CloudError(
             f"{_short(manifest)} is not what Packer writes. Remove it, and name the image with "
             "IMAGE_ID or bake it again: make image"
         ) from None
-    places = dict(artifact.split(":", 1) for artifact in artifacts if ":" in artifact)
-    return places.get(region, "")
+    return baked.get(region, ("", ""))
 
 
 def _published(account: Account, project: str) -> str:
@@ -110,8 +111,11 @@ def _published(account: Account, project: str) -> str:
     return str(found["Parameter"]["Value"])
 
 
-def _look_at(account: Account, image_id: str, found_in: str) -> Image:
-    """The image as EC2 knows it: there, finished, and for these instances."""
+def _look_at(account: Account, image_id: str, found_in: str, device: str = "") -> Image:
+    """The image as EC2 knows it: there, finished, and for these instances.
+
+    Where the weights are, Packer has said, or the image's own volumes do.
+    """
     where = f"The image {image_id} ({found_in})"
     try:
         images = account.client("ec2").describe_images(ImageIds=[image_id])["Images"]
@@ -139,7 +143,9 @@ def _look_at(account: Account, image_id: str, found_in: str) -> Image:
             "Bake one for them: make image VARIANT=tinyllama"
         )
     devices = {mapping.get("DeviceName") for mapping in found.get("BlockDeviceMappings", [])}
-    return Image(image_id, WEIGHTS_DEVICE if WEIGHTS_DEVICE in devices else "", found_in)
+    if not device and WEIGHTS_DEVICE in devices:
+        device = WEIGHTS_DEVICE
+    return Image(image_id, device, found_in)
 
 
 def _short(path: Path) -> str:
