@@ -62,40 +62,12 @@ data "aws_iam_policy_document" "key" {
       values   = [local.account_id]
     }
   }
-
-  # Auto Scaling starts instances whose volumes are encrypted with this key.
-  statement {
-    sid = "Volumes"
-    actions = [
-      "kms:CreateGrant",
-      "kms:Decrypt",
-      "kms:DescribeKey",
-      "kms:Encrypt",
-      "kms:GenerateDataKey*",
-      "kms:ReEncrypt*",
-    ]
-
-    # Wildcards: as above. The role is named by a condition, because it is not there before the
-    # account's first group, and KMS refuses a principal that is not there.
-    resources = ["*"]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:PrincipalArn"
-      values   = ["arn:${local.partition}:iam::${local.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"]
-    }
-  }
 }
 
 resource "aws_kms_key" "this" {
   count = var.customer_managed_key ? 1 : 0
 
-  description             = "${local.name}: queues, table, logs, alarms and volumes."
+  description             = "${local.name}: queues, table, functions, logs and alarms."
   enable_key_rotation     = true
   deletion_window_in_days = 7
   policy                  = data.aws_iam_policy_document.key[0].json
