@@ -14,6 +14,10 @@ APP_PORT ?= 8550
 GATEWAY_PORT ?= 8551
 ISSUER_PORT ?= 8552
 EMULATOR_PORT ?= 8553
+CLOUD = @tools/setup setup dev --quiet && PYTHONPATH=tools exec $(PY) -m cloud
+ASK = $(if $(filter cloud,$(WHERE)),aistratus_desktop.ask -- "$$PROMPT",aistratus_local ask)
+# One of the ports that the login leads back to (RFC 8252); they are registered in the pool.
+LOGIN_PORT := 8571
 export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
 
 # Without bytecode every start compiles anew; it stays in .venv and in folders that git ignores.
@@ -21,6 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # A prompt and a tag go through the environment, as they are: neither make nor the shell reads them.
 override export PROMPT := $(value PROMPT)
+override export EMAIL := $(value EMAIL)
 override export VERSION := $(value VERSION)
 
 ##@ Use
@@ -30,8 +35,8 @@ demo: ## The whole system on this machine, and the app in the browser (MODEL=tin
 	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local demo
 
 .PHONY: ask
-ask: ## One question on the command line: make ask PROMPT="What is Aistratus?"
-	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local ask
+ask: ## One question: make ask PROMPT="What is Aistratus?" (WHERE=cloud: of what is deployed)
+	@tools/setup setup demo --quiet && exec $(PY) -m $(ASK)
 
 .PHONY: interrupt
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
@@ -40,6 +45,49 @@ interrupt: ## Takes the running demo's instance away, as Spot does: answers go o
 .PHONY: redrive
 redrive: ## The dead-letter queue, and jobs put back from it: ARGS="--job ID", "--all", "--json"
 	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local redrive $(ARGS)
+
+##@ On AWS
+
+.PHONY: deploy
+deploy: ## The whole system on AWS: make deploy ENV=dev (REGION=…, IMAGE_ID=…, ARGS="--json")
+	$(CLOUD) deploy "$(ENV)" --region "$(REGION)" --image-id "$(IMAGE_ID)" $(ARGS)
+
+.PHONY: plan
+plan: ## What a deploy would change: make plan ENV=dev
+	$(CLOUD) plan "$(ENV)" --region "$(REGION)" --image-id "$(IMAGE_ID)" $(ARGS)
+
+.PHONY: drift
+drift: ## Whether what is there is what is written here: make drift ENV=dev (ARGS="--json")
+	$(CLOUD) drift "$(ENV)" --region "$(REGION)" --image-id "$(IMAGE_ID)" $(ARGS)
+
+.PHONY: destroy
+destroy: ## Removes it all: make destroy ENV=dev (YES=1: without a question)
+	$(CLOUD) destroy "$(ENV)" --region "$(REGION)" $(if $(filter 1,$(YES)),--yes)
+
+.PHONY: outputs
+outputs: ## Addresses and names of what is deployed: make outputs ENV=dev (ARGS="--json")
+	$(CLOUD) outputs "$(ENV)" --region "$(REGION)" $(ARGS)
+
+.PHONY: user
+user: ## Somebody who may sign in, and gets a mail: make user EMAIL=… (ENV=prod)
+	$(CLOUD) user "$(or $(ENV),dev)" --region "$(REGION)" $(if $(filter 1,$(AGAIN)),--again) -- "$$EMAIL"
+
+.PHONY: app
+app: ## The chat in your browser, with what is deployed
+	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_desktop.web --port $(LOGIN_PORT)
+
+.PHONY: bootstrap
+bootstrap: ## The state bucket, and roles for workflows (GITHUB_REPOSITORY=owner/name)
+	$(CLOUD) bootstrap --region "$(REGION)" \
+		$(if $(GITHUB_REPOSITORY),--github-repository "$(GITHUB_REPOSITORY)") $(ARGS)
+
+.PHONY: publish-image
+publish-image: ## Makes the last image, or IMAGE_ID, the one that deploys take elsewhere
+	$(CLOUD) publish-image --region "$(REGION)" --image-id "$(IMAGE_ID)"
+
+.PHONY: unlock
+unlock: ## Frees a state that a dead run holds: make unlock ENV=dev LOCK=…
+	$(CLOUD) unlock "$(ENV)" --region "$(REGION)" -- "$(LOCK)"
 
 ##@ Work on it
 
@@ -154,4 +202,4 @@ clean: ## Removes .venv and all that was made here; keeps the caches in your hom
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+		/^[a-z.-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
