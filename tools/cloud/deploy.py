@@ -5,6 +5,7 @@
 Nothing is made before all checks have passed.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from cloud.state import has_bucket
 from cloud.terraform import TerraformFailed
 
 ROUTER_ZIP: Final = ROOT / "dist" / "router.zip"
+# In a plan: `# module.x.y will be updated in-place`, `# … must be replaced`. Reading is no change.
+_CHANGED: Final = re.compile(r"^  # (.+) (?:will|must) be (?!read)")
 DIFFERS: Final = 2
 """The exit code of `plan` and `drift` for: there is something to change. It is Terraform's."""
 
@@ -93,9 +96,8 @@ def drift(name: str, region: str = "", options: Options | None = None) -> list[s
     changed: list[str] = []
 
     def note(line: str) -> None:
-        words = line.split()
-        if line.startswith("  # ") and " be " in line and len(words) > 1:
-            changed.append(words[1])
+        if match := _CHANGED.match(line):
+            changed.append(match[1])
 
     _plan(stack, options, note)
     return changed

@@ -1,0 +1,87 @@
+"""An AWS account as the deploy tool meets it: what the emulator has not, and an image in it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cloud.aws import Account
+
+# A body that has come in, to the answer's status, type and text.
+Answer = Callable[[bytes], tuple[int, str, str]]
+
+
+@contextmanager
+def scripted(answer: Answer) -> Iterator[str]:
+    """The address of a service that answers each POST by a function."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            status, kind, text = answer(self.rfile.read(int(self.headers["Content-Length"])))
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@dataclass
+class Quotas:
+    """Service Quotas, of which the emulator has none of EC2's: vCPUs by code."""
+
+    url: str = ""
+    vcpus: dict[str, float] = field(default_factory=dict)
+
+    def answer(self, body: bytes) -> tuple[int, str, str]:
+        code = json.loads(body)["QuotaCode"]
+        document: dict[str, Any] = {"__type": "AccessDeniedException", "Message": "Not for you."}
+        if code in self.vcpus:
+            document = {"Quota": {"QuotaCode": code, "Value": self.vcpus[code]}}
+        return (
+            200 if code in self.vcpus else 400,
+            "application/x-amz-json-1.1",
+            json.dumps(document),
+        )
+
+
+@contextmanager
+def quotas_server() -> Iterator[Quotas]:
+    """Quotas that a test can set."""
+    quotas = Quotas()
+    with scripted(quotas.answer) as quotas.url:
+        yield quotas
+
+
+def refusing(code: str) -> Answer:
+    """STS, saying no in its own way."""
+    return lambda _: (
+        403,
+        "text/xml",
+        f"<ErrorResponse><Error><Code>{code}</Code><Message>No.</Message></Error></ErrorResponse>",
+    )
+
+
+def make_image(account: Account) -> str:
+    """A new image in the account's region."""
+    ec2 = account.client("ec2")
+    base = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    started = ec2.run_instances(ImageId=base, MinCount=1, MaxCount=1)["Instances"][0]
+    made = ec2.create_image(InstanceId=started["InstanceId"], Name="worker")
+    ec2.terminate_instances(InstanceIds=[started["InstanceId"]])
+    return str(made["ImageId"])
