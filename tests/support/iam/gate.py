@@ -20,7 +20,9 @@ from support.iam.policies import Access, Role
 
 _LIMIT: Final = 2**20  # of a line or a head
 
-# What a gate does with the emulator's answer to a call, before the caller has it.
+# What is answered in the emulator's place; None for what it can answer itself.
+Answer = Callable[[Call], HttpMessage | None]
+# What becomes of the emulator's answer to a call, before the caller has it.
 Amend = Callable[[Call, HttpMessage], HttpMessage]
 
 
@@ -40,6 +42,7 @@ class Gate:
     role: Role
     upstream_url: str
     group_arn: Callable[[str], str]
+    answer: Answer = lambda _: None
     amend: Amend = lambda _, answer: answer
     judged: list[Judged] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -69,11 +72,14 @@ class Gate:
                     writer.write(refusal or b"")
                     await writer.drain()
                     continue
-                upstream.write(request.raw)
-                answer = await read_message(answers)
+                answer = self.answer(call)
                 if answer is None:
-                    break
-                writer.write(self.amend(call, answer).raw)
+                    upstream.write(request.raw)
+                    answer = await read_message(answers)
+                    if answer is None:
+                        break
+                    answer = self.amend(call, answer)
+                writer.write(answer.raw)
                 await writer.drain()
         except ConnectionError:
             return

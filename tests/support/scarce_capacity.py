@@ -1,0 +1,82 @@
+"""Auto Scaling where moto falls short of it: no hooks, no failures, and a policy only as a whole.
+
+The emulator starts an instance at once, whenever one is wanted. Here Spot can have none, as on a
+bad day; and what the steward and a drained worker then tell Auto Scaling is understood.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from support.http_frames import HttpMessage
+from support.iam.accesses import Call
+from support.iam.gate import xml_answer
+
+_NAMESPACE: Final = "http://autoscaling.amazonaws.com/doc/2011-01-01/"
+_DISTRIBUTION: Final = "MixedInstancesPolicy.InstancesDistribution."
+NO_SPOT: Final = (
+    "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to "
+    "your request configuration. Launching EC2 instance failed."
+)
+
+
+@dataclass
+class ScarceCapacity:
+    """One group. `is_spot_out`: there is no Spot instance, so there is none without a base."""
+
+    is_spot_out: bool = False
+    on_demand_base: int = 0
+    drained: int = 0
+
+    def answer(self, call: Call) -> HttpMessage | None:
+        """What the emulator could not answer."""
+        match call.service, call.operation:
+            case "autoscaling", "CompleteLifecycleAction":
+                # So Auto Scaling lets an instance go that waited in the hook for its worker.
+                assert call.body["InstanceId"].startswith("i-")
+                assert call.body["LifecycleHookName"].endswith("-termination")
+                self.drained += 1
+                return _done(call)
+            case "autoscaling", "DescribeScalingActivities":
+                return _done(call, f"<Activities>{self._activities()}</Activities>")
+            case "autoscaling", "UpdateAutoScalingGroup":
+                # What is not named stays; moto would forget all but this.
+                rest = {name for name in call.body if not name.startswith(_DISTRIBUTION)}
+                assert rest == {"Action", "Version", "AutoScalingGroupName"}
+                self.on_demand_base = int(call.body[f"{_DISTRIBUTION}OnDemandBaseCapacity"])
+                return _done(call)
+            case _:
+                return None
+
+    def amend(self, call: Call, answer: HttpMessage) -> HttpMessage:
+        """What the emulator answers too well."""
+        if call.operation != "DescribeAutoScalingGroups":
+            return answer
+        text = answer.body.decode()
+        if self.is_spot_out and not self.on_demand_base:
+            text = re.sub(r"<Instances>.*?</Instances>", "<Instances/>", text, flags=re.DOTALL)
+        base = f"<OnDemandBaseCapacity>{self.on_demand_base}</OnDemandBaseCapacity>"
+        text, found = re.subn(r"<OnDemandBaseCapacity>\d+</OnDemandBaseCapacity>", base, text)
+        assert found == 1, text
+        return xml_answer("200 OK", text)
+
+    def _activities(self) -> str:
+        if not self.is_spot_out:
+            return ""
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return (
+            "<member><ActivityId>a</ActivityId><AutoScalingGroupName>g</AutoScalingGroupName>"
+            f"<Cause>An instance was wanted.</Cause><StartTime>{now}</StartTime>"
+            f"<EndTime>{now}</EndTime><StatusCode>Failed</StatusCode>"
+            f"<StatusMessage>{NO_SPOT}</StatusMessage></member>"
+        )
+
+
+def _done(call: Call, result: str = "") -> HttpMessage:
+    name = call.operation
+    return xml_answer(
+        "200 OK",
+        f'<{name}Response xmlns="{_NAMESPACE}"><{name}Result>{result}</{name}Result>'
+        f"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{name}Response>",
+    )

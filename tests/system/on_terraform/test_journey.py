@@ -1,0 +1,8 @@
+"""A prompt's whole journey, as in the demo, over what Terraform made and with its roles' rights."""
+
+from support.deployed_system import DeployedSystem
+from system.test_journey import *  # noqa: F403
+
+
+def test_nobody_was_refused_anything(system: DeployedSystem) -> None:
+    assert system.refused() == []
