@@ -102,7 +102,7 @@ resource "aws_security_group" "endpoints" {
   count = var.private ? 1 : 0
 
   name        = "${var.name}-endpoints"
-  description = "The network's own endpoints of AWS services."
+  description = "Endpoints of AWS services in this network."
   vpc_id      = aws_vpc.this.id
 
   tags = { Name = "${var.name}-endpoints" }
@@ -168,7 +168,7 @@ resource "aws_vpc_security_group_egress_rule" "endpoints" {
   count = var.private ? 1 : 0
 
   security_group_id            = aws_security_group.worker.id
-  description                  = "HTTPS to the network's own endpoints."
+  description                  = "HTTPS to the endpoints in this network."
   referenced_security_group_id = aws_security_group.endpoints[0].id
   ip_protocol                  = "tcp"
   from_port                    = 443

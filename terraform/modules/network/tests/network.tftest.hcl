@@ -74,6 +74,28 @@ run "private" {
   }
 }
 
+run "aws_takes_the_descriptions" {
+  command = plan
+
+  variables {
+    private = true
+  }
+
+  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+  assert {
+    condition = alltrue([
+      for each in concat(
+        [aws_security_group.worker],
+        aws_security_group.endpoints,
+        aws_vpc_security_group_ingress_rule.endpoints,
+        aws_vpc_security_group_egress_rule.endpoints,
+        values(aws_vpc_security_group_egress_rule.gateways),
+      ) : can(regex("^[a-zA-Z0-9. _:/()#,@\\[\\]+=&;{}!$*-]{1,255}$", each.description))
+    ])
+    error_message = "EC2 takes letters, digits and few signs, and no apostrophe."
+  }
+}
+
 run "private_with_a_key" {
   command = plan
 
