@@ -84,62 +84,18 @@ run "with_a_page" {
   }
 }
 
-run "refuses_every_page" {
+run "refuses_every_wrong_value" {
   command = plan
 
+  # All at once: each must be refused by itself.
   variables {
-    cors_origins = ["*"]
-  }
-
-  expect_failures = [var.cors_origins]
-}
-
-run "refuses_an_issuer_in_the_clear" {
-  command = plan
-
-  variables {
-    issuer = "http://cognito.example.org"
-  }
-
-  expect_failures = [var.issuer]
-}
-
-run "refuses_no_scope" {
-  command = plan
-
-  variables {
-    scopes = []
-  }
-
-  expect_failures = [var.scopes]
-}
-
-run "refuses_no_request" {
-  command = plan
-
-  variables {
+    cors_origins        = ["*"]
+    issuer              = "http://cognito.example.org"
+    scopes              = []
     requests_per_second = 0
+    burst               = 0
+    name                = "Aistratus Test"
   }
 
-  expect_failures = [var.requests_per_second]
-}
-
-run "refuses_no_burst" {
-  command = plan
-
-  variables {
-    burst = 0
-  }
-
-  expect_failures = [var.burst]
-}
-
-run "refuses_a_wrong_name" {
-  command = plan
-
-  variables {
-    name = "Aistratus Test"
-  }
-
-  expect_failures = [var.name]
+  expect_failures = [var.cors_origins, var.issuer, var.scopes, var.requests_per_second, var.burst, var.name]
 }

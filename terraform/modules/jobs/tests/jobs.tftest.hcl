@@ -97,32 +97,15 @@ run "with_a_key" {
   }
 }
 
-run "refuses_what_is_no_key" {
+run "refuses_every_wrong_value" {
   command = plan
 
+  # All at once: each must be refused by itself.
   variables {
-    kms_key_arn = "alias/mine"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "refuses_a_short_visibility_timeout" {
-  command = plan
-
-  variables {
+    kms_key_arn                = "alias/mine"
     visibility_timeout_seconds = 5
+    name                       = "9"
   }
 
-  expect_failures = [var.visibility_timeout_seconds]
-}
-
-run "refuses_a_wrong_name" {
-  command = plan
-
-  variables {
-    name = "9"
-  }
-
-  expect_failures = [var.name]
+  expect_failures = [var.kms_key_arn, var.visibility_timeout_seconds, var.name]
 }

@@ -124,16 +124,6 @@ run "few_zones" {
   }
 }
 
-run "refuses_a_wrong_network" {
-  command = plan
-
-  variables {
-    cidr = "10.60.0.0/28"
-  }
-
-  expect_failures = [var.cidr]
-}
-
 run "refuses_no_network" {
   command = plan
 
@@ -144,22 +134,15 @@ run "refuses_no_network" {
   expect_failures = [var.cidr]
 }
 
-run "refuses_no_zone" {
+run "refuses_every_wrong_value" {
   command = plan
 
+  # All at once: each must be refused by itself.
   variables {
+    cidr      = "10.60.0.0/28"
     max_zones = 0
+    name      = "Aistratus Test"
   }
 
-  expect_failures = [var.max_zones]
-}
-
-run "refuses_a_wrong_name" {
-  command = plan
-
-  variables {
-    name = "Aistratus Test"
-  }
-
-  expect_failures = [var.name]
+  expect_failures = [var.cidr, var.max_zones, var.name]
 }

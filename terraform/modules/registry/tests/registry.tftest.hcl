@@ -39,16 +39,6 @@ run "what_is_adjustable_is_left_alone" {
   }
 }
 
-run "refuses_a_prefix_without_a_slash" {
-  command = plan
-
-  variables {
-    prefix = "aistratus/test"
-  }
-
-  expect_failures = [var.prefix]
-}
-
 run "refuses_a_prefix_of_aws" {
   command = plan
 
@@ -59,22 +49,15 @@ run "refuses_a_prefix_of_aws" {
   expect_failures = [var.prefix]
 }
 
-run "refuses_an_empty_value" {
+run "refuses_every_wrong_value" {
   command = plan
 
+  # All at once: each must be refused by itself.
   variables {
-    values = { "jobs/table_name" = "" }
-  }
-
-  expect_failures = [var.values]
-}
-
-run "refuses_an_empty_adjustable_value" {
-  command = plan
-
-  variables {
+    prefix     = "aistratus/test"
+    values     = { "jobs/table_name" = "" }
     adjustable = { "fleet/idle_timeout_seconds" = "" }
   }
 
-  expect_failures = [var.adjustable]
+  expect_failures = [var.prefix, var.values, var.adjustable]
 }

@@ -155,52 +155,17 @@ run "with_options" {
   }
 }
 
-run "refuses_a_package_that_is_not_there" {
+run "refuses_every_wrong_value" {
   command = plan
 
+  # All at once: each must be refused by itself.
   variables {
-    zip = "no/router.zip"
-  }
-
-  expect_failures = [var.zip]
-}
-
-run "refuses_to_switch_the_api_off" {
-  command = plan
-
-  variables {
+    zip                  = "no/router.zip"
     reserved_concurrency = 0
+    memory_mb            = 128
+    registry_prefix      = "aistratus/test"
+    name                 = "Aistratus Test"
   }
 
-  expect_failures = [var.reserved_concurrency]
-}
-
-run "refuses_too_little_memory" {
-  command = plan
-
-  variables {
-    memory_mb = 128
-  }
-
-  expect_failures = [var.memory_mb]
-}
-
-run "refuses_a_prefix_without_a_slash" {
-  command = plan
-
-  variables {
-    registry_prefix = "aistratus/test"
-  }
-
-  expect_failures = [var.registry_prefix]
-}
-
-run "refuses_a_wrong_name" {
-  command = plan
-
-  variables {
-    name = "Aistratus Test"
-  }
-
-  expect_failures = [var.name]
+  expect_failures = [var.zip, var.reserved_concurrency, var.memory_mb, var.registry_prefix, var.name]
 }
