@@ -7,6 +7,7 @@
 The folder is a root module, or a module to test.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -238,9 +239,10 @@ def _write_configuration(mirror: Path) -> Path:
         "}\n"
     )
     WORK.mkdir(parents=True, exist_ok=True)
-    path = WORK / "terraformrc"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        handle, made = tempfile.mkstemp(dir=WORK, prefix="terraformrc-")
+    # Named for what it says: one that is being read is never changed.
+    path = WORK / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.tfrc"
+    if not path.is_file():
+        handle, made = tempfile.mkstemp(dir=WORK, prefix="tfrc-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         Path(made).replace(path)

@@ -1,0 +1,145 @@
+"""Up, broken off, up again, down: through the real Terraform, against the emulator."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aistratus_desktop.settings import load_settings
+from cloud import ROOT, state
+from cloud.__main__ import main
+from cloud.aws import Account, sign_in
+from cloud.bootstrap import bootstrap, is_complete
+from cloud.deploy import Options, deploy
+from cloud.destroy import destroy
+from cloud.environments import load
+from cloud.errors import CloudError
+from cloud.users import invite
+from support.cloud_account import make_image
+
+pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
+
+REGION = "eu-west-3"
+PROJECT = "aistratus"
+# IAM's limit for all inline policies of a role together, spaces left out.
+MAX_ROLE_POLICY_CHARACTERS = 10_240
+
+
+@pytest.fixture
+def account(aws: str) -> Account:
+    return sign_in(REGION)
+
+
+def interrupted(seen: str, *arguments: str) -> int:
+    """Run the tool until it says that, press Ctrl-C, and wait; its exit code."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "cloud", *arguments, "--region", REGION],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.lstrip().startswith(seen):
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        said.append(process.stderr.read())
+        assert process.wait() == 130, "".join(said)
+        assert "Run the same command again to finish." in said[-1]
+        assert "Traceback" not in said[-1]
+    return process.returncode
+
+
+def bucket_of(account: Account) -> str:
+    return state.bucket_name(account, PROJECT)
+
+
+def test_a_bootstrap_that_broke_off_is_finished(account: Account) -> None:
+    assert not is_complete(account, PROJECT)
+    interrupted("2/", "bootstrap")
+    assert state.has_bucket(account, bucket_of(account))
+    assert not is_complete(account, PROJECT)
+    bootstrap(account, PROJECT, out=io.StringIO())
+    assert is_complete(account, PROJECT)
+    s3, bucket = account.client("s3"), bucket_of(account)
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rules[0]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+
+
+def test_workflows_get_roles_that_only_they_can_have(account: Account) -> None:
+    made = bootstrap(account, PROJECT, "someone/aistratus", out=io.StringIO())
+    out = io.StringIO()
+    assert bootstrap(account, PROJECT, out=out) == made, "the repository stays as it was named"
+    assert "Plan:" not in out.getvalue(), "the second time changes nothing"
+    iam = account.client("iam")
+    subjects = {
+        "aistratus-github-plan": [
+            "repo:someone/aistratus:pull_request",
+            "repo:someone/aistratus:ref:refs/heads/main",
+        ],
+        "aistratus-github-deploy-dev": "repo:someone/aistratus:environment:dev",
+        "aistratus-github-deploy-prod": "repo:someone/aistratus:environment:prod",
+        "aistratus-github-image": "repo:someone/aistratus:environment:image",
+    }
+    for name, subject in subjects.items():
+        trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        conditions = trust["Statement"][0]["Condition"]["StringEquals"]
+        assert conditions["token.actions.githubusercontent.com:sub"] == subject
+        assert conditions["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+        documents = [
+            iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        ]
+        size = sum(len(json.dumps(each, separators=(",", ":"))) for each in documents)
+        assert size <= MAX_ROLE_POLICY_CHARACTERS, name
+
+
+def test_a_deployment_that_broke_off_is_finished_used_and_removed(
+    account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image_id = make_image(account)
+    interrupted("5/", "deploy", "dev", "--image-id", image_id)
+    out = io.StringIO()
+    options = Options(image_id=image_id, env_file=tmp_path / ".env_public", out=out)
+    outputs = deploy("dev", REGION, options)
+    assert "dev is up, in " in out.getvalue()
+
+    # The app finds it.
+    settings = load_settings({}, tmp_path)
+    assert settings.api_url == outputs["api_url"]
+    assert settings.login_url == outputs["login_url"]
+    assert settings.client_id == outputs["client_id"]
+    assert settings.region == REGION
+
+    # So does a script.
+    assert main(["outputs", "dev", "--region", REGION, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == outputs
+
+    # And somebody may sign in.
+    environment = load("dev", REGION)
+    assert "is on its way" in invite(account, environment, "ada@example.org")
+    with pytest.raises(CloudError, match="was invited already, and has not signed in yet"):
+        invite(account, environment, "ada@example.org")
+    assert "is on its way" in invite(account, environment, "ada@example.org", again=True)
+
+    with pytest.raises(CloudError, match=r"^Nothing was removed: that was not dev\.$"):
+        destroy("dev", REGION, options, confirm=lambda _: "prod")
+    destroy("dev", REGION, options, confirm=lambda _: "dev\n")
+    assert not options.env_file.exists()
+    with pytest.raises(CloudError, match="is not deployed in eu-west-3"):
+        destroy("dev", REGION, options)
+    with pytest.raises(CloudError, match="is not deployed in eu-west-3"):
+        invite(account, environment, "ada@example.org")
