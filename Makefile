@@ -73,8 +73,10 @@ user: ## Somebody who may sign in, and gets a mail: make user EMAIL=… (ENV=pro
 	$(CLOUD) user "$(or $(ENV),dev)" --region "$(REGION)" $(if $(filter 1,$(AGAIN)),--again) -- "$$EMAIL"
 
 .PHONY: app
-app: ## The chat in your browser, with what is deployed
-	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_desktop.web --port $(LOGIN_PORT)
+app: ## The chat for your browser, with what is deployed, at http://localhost:8571
+	@tools/setup setup demo --quiet
+	@echo "The chat is at http://localhost:$(LOGIN_PORT); Ctrl-C ends it."
+	@exec $(PY) -m aistratus_desktop.web --port $(LOGIN_PORT)
 
 .PHONY: bootstrap
 bootstrap: ## The state bucket, and roles for workflows (GITHUB_REPOSITORY=owner/name)

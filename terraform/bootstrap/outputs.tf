@@ -1,17 +1,6 @@
-# Terraform writes an output only when all that it depends on is made. The tool takes this one as
-# the sign that the bootstrap is complete.
 output "state_bucket" {
   value       = aws_s3_bucket.state.bucket
   description = "The bucket for all Terraform states of this account and region."
-  depends_on = [
-    aws_s3_bucket_versioning.state,
-    aws_s3_bucket_server_side_encryption_configuration.state,
-    aws_s3_bucket_lifecycle_configuration.state,
-    aws_s3_bucket_policy.state,
-    aws_iam_role_policy.plan_state,
-    aws_iam_role_policy.deploy,
-    aws_iam_role_policy.image,
-  ]
 }
 
 output "github_repository" {

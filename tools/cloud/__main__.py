@@ -51,7 +51,7 @@ def _deploy(chosen: argparse.Namespace) -> int:
     sys.stderr.write(
         "Next:\n"
         f"  make user ENV={chosen.env} EMAIL=you@example.org   gives you a password, by mail\n"
-        "  make app                                  the chat, in your browser\n"
+        "  make app                                  the chat, at http://localhost:8571\n"
         f"Look on: {outputs['dashboard_url']}\n"
     )
     return 0

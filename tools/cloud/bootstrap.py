@@ -18,6 +18,9 @@ from cloud.errors import CloudError
 from cloud.progress import Progress
 from cloud.terraform import Terraform
 
+# Written when Terraform is through. Its state does not tell: a run that is interrupted writes all
+# outputs that it has planned.
+_COMPLETE: Final = f"{state.BOOTSTRAP}/complete.json"
 _GITHUB_ISSUER: Final = "token.actions.githubusercontent.com"
 _GITHUB_PROVIDER: Final = "aws_iam_openid_connect_provider"
 
@@ -25,10 +28,10 @@ _GITHUB_PROVIDER: Final = "aws_iam_openid_connect_provider"
 def is_complete(account: Account, project: str) -> bool:
     """Whether a bootstrap has once come to its end here."""
     bucket = state.bucket_name(account, project)
-    if not state.has_bucket(account, bucket):
-        return False
-    known = state.read_json(account, bucket, state.key_of(state.BOOTSTRAP))
-    return state.outputs(known).get("state_bucket") == bucket
+    return (
+        state.has_bucket(account, bucket)
+        and state.read_json(account, bucket, _COMPLETE) is not None
+    )
 
 
 def bootstrap(
@@ -76,8 +79,12 @@ def bootstrap(
             *(f"-var={name}={value}" for name, value in variables.items()),
             watch=progress,
         )
+        found = terraform.json("output", "-json")
+        outputs = {name: output["value"] for name, output in found.items()}
+        body = json.dumps({"github_repository": github_repository}).encode()
+        account.client("s3").put_object(Bucket=bucket, Key=_COMPLETE, Body=body)
         progress.say(f"The state bucket {bucket} is ready ({progress.took}).")
-    return {name: output["value"] for name, output in terraform.json("output", "-json").items()}
+    return outputs
 
 
 def _provider_of_others(account: Account, known: dict[str, Any] | None) -> bool:
