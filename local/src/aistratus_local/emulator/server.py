@@ -47,6 +47,10 @@ def _create(service: Any) -> Any:
         buckets.install()
     if service.startswith("apigateway"):
         gateways.install()
+    if service in ("autoscaling", "ec2"):
+        from aistratus_local.emulator import groups  # noqa: PLC0415
+
+        groups.install()
     if service.startswith("cognitoidp"):
         from aistratus_local.emulator import pools  # noqa: PLC0415
 

@@ -1,0 +1,47 @@
+"""Auto Scaling as moto has it, whose groups start instances as AWS would.
+
+moto takes an instance's type from the launch template alone, where a group that may have one of
+several types names none. And it forgets an image's volumes, of which a launch template then only
+says what is to be different.
+"""
+
+from typing import Any, Final
+
+from moto.autoscaling.models import FakeAutoScalingGroup
+from moto.ec2.models.instances import Instance
+
+# Of a volume that the image has; any will do, nobody looks into it.
+IMAGE_VOLUME_GIB: Final = 1
+
+_add_block_device: Final = Instance.add_block_device
+
+
+def install() -> None:
+    """Correct moto's groups and instances, in this process."""
+    FakeAutoScalingGroup.instance_type = property(_instance_type)  # type: ignore[assignment]
+    Instance.add_block_device = _add_volume  # type: ignore[method-assign,assignment]
+
+
+def _instance_type(group: Any) -> str:
+    """The first that the policy allows, or the launch template's."""
+    if not group.ec2_launch_template:
+        return str(group.launch_config.instance_type)
+    version = group.ec2_launch_template.get_version(group.launch_template_version)
+    policy = group.mixed_instances_policy or {}
+    overrides = policy.get("LaunchTemplate", {}).get("Overrides", [])
+    allowed = [str(each["InstanceType"]) for each in overrides if "InstanceType" in each]
+    return allowed[0] if allowed else str(version.instance_type)
+
+
+def _add_volume(
+    instance: Instance,
+    size: int | None,
+    device_path: str,
+    snapshot_id: str | None,
+    *args: Any,
+    **kwargs: Any,
+) -> None:
+    """A volume; what has neither size nor snapshot here has both from the image."""
+    if size is None and snapshot_id is None:
+        size = IMAGE_VOLUME_GIB
+    _add_block_device(instance, size, device_path, snapshot_id, *args, **kwargs)  # type: ignore[arg-type]
