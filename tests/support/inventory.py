@@ -41,6 +41,10 @@ LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
         lambda pools: [each["Id"] for each in pools.list_user_pools(MaxResults=60)["UserPools"]],
     ),
     "aws_dynamodb_table": ("dynamodb", lambda tables: tables.list_tables()["TableNames"]),
+    "aws_ebs_volume": (
+        "ec2",
+        lambda ec2: [each["VolumeId"] for each in ec2.describe_volumes()["Volumes"]],
+    ),
     "aws_iam_instance_profile": (
         "iam",
         lambda iam: [

@@ -6,6 +6,7 @@ Time passes by making older what is written in the table; nothing else is preten
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from support.deployed_system import DeployedSystem
 from support.system import Person, text_of
 
 LONG_QUESTION: Final = "Tell me about the whole journey of a prompt"
+JOBS: Final = 12
 PATIENCE_SECONDS: Final = 60.0
 AN_HOUR: Final = timedelta(hours=1)
 
@@ -44,7 +46,8 @@ class Life:
         assert self.desired() == 1
         for job in jobs:
             assert self._ends_well(job)
-        assert self.person.http.get("/fleet").json()["state"] == "running"
+        # Of the worker one knows by its signs of life.
+        self._until(lambda: self._fleet()["state"] == "running")
 
     def an_idle_fleet_is_turned_off(self) -> None:
         """By the steward, when the timeout that a person has set is over."""
@@ -59,24 +62,36 @@ class Life:
     def without_spot_one_is_bought(self) -> None:
         """Spot has none; the steward buys on demand, and Spot again the next time."""
         self.system.capacity.is_spot_out = True
-        assert self.person.http.post("/start").json()["state"] == "requested"
+        started = self.person.http.post("/start")
+        assert started.json()["state"] == "requested", started.text
         assert self.system.run_steward()["fleet_on_demand"] == 1
-        assert self.person.http.get("/fleet").json()["purchase"] == "on-demand"
+        assert self._fleet()["purchase"] == "on-demand"
         self.system.capacity.is_spot_out = False
         self.person.http.post("/stop")
         self.system.run_steward()
         assert self.system.capacity.on_demand_base == 0
 
     def an_instance_is_taken_away(self) -> None:
-        """In the middle of an answer, which the next one finishes."""
-        job = self.person.ask(LONG_QUESTION)["job_id"]
-        self.person.until_text(job)
+        """In the middle of answers, which the next one finishes."""
+        # More than a worker answers at a time: whenever it looks, it is busy.
+        jobs = [self.person.ask(LONG_QUESTION)["job_id"] for _ in range(JOBS)]
         before = self.system.capacity.drained
         self.system.imds.instance.end(Ending.TERMINATION)
-        assert self.system.await_worker() == 0
+        with ThreadPoolExecutor(1) as pool:
+            replaced = pool.submit(self._replace_worker)
+            while not replaced.done():
+                assert self._ends_well(jobs.pop(0))
+                jobs.append(self.person.ask(LONG_QUESTION)["job_id"])
+            replaced.result()
         assert self.system.capacity.drained == before + 1
+        ends = [self.person.follow(job)[-1] for job in jobs]
+        assert {end["state"]["state"] for end in ends} == {"succeeded"}
+        assert 2 in {end["attempt"] for end in ends}, "some were interrupted"
+
+    def _replace_worker(self) -> None:
+        """As Auto Scaling does it, once the old one has drained."""
+        assert self.system.await_worker() == 0
         self.system.start_worker()
-        assert self._ends_well(job)
 
     # --- jobs -----------------------------------------------------------------------------
 
@@ -146,6 +161,12 @@ class Life:
             AutoScalingGroupNames=[self.system.outputs["group_name"]]
         )["AutoScalingGroups"]
         return int(group["DesiredCapacity"])
+
+    def _fleet(self) -> dict[str, Any]:
+        answer = self.person.http.get("/fleet")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     def _ends_well(self, job_id: str) -> bool:
         return self._last_state(job_id) == "succeeded"
