@@ -36,7 +36,7 @@ def account(aws: str) -> Account:
 
 
 def interrupted(seen: str, *arguments: str) -> int:
-    """Run the tool until it says that, press Ctrl-C, and wait; its exit code."""
+    """Run the tool until it says that, press Ctrl-C twice, and wait; its exit code."""
     with subprocess.Popen(
         [sys.executable, "-m", "cloud", *arguments, "--region", REGION],
         cwd=ROOT,
@@ -51,6 +51,8 @@ def interrupted(seen: str, *arguments: str) -> int:
         for line in process.stderr:
             said.append(line)
             if line.lstrip().startswith(seen):
+                os.killpg(process.pid, signal.SIGINT)
+            if "Ctrl-C again breaks it off" in line:
                 os.killpg(process.pid, signal.SIGINT)
                 break
         said.append(process.stderr.read())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from cloud import ROOT
+from cloud.adopt import orphans
 from cloud.bootstrap import bootstrap, is_complete
 from cloud.capacity import check_offerings, check_quotas
 from cloud.environments import TERRAFORM
@@ -66,7 +67,7 @@ def deploy(
         )
         try:
             stack.init(progress)
-            stack.run("apply", "-auto-approve", image=image, router_zip=router_zip, watch=progress)
+            _apply(stack, image, router_zip, progress)
         except TerraformFailed as error:
             raise CloudError(
                 f"{error}\nWhat is made stays. Mend the cause and run the same command again: it "
@@ -135,6 +136,25 @@ def build_router(out: TextIO) -> Path:
         last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
         raise CloudError(f"The router cannot be packed: {last} Try it alone: make router.zip")
     return ROUTER_ZIP
+
+
+def _apply(stack: Stack, image: Image, router_zip: Path, progress: Progress) -> None:
+    """Apply; what a dead run has left without a trace in the state is found, and taken in.
+
+    Ends when nothing more is found: each round takes in something that was not in the state.
+    """
+    while True:
+        try:
+            stack.run("apply", "-auto-approve", image=image, router_zip=router_zip, watch=progress)
+        except TerraformFailed as error:
+            left = orphans(stack, error.output)
+            if not left:
+                raise
+            for address, known_as in left.items():
+                progress.say(f"Left by a run that broke off, and taken in: {known_as}")
+                stack.adopt(address, known_as, image=image, router_zip=router_zip)
+        else:
+            return
 
 
 def _plan(stack: Stack, options: Options, watch: Any) -> int:

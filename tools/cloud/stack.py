@@ -79,19 +79,11 @@ class Stack:
         accept: tuple[int, ...] = (0,),
     ) -> Finished:
         """`terraform plan`, `apply` or `destroy`, with all variables."""
-        variables = {
-            "region": self.account.region,
-            "image_id": image.id,
-            "weights_device": image.weights_device,
-            "router_zip": str(router_zip),
-            **self.variables,
-        }
         try:
             return self.terraform.run(
                 command,
                 *options,
-                f"-var-file={self.environment.variables_file.resolve()}",
-                *(f"-var={name}={value}" for name, value in variables.items()),
+                *self._variables(image, router_zip),
                 watch=watch,
                 accept=accept,
             )
@@ -99,6 +91,21 @@ class Stack:
             if "Error acquiring the state lock" in error.output:
                 self.check_unlocked()
             raise
+
+    def adopt(self, address: str, known_as: str, *, image: Image, router_zip: Path) -> None:
+        """Take something that AWS has already into the state."""
+        self.terraform.run("import", *self._variables(image, router_zip), address, known_as)
+
+    def _variables(self, image: Image, router_zip: Path) -> list[str]:
+        variables = {
+            "region": self.account.region,
+            "image_id": image.id,
+            "weights_device": image.weights_device,
+            "router_zip": str(router_zip),
+            **self.variables,
+        }
+        file = self.environment.variables_file.resolve()
+        return [f"-var-file={file}", *(f"-var={key}={value}" for key, value in variables.items())]
 
     def outputs(self) -> dict[str, Any]:
         """What Terraform says of it; `init` comes before."""

@@ -12,7 +12,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ from cloud.errors import CloudError
 
 OLDEST: Final = (1, 10)
 """The first Terraform that locks a state in S3 without a table."""
+
+_GOES_ON: Final = "\nWhat is under way is brought to its end first. Ctrl-C again breaks it off.\n"
 
 WORK: Final = ROOT / "build" / "terraform"
 
@@ -74,9 +78,13 @@ class Terraform:
     ) -> Finished:
         """Run one command to its end, past `watch` line by line.
 
-        Raises `TerraformFailed` for an exit code that is not in `accept`. Ctrl-C reaches Terraform
-        too, which then ends in order and unlocks the state: that is waited for.
+        Raises `TerraformFailed` for an exit code that is not in `accept`.
+
+        Terraform that is told to stop breaks off what it is making, and may forget it. So it is
+        in a process group of its own, which Ctrl-C does not reach. Where it changes things it is
+        told at the second Ctrl-C only, else at the first. Its end is waited for.
         """
+        changes_things = arguments[0] in {"apply", "destroy"}
         output: list[str] = []
         with subprocess.Popen(
             [find(), f"-chdir={self.folder}", *arguments],
@@ -87,8 +95,9 @@ class Terraform:
             text=True,
             encoding="utf-8",
             errors="replace",
+            process_group=0,
         ) as process:
-            was_interrupted = False
+            interrupts = 0
             lines = iter(process.stdout or ())
             while True:
                 try:
@@ -99,8 +108,12 @@ class Terraform:
                     if watch is not None:
                         watch(line.rstrip("\n"))
                 except KeyboardInterrupt:
-                    was_interrupted = True
-        if was_interrupted:
+                    interrupts += 1
+                    if changes_things and interrupts == 1:
+                        sys.stderr.write(_GOES_ON)
+                    else:
+                        process.send_signal(signal.SIGINT)
+        if interrupts:
             raise KeyboardInterrupt
         finished = Finished(process.returncode, "".join(output))
         if finished.code not in accept:
