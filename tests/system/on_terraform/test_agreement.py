@@ -15,6 +15,8 @@ from aistratus_local import provision
 from support.deployment import Deployment
 from support.emulator_process import running_emulator_process
 
+pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
+
 Aws = Callable[[str], Any]
 
 # The local system's instance is started by its supervisor: there is no fleet.

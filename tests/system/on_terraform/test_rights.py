@@ -14,6 +14,8 @@ from support.iam.policies import Permission
 from support.system import Person
 from system.on_terraform.life import Life
 
+pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
+
 LAMBDA: Final = "Lambda itself does this for the function, with its role."
 AGENT: Final = "The CloudWatch agent does this on the instance, with the worker's role."
 

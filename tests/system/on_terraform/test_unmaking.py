@@ -6,10 +6,14 @@ It is the last module here, by its name: what the others stand on is gone afterw
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support.deployed_system import ANN, DeployedSystem, deployed_system
 from support.deployment import Deployment
 from support.inventory import LISTS, PARTS, Inventory, beyond, inventory
 from support.system import Person, signed_in
+
+pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
 
 APPLY_SECONDS: Final = 180.0
 
