@@ -5,6 +5,27 @@ from typing import Any, Final
 
 Lister = Callable[[Any], list[str]]
 
+
+def _instances(ec2: Any) -> set[str]:
+    """Those that are there; AWS shows the others for an hour."""
+    return {
+        each["InstanceId"]
+        for reservation in ec2.describe_instances()["Reservations"]
+        for each in reservation["Instances"]
+        if each["State"]["Name"] != "terminated"
+    }
+
+
+def _interfaces(ec2: Any) -> list[str]:
+    """All but those of instances that are gone: EC2 takes them away as well, moto does not."""
+    there = _instances(ec2)
+    return [
+        each["NetworkInterfaceId"]
+        for each in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        if each.get("Attachment", {}).get("InstanceId") in there | {None}
+    ]
+
+
 # By what Terraform calls it: the service to ask, and how all of that kind are found there.
 LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
     "aws_apigatewayv2_api": (
@@ -56,15 +77,7 @@ LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
         lambda iam: [each["Arn"] for each in iam.list_policies(Scope="Local")["Policies"]],
     ),
     "aws_iam_role": ("iam", lambda iam: [each["RoleName"] for each in iam.list_roles()["Roles"]]),
-    "aws_instance": (
-        "ec2",
-        lambda ec2: [
-            each["InstanceId"]
-            for reservation in ec2.describe_instances()["Reservations"]
-            for each in reservation["Instances"]
-            if each["State"]["Name"] != "terminated"  # AWS shows those for an hour
-        ],
-    ),
+    "aws_instance": ("ec2", lambda ec2: sorted(_instances(ec2))),
     "aws_internet_gateway": (
         "ec2",
         lambda ec2: [
@@ -85,13 +98,7 @@ LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
             each["LaunchTemplateId"] for each in ec2.describe_launch_templates()["LaunchTemplates"]
         ],
     ),
-    "aws_network_interface": (
-        "ec2",
-        lambda ec2: [
-            each["NetworkInterfaceId"]
-            for each in ec2.describe_network_interfaces()["NetworkInterfaces"]
-        ],
-    ),
+    "aws_network_interface": ("ec2", _interfaces),
     "aws_route_table": (
         "ec2",
         lambda ec2: [each["RouteTableId"] for each in ec2.describe_route_tables()["RouteTables"]],
@@ -123,7 +130,9 @@ LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
     "aws_vpc_endpoint": (
         "ec2",
         lambda ec2: [
-            each["VpcEndpointId"] for each in ec2.describe_vpc_endpoints()["VpcEndpoints"]
+            each["VpcEndpointId"]
+            for each in ec2.describe_vpc_endpoints()["VpcEndpoints"]
+            if each["State"] != "deleted"  # AWS shows those for a while
         ],
     ),
 }

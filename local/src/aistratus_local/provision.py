@@ -36,6 +36,9 @@ CLIENT_NAME: Final = "aistratus-app"
 # worker decides what is poison; this is only the net below it.
 MAX_RECEIVE_COUNT: Final = 1000
 
+# As Terraform says it. A message has a job's id in it, and no more.
+MAX_MESSAGE_BYTES: Final = 262_144
+
 # Where native apps listen for the code (RFC 8252); Cognito takes registered ports only.
 NATIVE_CALLBACK_PORTS: Final = (8571, 8572, 8573, 8574, 8575)
 
@@ -166,6 +169,7 @@ def _queues(sqs: "SQSClient") -> tuple[str, str]:
         "FifoQueue": "true",
         "DeduplicationScope": "messageGroup",
         "FifoThroughputLimit": "perMessageGroupId",
+        "MaximumMessageSize": str(MAX_MESSAGE_BYTES),
     }
     dead_letter_url = _queue(sqs, DEAD_LETTER_QUEUE_NAME, high_throughput)
     arn = sqs.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])

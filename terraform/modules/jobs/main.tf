@@ -6,6 +6,10 @@ locals {
   max_receive_count = 1000
 
   retention_seconds = 14 * 24 * 3600 # the longest that SQS offers
+
+  # A message has a job's id in it, and no more. AWS and versions of the provider differ in what
+  # they take if nothing is said.
+  max_message_bytes = 262144
 }
 
 # --- queues --------------------------------------------------------------------------------
@@ -20,6 +24,7 @@ resource "aws_sqs_queue" "jobs" {
 
   visibility_timeout_seconds = var.visibility_timeout_seconds
   message_retention_seconds  = local.retention_seconds
+  max_message_size           = local.max_message_bytes
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
@@ -38,6 +43,7 @@ resource "aws_sqs_queue" "dead_letters" {
   fifo_throughput_limit = "perMessageGroupId"
 
   message_retention_seconds = local.retention_seconds
+  max_message_size          = local.max_message_bytes
 
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
   kms_master_key_id       = var.kms_key_arn
