@@ -40,6 +40,13 @@ def test_the_page_is_what_the_figures_say(sheet: Sheet) -> None:
     assert PAGE.read_text(encoding="utf-8") == page(sheet), "run make cost"
 
 
+def test_the_readme_says_what_the_page_says(sheet: Sheet) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    spot = sheet.gpu_hour_usd("g6.xlarge", SPOT)
+    said = f"{sheet.idle_usd:.2f} USD for a month in which nobody asks, {spot:.2f} for an hour of"
+    assert said in readme
+
+
 def test_the_picture_is_drawn_from_these_figures(sheet: Sheet, tmp_path: Path) -> None:
     assert _digest_in(PICTURE) == digest(offers(sheet)), "run make cost"
     draw(offers(sheet), sheet.prices, tmp_path / "again.png")
