@@ -1,5 +1,9 @@
 """Terraform is found, told where its providers are, and its errors are told in a sentence."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +81,59 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
         Terraform(tmp_path, tmp_path / "data").run("plan", watch=seen.append)
     assert "\n".join(seen) == caught.value.output.rstrip("\n")
     assert not (tmp_path / ".terraform").exists()
+
+
+SLOW = """
+resource "terraform_data" "slow" {
+  provisioner "local-exec" {
+    command = "echo under way; exec sleep 100"
+  }
+}
+"""
+# Says what Terraform says, and at the end that Ctrl-C was noticed.
+APPLY = """
+import sys
+from pathlib import Path
+from cloud.terraform import Terraform
+
+terraform = Terraform(Path(sys.argv[1]), Path(sys.argv[1], "data"))
+terraform.run("init")
+try:
+    terraform.run("apply", "-auto-approve", watch=lambda line: print(line, flush=True))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.needs("terraform")
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGINT, signal.SIGTERM)]
+)
+def test_who_is_stopped_at_once_leaves_no_lock(
+    tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    (tmp_path / "main.tf").write_text(SLOW)
+    with subprocess.Popen(
+        [sys.executable, "-c", APPLY, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if "under way" in line and "Executing" not in line:
+                break
+        lock = tmp_path / ".terraform.tfstate.lock.info"
+        assert lock.is_file()
+        *first, last = signals
+        for number in first:
+            process.send_signal(number)
+            assert "Ctrl-C again" in (process.stderr.readline() + process.stderr.readline())
+        process.send_signal(last)
+        said = process.stdout.read()
+        assert process.wait() == 0
+    assert "Interrupt received" in said
+    assert said.endswith("interrupted\n")
+    assert not lock.exists()

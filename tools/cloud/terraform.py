@@ -14,12 +14,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from cloud import ROOT
 from cloud.errors import CloudError
@@ -27,7 +27,7 @@ from cloud.errors import CloudError
 OLDEST: Final = (1, 10)
 """The first Terraform that locks a state in S3 without a table."""
 
-_GOES_ON: Final = "\nWhat is under way is brought to its end first. Ctrl-C again breaks it off.\n"
+_GOES_ON: Final = b"\nWhat is under way is brought to its end first. Ctrl-C again breaks it off.\n"
 
 WORK: Final = ROOT / "build" / "terraform"
 
@@ -82,38 +82,31 @@ class Terraform:
 
         Terraform that is told to stop breaks off what it is making, and may forget it. So it is
         in a process group of its own, which Ctrl-C does not reach. Where it changes things it is
-        told at the second Ctrl-C only, else at the first. Its end is waited for.
+        told at the second Ctrl-C only, else at the first; of SIGTERM at once. Its end is waited
+        for.
         """
         changes_things = arguments[0] in {"apply", "destroy"}
         output: list[str] = []
-        with subprocess.Popen(
-            [find(), f"-chdir={self.folder}", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=self._environment(),
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            process_group=0,
-        ) as process:
-            interrupts = 0
-            lines = iter(process.stdout or ())
-            while True:
-                try:
-                    line = next(lines, "")
-                    if not line:
-                        break
-                    output.append(line)
-                    if watch is not None:
-                        watch(line.rstrip("\n"))
-                except KeyboardInterrupt:
-                    interrupts += 1
-                    if changes_things and interrupts == 1:
-                        sys.stderr.write(_GOES_ON)
-                    else:
-                        process.send_signal(signal.SIGINT)
-        if interrupts:
+        with (
+            _Interrupts(patience=1 if changes_things else 0) as interrupts,
+            subprocess.Popen(
+                [find(), f"-chdir={self.folder}", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                process_group=0,
+            ) as process,
+        ):
+            interrupts.reach(process)
+            for line in process.stdout or ():
+                output.append(line)
+                if watch is not None:
+                    watch(line.rstrip("\n"))
+        if interrupts.came:
             raise KeyboardInterrupt
         finished = Finished(process.returncode, "".join(output))
         if finished.code not in accept:
@@ -155,6 +148,48 @@ class Terraform:
         if self.data is not None:
             kept["TF_DATA_DIR"] = str(self.data)
         return kept | provider_settings(kept)
+
+
+class _Interrupts:
+    """Ctrl-C and SIGTERM while Terraform runs: it is told after `patience` times Ctrl-C.
+
+    By handlers, not by KeyboardInterrupt: that may come anywhere, and two in a row would leave
+    Terraform behind, with its lock.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.came = 0
+        self._patience = patience
+        self._is_over = False
+        self._process: subprocess.Popen[str] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        # Elsewhere than in the main thread no signal arrives.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def reach(self, process: subprocess.Popen[str]) -> None:
+        """From here on there is somebody to tell."""
+        self._process = process
+        if self._is_over:
+            process.send_signal(signal.SIGINT)
+
+    def _handle(self, number: int, _frame: object) -> None:
+        self.came += 1
+        if number == signal.SIGINT and self.came <= self._patience:
+            # Not by way of sys.stderr, which may be in the middle of a line.
+            os.write(2, _GOES_ON)
+            return
+        self._is_over = True
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
 
 
 def find() -> str:
