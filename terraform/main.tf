@@ -63,6 +63,7 @@ module "jobs" {
   source = "./modules/jobs"
 
   name                = local.name
+  region              = var.region
   kms_key_arn         = local.kms_key_arn
   deletion_protection = var.deletion_protection
 }

@@ -157,8 +157,6 @@ PARTS: Final[Mapping[str, str]] = {
     "aws_route": "aws_route_table",
     "aws_route_table_association": "aws_route_table",
     "aws_sns_topic_policy": "aws_sns_topic",
-    "aws_sqs_queue_policy": "aws_sqs_queue",
-    "aws_sqs_queue_redrive_allow_policy": "aws_sqs_queue",
     "aws_vpc_security_group_egress_rule": "aws_security_group",
     "aws_vpc_security_group_ingress_rule": "aws_security_group",
 }

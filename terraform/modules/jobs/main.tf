@@ -10,12 +10,27 @@ locals {
   # A message has a job's id in it, and no more. AWS and versions of the provider differ in what
   # they take if nothing is said.
   max_message_bytes = 262144
+
+  queue_names = {
+    jobs         = "${var.name}-jobs.fifo"
+    dead_letters = "${var.name}-jobs-dlq.fifo" # that of a FIFO queue is one itself
+  }
+
+  # Known before there are queues, so that their policies come with them: AWS's provider waits 25
+  # seconds after each change of a queue's attributes.
+  queue_arns = {
+    for key, name in local.queue_names :
+    key => "arn:${data.aws_partition.current.partition}:sqs:${var.region}:${data.aws_caller_identity.current.account_id}:${name}"
+  }
 }
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 
 # --- queues --------------------------------------------------------------------------------
 
 resource "aws_sqs_queue" "jobs" {
-  name       = "${var.name}-jobs.fifo"
+  name       = local.queue_names.jobs
   fifo_queue = true
 
   # High throughput: conversations do not share a limit. The sender gives the deduplication id.
@@ -31,12 +46,14 @@ resource "aws_sqs_queue" "jobs" {
     maxReceiveCount     = local.max_receive_count
   })
 
+  policy = data.aws_iam_policy_document.encrypted_only["jobs"].json
+
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
   kms_master_key_id       = var.kms_key_arn
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name       = "${var.name}-jobs-dlq.fifo" # that of a FIFO queue is one itself
+  name       = local.queue_names.dead_letters
   fifo_queue = true
 
   deduplication_scope   = "messageGroup"
@@ -45,24 +62,19 @@ resource "aws_sqs_queue" "dead_letters" {
   message_retention_seconds = local.retention_seconds
   max_message_size          = local.max_message_bytes
 
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [local.queue_arns.jobs]
+  })
+
+  policy = data.aws_iam_policy_document.encrypted_only["dead_letters"].json
+
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
   kms_master_key_id       = var.kms_key_arn
 }
 
-resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.url
-
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [aws_sqs_queue.jobs.arn]
-  })
-}
-
 data "aws_iam_policy_document" "encrypted_only" {
-  for_each = {
-    jobs         = aws_sqs_queue.jobs.arn
-    dead_letters = aws_sqs_queue.dead_letters.arn
-  }
+  for_each = local.queue_arns
 
   statement {
     sid    = "EncryptedConnectionsOnly"
@@ -83,16 +95,6 @@ data "aws_iam_policy_document" "encrypted_only" {
       values   = ["false"]
     }
   }
-}
-
-resource "aws_sqs_queue_policy" "jobs" {
-  queue_url = aws_sqs_queue.jobs.url
-  policy    = data.aws_iam_policy_document.encrypted_only["jobs"].json
-}
-
-resource "aws_sqs_queue_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.url
-  policy    = data.aws_iam_policy_document.encrypted_only["dead_letters"].json
 }
 
 # --- table ---------------------------------------------------------------------------------

@@ -8,6 +8,11 @@ variable "name" {
   }
 }
 
+variable "region" {
+  description = "Where they are."
+  type        = string
+}
+
 variable "kms_key_arn" {
   description = "The key of our own that queues and table are encrypted with; with none they are encrypted with AWS's."
   type        = string

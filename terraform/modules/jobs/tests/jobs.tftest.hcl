@@ -6,6 +6,14 @@ mock_provider "aws" {
     }
   }
 
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
   }
@@ -13,6 +21,7 @@ mock_provider "aws" {
 
 variables {
   name                = "aistratus-test"
+  region              = "eu-central-1"
   deletion_protection = false
 }
 
@@ -41,14 +50,14 @@ run "queues" {
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.dead_letters.redrive_allow_policy).sourceQueueArns == [aws_sqs_queue.jobs.arn]
+    condition     = jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy).sourceQueueArns == ["arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs.fifo"]
     error_message = "Only our own queue should use the dead-letter queue."
   }
 
   assert {
     condition = alltrue([
-      for document in data.aws_iam_policy_document.encrypted_only :
-      one(document.statement).effect == "Deny" && one(one(document.statement).condition).variable == "aws:SecureTransport"
+      for queue, document in data.aws_iam_policy_document.encrypted_only :
+      one(document.statement).resources == toset([local.queue_arns[queue]]) && one(document.statement).effect == "Deny" && one(one(document.statement).condition).variable == "aws:SecureTransport"
     ])
     error_message = "Connections that are not encrypted should be refused."
   }
