@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from cloud import ROOT, state
 from cloud.__main__ import main
 from cloud.aws import Account, sign_in
 from cloud.bootstrap import bootstrap, is_complete
-from cloud.deploy import Options, deploy
+from cloud.deploy import Options, deploy, drift, plan
 from cloud.destroy import destroy
 from cloud.environments import load
 from cloud.errors import CloudError
@@ -26,6 +28,14 @@ pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
 
 REGION = "eu-west-3"
 PROJECT = "aistratus"
+# What the emulator gives back otherwise than it was made, and AWS does not.
+EMULATOR_DIFFERS = {
+    "module.fleet.aws_autoscaling_group.workers",
+    "module.fleet.aws_autoscaling_lifecycle_hook.termination",
+    "module.fleet.aws_launch_template.worker",
+    "module.identity.aws_cognito_user_pool_domain.this",
+    "module.jobs.aws_sqs_queue.jobs",
+}
 # IAM's limit for all inline policies of a role together, spaces left out.
 MAX_ROLE_POLICY_CHARACTERS = 10_240
 
@@ -129,6 +139,15 @@ def test_a_deployment_that_broke_off_is_finished_used_and_removed(
     # So does a script.
     assert main(["outputs", "dev", "--region", REGION, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == outputs
+
+    # What is there is what is written here, and a plan says so without the noise.
+    assert set(drift("dev", REGION, options)) <= EMULATOR_DIFFERS
+    shown = io.StringIO()
+    plan("dev", REGION, replace(options, out=shown))
+    assert "Refreshing state" not in shown.getvalue()
+    assert re.search(
+        r"^Plan: 0 to add, \d to change, 0 to destroy\.$", shown.getvalue(), re.MULTILINE
+    )
 
     # And somebody may sign in.
     environment = load("dev", REGION)

@@ -29,6 +29,10 @@ from cloud.terraform import TerraformFailed
 ROUTER_ZIP: Final = ROOT / "dist" / "router.zip"
 # In a plan: `# module.x.y will be updated in-place`, `# … must be replaced`. Reading is no change.
 _CHANGED: Final = re.compile(r"^  # (.+) (?:will|must) be (?!read)")
+# What a plan says while it looks at what is there: a line or two for each resource.
+_LOOKING: Final = re.compile(
+    r"^[\w.\[\]\" /-]+: (Refreshing state|Reading|Still reading|Read complete)"
+)
 DIFFERS: Final = 2
 """The exit code of `plan` and `drift` for: there is something to change. It is Terraform's."""
 
@@ -86,7 +90,12 @@ def plan(name: str, region: str = "", options: Options | None = None) -> int:
     """
     options = options or Options()
     stack = open_stack(name, region, folder=options.folder)
-    return _plan(stack, options, lambda line: _line(options.out, line))
+
+    def show(line: str) -> None:
+        if not is_looking(line):
+            _line(options.out, line)
+
+    return _plan(stack, options, show)
 
 
 def drift(name: str, region: str = "", options: Options | None = None) -> list[str]:
@@ -102,6 +111,11 @@ def drift(name: str, region: str = "", options: Options | None = None) -> list[s
 
     _plan(stack, options, note)
     return changed
+
+
+def is_looking(line: str) -> bool:
+    """Whether Terraform only says here that it looks at something."""
+    return _LOOKING.match(line) is not None
 
 
 def check(stack: Stack, options: Options) -> Image:
