@@ -72,6 +72,18 @@ outputs: ## Addresses and names of what is deployed: make outputs ENV=dev (ARGS=
 user: ## Somebody who may sign in, and gets a mail: make user EMAIL=… (ENV=prod)
 	$(CLOUD) user "$(or $(ENV),dev)" --region "$(REGION)" $(if $(filter 1,$(AGAIN)),--again) -- "$$EMAIL"
 
+.PHONY: fleet
+fleet: ## Whether a GPU is on, and what for: make fleet ENV=dev (ARGS="--json")
+	$(CLOUD) fleet "$(or $(ENV),dev)" --region "$(REGION)" $(ARGS)
+
+.PHONY: start
+start: ## Turns the GPU on before the first prompt: make start ENV=dev
+	$(CLOUD) start "$(or $(ENV),dev)" --region "$(REGION)" $(ARGS)
+
+.PHONY: stop
+stop: ## Turns the GPU off now; what it was at goes on with the next prompt: make stop ENV=dev
+	$(CLOUD) stop "$(or $(ENV),dev)" --region "$(REGION)" $(ARGS)
+
 .PHONY: app
 app: ## The chat for your browser, with what is deployed, at http://localhost:8571
 	@tools/setup setup demo --quiet

@@ -1,4 +1,4 @@
-"""`python -m cloud deploy|plan|drift|destroy|outputs|user|bootstrap|publish-image|unlock …`."""
+"""`python -m cloud deploy|plan|drift|…`: what the targets of the Makefile call."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aistratus_router.problems import RouterError
 from cloud import state
 from cloud.aws import code_of, said_by, sign_in
 from cloud.bootstrap import bootstrap
@@ -15,6 +16,7 @@ from cloud.deploy import DIFFERS, Options, deploy, drift, plan
 from cloud.destroy import destroy
 from cloud.environments import TERRAFORM, choose_region, load, read_defaults
 from cloud.errors import CloudError
+from cloud.gpu import fleet_of, told
 from cloud.images import publish
 from cloud.stack import open_stack
 from cloud.terraform import Terraform
@@ -107,6 +109,22 @@ def _user(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _fleet(chosen: argparse.Namespace) -> int:
+    environment = load(chosen.env, chosen.region)
+    fleet = fleet_of(sign_in(environment.region), environment)
+    try:
+        shown = {"start": fleet.start, "stop": fleet.stop, "fleet": fleet.show}[chosen.command]()
+    except RouterError as error:
+        raise CloudError(str(error)) from error
+    if chosen.json:
+        _print_json(shown.model_dump(mode="json", exclude_none=True))
+    else:
+        sys.stdout.write(f"{told(environment.name, shown)}\n")
+        if chosen.command == "stop":
+            sys.stdout.write("It stays off until the next prompt, or make start.\n")
+    return 0
+
+
 def _bootstrap(chosen: argparse.Namespace) -> int:
     outputs = bootstrap(sign_in(choose_region(chosen.region)), _project(), chosen.github_repository)
     if chosen.json:
@@ -166,13 +184,16 @@ _COMMANDS: Final = {
     "destroy": _destroy,
     "outputs": _outputs,
     "user": _user,
+    "fleet": _fleet,
+    "start": _fleet,
+    "stop": _fleet,
     "bootstrap": _bootstrap,
     "publish-image": _publish_image,
     "unlock": _unlock,
 }
 _WITHOUT_ENVIRONMENT: Final = {"bootstrap", "publish-image"}
 _WITH_IMAGE: Final = {"deploy", "plan", "drift", "publish-image"}
-_WITH_JSON: Final = {"deploy", "drift", "outputs", "bootstrap"}
+_WITH_JSON: Final = {"deploy", "drift", "outputs", "fleet", "start", "stop", "bootstrap"}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,0 +1,79 @@
+"""Who pays for the GPU sees it, and turns it on and off, without being a user who may sign in."""
+
+import json
+
+import pytest
+
+from aistratus_contracts.registry import Parameter
+from cloud.__main__ import main
+from cloud.aws import Account
+from support.router_api import Emulator
+
+PREFIX = "/aistratus/dev"
+
+
+@pytest.fixture
+def group(account: Account, aws: str) -> str:
+    """The fleet of dev, which is off; its group's name."""
+    emulator = Emulator(aws)
+    name = emulator.create_group()
+    ssm = account.client("ssm")
+    for parameter in Parameter:
+        ssm.delete_parameters(Names=[parameter.under(PREFIX)])
+    emulator.register(PREFIX, *emulator.create(), name)
+    return name
+
+
+def desired(account: Account, group: str) -> int:
+    found = account.client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[group]
+    )
+    return int(found["AutoScalingGroups"][0]["DesiredCapacity"])
+
+
+def test_it_is_started_and_stopped(
+    account: Account, group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fleet", "dev"]) == 0
+    assert "dev: no GPU is on, and no job is open." in capsys.readouterr().out
+
+    assert main(["start", "dev"]) == 0
+    assert desired(account, group) == 1
+    assert capsys.readouterr().out == (
+        "dev: a GPU is on its way, bought spot, and no job is open. "
+        "It goes off after 900 seconds without work.\n"
+    )
+
+    assert main(["stop", "dev"]) == 0
+    assert desired(account, group) == 0
+    assert "It stays off until the next prompt, or make start." in capsys.readouterr().out
+
+
+def test_it_is_told_to_machines(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fleet", "dev", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == {
+        "managed": True,
+        "state": "off",
+        "queue_depth": 0,
+        "idle_timeout_seconds": 900,
+    }
+
+
+def test_what_is_not_deployed_is_a_sentence(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stop", "prod", "--region", account.region]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("prod is not deployed in eu-central-1, or not whole: The registry has ")
+    assert said.endswith("make deploy ENV=prod REGION=eu-central-1\n")
+
+
+def test_a_group_that_is_gone_is_a_sentence(
+    account: Account, group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.client("autoscaling").delete_auto_scaling_group(
+        AutoScalingGroupName=group, ForceDelete=True
+    )
+    assert main(["start", "dev"]) == 1
+    assert f"There is no Auto Scaling group {group}; apply" in capsys.readouterr().err

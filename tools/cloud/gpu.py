@@ -1,0 +1,62 @@
+"""The GPU by hand: how it stands, on, off. What the API's routes do, with AWS's credentials.
+
+So who pays for it can turn it off without being a user who may sign in.
+"""
+
+from typing import Final
+
+from aistratus_contracts.registry import REGISTRY_VARIABLE
+from aistratus_contracts.states import FleetState
+from aistratus_router.fleet import Fleet
+from aistratus_router.fleet_store import FleetStore
+from aistratus_router.group import Group
+from aistratus_router.open_jobs import OpenJobs
+from aistratus_router.ports import Ports
+from aistratus_router.problems import Misconfigured
+from aistratus_router.queue import JobQueue
+from aistratus_router.responses import FleetOut
+from aistratus_router.table_access import Table
+from cloud.aws import Account
+from cloud.environments import Environment
+from cloud.errors import CloudError
+
+_STATES: Final = {
+    FleetState.OFF: "no GPU is on",
+    FleetState.REQUESTED: "a GPU is on its way",
+    FleetState.RUNNING: "a GPU is on and ready",
+    FleetState.DRAINING: "the GPU is going off",
+}
+
+
+def fleet_of(account: Account, environment: Environment) -> Fleet:
+    """The fleet of an environment; raises a `CloudError` if there is none."""
+    ports = Ports.from_environment(
+        {REGISTRY_VARIABLE: environment.registry_prefix, "AWS_REGION": account.region}
+    )
+    try:
+        addresses = ports.registry.read()
+    except Misconfigured as error:
+        raise CloudError(
+            f"{environment.name} is not deployed in {account.region}, or not whole: {error} "
+            f"That is: make deploy ENV={environment.name} REGION={account.region}"
+        ) from error
+    table = Table(ports.dynamodb, addresses.table_name)
+    return Fleet(
+        store=FleetStore(table),
+        group=Group(ports.autoscaling, addresses.group_name) if addresses.group_name else None,
+        open_jobs=OpenJobs(table, JobQueue(ports.sqs, addresses.queue_url)),
+        clock=ports.clock,
+        idle_timeout_seconds=addresses.idle_timeout_seconds,
+    )
+
+
+def told(name: str, fleet: FleetOut) -> str:
+    """How it stands, for a person."""
+    jobs = {0: "no job is", 1: "one job is"}.get(fleet.queue_depth, f"{fleet.queue_depth} jobs are")
+    bought = f", bought {fleet.purchase}" if fleet.purchase else ""
+    idle = fleet.idle_timeout_seconds
+    turned_off = f"It goes off after {idle} seconds without work. " if idle else ""
+    return (
+        f"{name}: {_STATES[fleet.state]}{bought}, and {jobs} open. {turned_off}"
+        f"{fleet.problem or ''}"
+    ).rstrip()
