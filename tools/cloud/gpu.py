@@ -8,14 +8,9 @@ from typing import Final
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_contracts.states import FleetState
 from aistratus_router.fleet import Fleet
-from aistratus_router.fleet_store import FleetStore
-from aistratus_router.group import Group
-from aistratus_router.open_jobs import OpenJobs
 from aistratus_router.ports import Ports
 from aistratus_router.problems import Misconfigured
-from aistratus_router.queue import JobQueue
 from aistratus_router.responses import FleetOut
-from aistratus_router.table_access import Table
 from cloud.aws import Account
 from cloud.environments import Environment
 from cloud.errors import CloudError
@@ -40,14 +35,7 @@ def fleet_of(account: Account, environment: Environment) -> Fleet:
             f"{environment.name} is not deployed in {account.region}, or not whole: {error} "
             f"That is: make deploy ENV={environment.name} REGION={account.region}"
         ) from error
-    table = Table(ports.dynamodb, addresses.table_name)
-    return Fleet(
-        store=FleetStore(table),
-        group=Group(ports.autoscaling, addresses.group_name) if addresses.group_name else None,
-        open_jobs=OpenJobs(table, JobQueue(ports.sqs, addresses.queue_url)),
-        clock=ports.clock,
-        idle_timeout_seconds=addresses.idle_timeout_seconds,
-    )
+    return Fleet.of(ports, addresses)
 
 
 def told(name: str, fleet: FleetOut) -> str:

@@ -7,8 +7,6 @@ from aistratus_router.cancelling import Canceller
 from aistratus_router.conversation_store import ConversationStore
 from aistratus_router.deleting import Remover
 from aistratus_router.fleet import Fleet
-from aistratus_router.fleet_store import FleetStore
-from aistratus_router.group import Group
 from aistratus_router.intake import Intake
 from aistratus_router.job_store import JobStore
 from aistratus_router.open_jobs import OpenJobs
@@ -46,15 +44,7 @@ class Desk:
 
     def fleet(self) -> Fleet:
         """Starts, stops and shows instances."""
-        addresses = self._addresses
-        group = Group(self._ports.autoscaling, addresses.group_name)
-        return Fleet(
-            store=FleetStore(self._table),
-            group=group if addresses.group_name else None,
-            open_jobs=self._open_jobs,
-            clock=self._ports.clock,
-            idle_timeout_seconds=addresses.idle_timeout_seconds,
-        )
+        return Fleet.of(self._ports, self._addresses)
 
     def poller(self) -> Poller:
         """Waits for events."""

@@ -6,7 +6,7 @@ Everything that goes on over time is the steward's (`fleet_round`).
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,8 +15,12 @@ from aistratus_router.fleet_store import FleetStore, Seen, settle
 from aistratus_router.group import Group, GroupView
 from aistratus_router.log import describe, logger
 from aistratus_router.open_jobs import OpenJobs
+from aistratus_router.ports import Ports
 from aistratus_router.problems import no_fleet
+from aistratus_router.queue import JobQueue
+from aistratus_router.registry import Addresses
 from aistratus_router.responses import FleetOut
+from aistratus_router.table_access import Table
 
 HELD: Final = (
     "The GPU was turned off by hand; it starts with the next prompt, and this job goes on."
@@ -32,6 +36,19 @@ class Fleet:
     open_jobs: OpenJobs
     clock: Callable[[], datetime]
     idle_timeout_seconds: int
+
+    @classmethod
+    def of(cls, ports: Ports, addresses: Addresses) -> Self:
+        """That of the deployment."""
+        table = Table(ports.dynamodb, addresses.table_name)
+        name = addresses.group_name
+        return cls(
+            store=FleetStore(table),
+            group=Group(ports.autoscaling, name) if name else None,
+            open_jobs=OpenJobs(table, JobQueue(ports.sqs, addresses.queue_url)),
+            clock=ports.clock,
+            idle_timeout_seconds=addresses.idle_timeout_seconds,
+        )
 
     def wake(self) -> None:
         """There is a job: see that an instance comes. What goes wrong is only logged."""
