@@ -79,6 +79,7 @@ class JobErrorCode(StrEnum):
     TEMPLATE_FAILED = "template_failed"
     INVALID_REQUEST = "invalid_request"
     INVALID_GRAMMAR = "invalid_grammar"
+    GRAMMAR_TOO_COSTLY = "grammar_too_costly"
     ENGINE_FAILED = "engine_failed"
     POISON = "poison"
 

@@ -14,8 +14,14 @@ MAX_SEED = 2**32 - 1
 MAX_LOGIT_BIAS = 100.0
 MAX_LOGIT_BIASES = 300
 # A grammar's text, or a schema's JSON text, in UTF-8. It lies in the job's DynamoDB item, and the
-# engine compiles it in its loop, while other answers wait.
+# engine compiles it.
 MAX_GRAMMAR_BYTES = 16 * 1024
+# One counted repetition in a grammar or in a schema's pattern, and what nested ones multiply to:
+# who compiles them writes them out.
+MAX_REPETITIONS = 256
+MAX_EXPANSION = 4096
+# A schema's minLength, maxItems and their like.
+MAX_SCHEMA_COUNT = 4096
 MAX_REQUEST_ID_CHARS = 64
 MAX_TITLE_CHARS = 80
 
