@@ -160,12 +160,25 @@ def test_a_number_beyond_all_bounds_is_refused_by_name(quick_api: Api, number: s
     assert "number" in reply.json["errors"][0]["message"]
 
 
-def test_a_deep_schema_is_the_engines_to_refuse(api: Api) -> None:
-    """300 levels are more than Pydantic's own writing of JSON goes down."""
+def test_a_deep_schema_is_refused(api: Api) -> None:
     text = '{"a":' * 300 + "{}" + "}" * 300
+    reply = refused(api, response_format=by_schema(json.loads(text)))
+    assert "nests too deeply" in reply.json["errors"][0]["message"]
 
-    stored = asked(api, response_format=by_schema(json.loads(text))).response_format
-    assert stored == ResponseFormat(ResponseFormatType.JSON_SCHEMA, schema=text)
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        by_grammar('root ::= "a"{5,2}'),
+        by_grammar('root ::= ("a"{0,200}){0,200}'),
+        by_schema({"type": "string", "pattern": "^a{1000000000}$"}),
+        by_schema({"items": {"type": "string", "pattern": "^[a]{0,100000000}$"}}),
+        by_schema({"type": "array", "minItems": 10**9}),
+    ],
+)
+def test_counts_beyond_all_bounds_are_refused(api: Api, form: dict[str, Any]) -> None:
+    reply = refused(api, response_format=form)
+    assert reply.json["errors"][0]["message"].startswith("It cannot be used: ")
 
 
 def test_a_schema_of_any_depth_gets_an_answer(quick_api: Api) -> None:

@@ -1,6 +1,7 @@
 """What an answer must look like: `response_format`, by OpenAI's names and llama-server's.
 
-What a schema or a grammar says is the engine's to judge; here it is only kept whole.
+What a schema or a grammar says is the engine's to judge; here it is only kept whole. But one whose
+counted repetitions go beyond all bounds is refused here: that costs nothing to see.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -8,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from aistratus_contracts import codec
-from aistratus_contracts.limits import MAX_GRAMMAR_BYTES
+from aistratus_contracts.limits import MAX_GRAMMAR_BYTES, MAX_REPETITIONS
+from aistratus_contracts.repetitions import wrong_in_grammar, wrong_in_schema
 from aistratus_router.strict import Strict
 
 FORMAT_TYPES: Final = ("text", "json_object", "json_schema", "grammar")
@@ -20,6 +22,17 @@ def _bounded(text: str) -> str:
     size = len(text.encode())
     if size > MAX_GRAMMAR_BYTES:
         raise ValueError(f"It has {size} bytes; send {MAX_GRAMMAR_BYTES} at most.")
+    return text
+
+
+def _grammar(text: str) -> str:
+    """A grammar that a job may carry; raises ValueError."""
+    return _with_right_counts(_bounded(text), wrong_in_grammar(text))
+
+
+def _with_right_counts(text: str, wrong: str | None) -> str:
+    if wrong is not None:
+        raise ValueError(f"It cannot be used: {wrong}.")
     return text
 
 
@@ -37,7 +50,7 @@ def _schema_text(value: Any) -> str:
     except ValueError:
         raise ValueError("It holds a number beyond all bounds; send a smaller one.") from None
     try:
-        return _bounded(text)
+        return _with_right_counts(_bounded(text), wrong_in_schema(value))
     except UnicodeEncodeError:
         raise ValueError("It holds half a character; send whole ones.") from None
 
@@ -91,9 +104,12 @@ class GrammarFormat(Strict):
         str,
         Field(
             min_length=1,
-            description=f"In llama.cpp's GBNF; it begins at its rule `root`. {_AT_MOST}.",
+            description=(
+                f"In llama.cpp's GBNF; it begins at its rule `root`. {_AT_MOST}; a count in it is "
+                f"{MAX_REPETITIONS} at most."
+            ),
         ),
-        AfterValidator(_bounded),
+        AfterValidator(_grammar),
     ]
 
 
