@@ -17,6 +17,7 @@ import llama_cpp
 
 from aistratus_contracts.job import Message, Sampling
 from aistratus_contracts.states import Role
+from aistratus_daemon.engine.forms import Forms
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
 from aistratus_daemon.engine.settings import EngineSettings
@@ -98,7 +99,7 @@ def own_time(
 ) -> OwnTime:
     """Measure so many steps in which every slot has a running answer."""
     sink = _Sink()
-    scheduler = Scheduler(llama, sink.send)
+    scheduler = Scheduler(llama, sink.send, Forms(llama.vocabulary, lambda: None))
     content = PROMPT_TOKENS - shape.PROMPT_TOKENS - shape.MESSAGE_TOKENS
     for number in range(llama.slots):
         text = shape.text_of(content, number)

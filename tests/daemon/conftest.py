@@ -6,7 +6,7 @@ import pytest
 
 from aistratus_daemon.engine.llama import Llama
 from support.engine_process import EngineLink, EngineProcess, running_engine
-from support.inner_engine import InnerEngine, settings
+from support.inner_engine import InnerEngine, InnerForms, settings
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +28,16 @@ def llama() -> Iterator[Llama]:
     loaded.close()
 
 
+@pytest.fixture(scope="session")
+def forms(llama: Llama) -> Iterator[InnerForms]:
+    made = InnerForms(llama)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def inner(llama: Llama) -> Iterator[InnerEngine]:
-    engine = InnerEngine(llama)
+def inner(llama: Llama, forms: InnerForms) -> Iterator[InnerEngine]:
+    engine = InnerEngine(llama, forms)
     yield engine
     engine.scheduler.drop_all()
     for sequence in range(llama.slots):

@@ -11,7 +11,7 @@ from aistratus_daemon.engine.generation import Slot, choose_slot, common_prefix
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.parked import Parked, ParkingLot
 from support.engine_process import greedy, user
-from support.inner_engine import InnerEngine
+from support.inner_engine import InnerEngine, InnerForms
 
 QUESTION = "What is Aistratus?"
 LONG = "Tell me about the whole journey of a prompt. " * 8
@@ -40,21 +40,25 @@ def test_a_parked_conversation_is_its_owners_alone(inner: InnerEngine) -> None:
     assert inner.answer(LONG, greedy(5), cache_key="two/a").done.usage.cached_tokens == 0
 
 
-def test_the_operators_system_prompt_is_computed_once_for_all(llama: Llama) -> None:
+def test_the_operators_system_prompt_is_computed_once_for_all(
+    llama: Llama, forms: InnerForms
+) -> None:
     opening = "You answer questions about Aistratus, briefly and truthfully. " * 4
-    engine = InnerEngine(llama, {"system_prompt": opening})
+    engine = InnerEngine(llama, forms, {"system_prompt": opening})
     shared = [engine.answer(f"{number} {QUESTION}", greedy(10)) for number in range(6)]
     assert all(heard.done.usage.cached_tokens > 32 for heard in shared)
     explicit = (Message(Role.SYSTEM, opening), Message(Role.USER, f"0 {QUESTION}"))
-    plain = InnerEngine(llama).answer(explicit, greedy(10))
+    plain = InnerEngine(llama, forms).answer(explicit, greedy(10))
     assert plain.done.usage.prompt_tokens == shared[0].done.usage.prompt_tokens
     assert plain.done.usage.cached_tokens == 0
     assert plain.ids == shared[0].ids
 
 
-def test_a_conversation_with_a_system_message_of_its_own_shares_nothing(llama: Llama) -> None:
+def test_a_conversation_with_a_system_message_of_its_own_shares_nothing(
+    llama: Llama, forms: InnerForms
+) -> None:
     opening = "You answer questions about Aistratus, briefly and truthfully. " * 4
-    engine = InnerEngine(llama, {"system_prompt": opening})
+    engine = InnerEngine(llama, forms, {"system_prompt": opening})
     own = (Message(Role.SYSTEM, "You are somebody else. " * 20), Message(Role.USER, QUESTION))
     assert engine.answer(own, greedy(5)).done.usage.cached_tokens < 32
 

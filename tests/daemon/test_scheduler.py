@@ -8,7 +8,7 @@ from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.pace import CHUNK_ROWS, MIN_SPLIT_ROWS, RETRY_STEPS, Pace
 from aistratus_daemon.frames import Done
 from support.engine_process import greedy
-from support.inner_engine import InnerEngine
+from support.inner_engine import InnerEngine, InnerForms
 
 QUESTION = "What is Aistratus?"
 LONG = "Tell me about the whole journey of a prompt. " * 40
@@ -70,7 +70,7 @@ def test_a_cancel_in_queue_prompt_or_answer_takes_effect_before_the_next_step(
     assert inner.scheduler.is_idle
 
 
-def test_an_interrupted_computation_leaves_no_trace(llama: Llama) -> None:
+def test_an_interrupted_computation_leaves_no_trace(llama: Llama, forms: InnerForms) -> None:
     tokens = llama.vocabulary.tokenize(QUESTION)
     llama.forget(0)
     whole = llama.decode_prompt(tokens, 0, 0, wants_logits=True)
@@ -87,7 +87,7 @@ def test_an_interrupted_computation_leaves_no_trace(llama: Llama) -> None:
 
 
 def test_news_interrupts_a_long_chunk_once_and_the_prompt_is_read_all_the_same(
-    llama: Llama, caplog: pytest.LogCaptureFixture
+    llama: Llama, forms: InnerForms, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = []
 
@@ -95,8 +95,8 @@ def test_news_interrupts_a_long_chunk_once_and_the_prompt_is_read_all_the_same(
         asked.append(1)
         return True
 
-    engine = InnerEngine(llama, {"has_news": has_news})
-    expected = InnerEngine(llama).answer(LONG, greedy(8))
+    engine = InnerEngine(llama, forms, {"has_news": has_news})
+    expected = InnerEngine(llama, forms).answer(LONG, greedy(8))
     engine.scheduler._pace.prompt_rate = 1.0  # so slow that every chunk is worth interrupting
     engine.ask("long", LONG, greedy(8))
     engine.scheduler.step()

@@ -1,11 +1,13 @@
 """The engine without its process: a scheduler that a test steps by hand, and all that it sends."""
 
 import hashlib
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aistratus_contracts.job import Message, Sampling
+from aistratus_daemon.engine.forms import Forms
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
 from aistratus_daemon.engine.settings import EngineSettings
@@ -26,16 +28,31 @@ def settings(**changes: Any) -> EngineSettings:
     return EngineSettings(**fields)
 
 
+class InnerForms(Forms):
+    """Forms for a scheduler that a test steps; several, one after the other, may share them."""
+
+    def __init__(self, llama: Llama) -> None:
+        self.one_is_ready = threading.Event()
+        super().__init__(llama.vocabulary, self.one_is_ready.set)
+
+    def until_one_is_ready(self) -> None:
+        """Wait until there is something to take."""
+        assert self.one_is_ready.wait(60), "no form gets ready"
+        self.one_is_ready.clear()
+
+
 @dataclass
 class InnerEngine:
     """A scheduler, and what it has said of each job."""
 
     llama: Llama
+    forms: "InnerForms"
     options: dict[str, Any] = field(default_factory=dict)
     heard: dict[str, Heard] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.llama, self._take, parked_bytes=2**26, **self.options)
+        options = {"parked_bytes": 2**26, **self.options}
+        self.scheduler = Scheduler(self.llama, self._take, self.forms, **options)
 
     def _take(self, frame: Frame) -> None:
         match frame:
@@ -66,7 +83,9 @@ class InnerEngine:
 
     def run(self) -> None:
         """Step until nothing is left to compute."""
-        while not self.scheduler.is_idle:
+        while not self.scheduler.is_idle or self.scheduler.is_forming:
+            if self.scheduler.is_idle:
+                self.forms.until_one_is_ready()
             self.scheduler.step()
 
     def answer(

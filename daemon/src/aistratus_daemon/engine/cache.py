@@ -146,7 +146,7 @@ class Cache:
     def _sort_out(self) -> list[Slot]:
         if self._running is None:
             busy = [slot for slot in self.slots if slot.generation is not None]
-            self._reading = [slot for slot in busy if not slot.is_answering]
+            self._reading = [slot for slot in busy if slot.is_reading]
             self._running = [slot for slot in busy if slot.is_answering]
         return self._running
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aistratus_contracts.event import Notice
 from aistratus_contracts.states import FinishReason
 from aistratus_daemon.engine.answer_text import AnswerText
+from aistratus_daemon.engine.llama import Logits
 from aistratus_daemon.engine.sampling import Sampler
 from aistratus_daemon.frames import Generate
 
@@ -23,6 +24,10 @@ class Generation:
     asked_at: float
     generated: int = 0
     cached: int = 0
+    # The logits that the next token is to be picked from; None where none are computed.
+    due: Logits | None = None
+    # What the last pick took, in seconds.
+    pick_seconds: float = 0.0
     finish_reason: FinishReason | None = None
 
     @property
@@ -59,7 +64,14 @@ class Slot:
     @property
     def is_answering(self) -> bool:
         """Whether the prompt is computed and the answer has begun."""
-        return self.generation is not None and self.generation.generated > 0
+        generation = self.generation
+        return generation is not None and generation.generated > 0 and generation.due is None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether something of the prompt is to be computed."""
+        generation = self.generation
+        return generation is not None and generation.generated == 0 and generation.due is None
 
     @property
     def missing(self) -> int:

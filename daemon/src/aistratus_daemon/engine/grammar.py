@@ -1,129 +1,167 @@
-"""What an answer must look like, as llama.cpp's grammar sampler.
+"""What an answer must look like, for llguidance: a matcher that bounds its own work.
 
-A grammar comes from a caller, so it is a stranger's program: its size and its nesting are bounded
-before llama.cpp, which parses by recursion, gets to see it.
+A form comes from a caller, so it is a stranger's program. llguidance's Earley parser takes no
+grammar exponentially long, and stops at limits of its own for items, lexer states and size; what
+could get past those in the making is refused before (`repetitions`, `gbnf`).
 """
 
 import json
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
-import llama_cpp
-from llama_cpp.llama_grammar import json_schema_to_gbnf
+import llguidance
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import ResponseFormat
+from aistratus_contracts.repetitions import wrong_in_grammar, wrong_in_schema
 from aistratus_contracts.states import ResponseFormatType
-from aistratus_daemon.engine.vocabulary import Vocabulary
+from aistratus_daemon.engine.gbnf import to_lark
 from aistratus_daemon.errors import RequestRefused
 
-# A schema's rules are longer than the schema; past this a grammar is too slow to follow.
-MAX_COMPILED_CHARS: Final = 256 * 1024
-MAX_NESTING: Final = 64
-# Repetitions are written out, each a copy of its rule.
-MAX_REPETITIONS: Final = 256
-_COUNTS: Final = ("minItems", "maxItems", "minLength", "maxLength")
-_ANY_OBJECT: Final = '{"type": "object"}'
-_STDERR: Final = 2
-_SHOWN_CHARS: Final = 120
+# A schema's whitespace: what llama.cpp's own converter allows, so that no answer runs on in blanks.
+_WHITESPACE: Final = r" |\n{1,2}[ \t]{0,20}"
+# `x-guidance` in a caller's schema sets these too; what is set here comes last.
+_SCHEMA_OPTIONS: Final[Any] = {
+    "item_separator": ",",
+    "key_separator": ":",
+    "whitespace_flexible": True,
+    "whitespace_pattern": _WHITESPACE,
+    "coerce_one_of": True,
+    "lenient": False,
+}
+# Of the tokens that a vocabulary has for marks: the matcher takes them for no text.
+_MARK: Final = b"\xff"
+_SHOWN_CHARS: Final = 160
 
 
-def new_sampler(vocabulary: Vocabulary, wanted: ResponseFormat) -> Any:
-    """llama.cpp's sampler for that format; raises `RequestRefused`."""
-    source = to_gbnf(wanted)
-    with _captured_stderr() as said:
-        sampler = llama_cpp.llama_sampler_init_grammar(vocabulary.vocab, source.encode(), b"root")
-    if not sampler:
-        raise _refused(f"it does not parse{_reason(said)}")
-    return sampler
+def limits() -> llguidance.LLParserLimits:
+    """What one form may cost. A lexer state is some 2 kB; 20,000 items are a millisecond."""
+    return llguidance.LLParserLimits(
+        max_items_in_row=1_000,
+        initial_lexer_fuel=200_000,
+        step_lexer_fuel=50_000,
+        step_max_items=40_000,
+        max_lexer_states=10_000,
+        max_grammar_size=100_000,
+        precompute_large_lexemes=False,
+        verbose_errors=False,
+    )
 
 
-def to_gbnf(wanted: ResponseFormat) -> str:
-    """The format as a GBNF grammar with the rule `root`; raises `RequestRefused`."""
+def new_tokenizer(pieces: Sequence[bytes], ends: Sequence[int]) -> llguidance.LLTokenizer:
+    """The vocabulary as the matcher knows it: each token's text, empty for a control token."""
+    tokens = [piece or _MARK + str(token).encode() for token, piece in enumerate(pieces)]
+    known = llguidance.TokenizerWrapper(_Vocabulary(tokens, ends[0]))
+    return llguidance.LLTokenizer(known, eos_token=list(ends))
+
+
+class _Vocabulary:
+    """What `TokenizerWrapper` asks of a vocabulary."""
+
+    bos_token_id = None
+    special_token_ids: tuple[int, ...] = ()
+
+    def __init__(self, tokens: list[bytes], end: int) -> None:
+        self.tokens = tokens
+        self.eos_token_id = end
+        self._ids = {text: token for token, text in reversed(list(enumerate(tokens)))}
+        self._longest = max(map(len, tokens))
+
+    def __call__(self, text: bytes) -> list[int]:
+        """Text that a form leaves no choice about, in tokens: always the longest that fits."""
+        found: list[int] = []
+        position = 0
+        while position < len(text):
+            longest = min(self._longest, len(text) - position)
+            for length in range(longest, 0, -1):
+                token = self._ids.get(text[position : position + length])
+                if token is not None:
+                    break
+            else:
+                return found
+            found.append(token)
+            position += length
+        return found
+
+
+def compiled(wanted: ResponseFormat) -> str:
+    """The form as the matcher's grammar; raises `RequestRefused`."""
     if wanted.type is ResponseFormatType.GRAMMAR:
-        source = wanted.grammar
-    elif wanted.type is ResponseFormatType.JSON_SCHEMA:
-        source = _from_schema(wanted.schema)
-    else:
-        source = _from_schema(_ANY_OBJECT)
-    if "\0" in source:
-        raise _refused("it holds a zero character")
-    if len(source) > MAX_COMPILED_CHARS:
-        raise _refused("it grows too large; ask for less at once")
-    if _nesting(source) > MAX_NESTING:
-        raise _refused(f"it nests deeper than {MAX_NESTING} levels")
-    return source
+        if "\0" in wanted.grammar:
+            raise refused("it holds a zero character")
+        if (wrong := wrong_in_grammar(wanted.grammar)) is not None:
+            raise refused(wrong)
+        return llguidance.LLMatcher.grammar_from_lark(to_lark(wanted.grammar))
+    if wanted.type is ResponseFormatType.JSON_SCHEMA:
+        return _from_schema(wanted.schema)
+    return _from_schema('{"type": "object"}')
 
 
 def _from_schema(text: str) -> str:
     try:
         schema = json.loads(text)
-        _check_schema(schema, MAX_NESTING)
-        return str(json_schema_to_gbnf(json.dumps(schema)))
-    except RequestRefused:
-        raise
-    except RecursionError:
-        raise _refused("the schema refers to itself without an end") from None
-    except Exception as error:
-        # The converter raises what it likes; a stranger's schema is none of the engine's troubles.
-        raise _refused(f"the schema is not one that can be followed ({error!r:.80})") from error
+    except (ValueError, RecursionError):
+        raise refused("the schema is no JSON") from None
+    if (wrong := wrong_in_schema(schema)) is not None:
+        raise refused(wrong)
+    _check_references(schema)
+    if not _holds(schema, "allOf"):
+        _close_objects(schema)
+    return llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=_SCHEMA_OPTIONS)
 
 
-def _check_schema(node: Any, levels: int) -> None:
-    if levels == 0:
-        raise _refused(f"the schema nests deeper than {MAX_NESTING} levels")
+def _check_references(node: Any) -> None:
     if isinstance(node, dict):
-        for key, item in node.items():
-            if key in _COUNTS and isinstance(item, int) and item > MAX_REPETITIONS:
-                raise _refused(f"{key} is at most {MAX_REPETITIONS}")
-            if key == "$ref" and isinstance(item, str) and not item.startswith("#/"):
-                raise _refused("a $ref must point into the schema itself, as #/$defs/name")
-            _check_schema(item, levels - 1)
-    elif isinstance(node, list):
-        for item in node:
-            _check_schema(item, levels - 1)
+        target = node.get("$ref")
+        if isinstance(target, str) and target != "#" and not target.startswith("#/"):
+            raise refused("a $ref must point into the schema itself, as #/$defs/name")
+    for item in _children(node):
+        _check_references(item)
 
 
-def _nesting(source: str) -> int:
-    """How deep the parentheses go, strings and character classes left out."""
-    plain = re.sub(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*', "", source)
-    deepest = depth = 0
-    for sign in plain:
-        depth += (sign == "(") - (sign == ")")
-        deepest = max(deepest, depth)
-    return deepest
+def _close_objects(node: Any) -> None:
+    """An object that names its properties has those alone, unless the schema says otherwise."""
+    if isinstance(node, dict) and isinstance(node.get("properties"), dict):
+        node.setdefault("additionalProperties", False)
+    for item in _children(node):
+        _close_objects(item)
 
 
-@contextmanager
-def _captured_stderr() -> Iterator[list[str]]:
-    """What llama.cpp's parser writes there: it would put the caller's text into the log.
-
-    Our own log goes to a copy of standard error, so nothing of it is caught.
-    """
-    said: list[str] = []
-    kept = os.dup(_STDERR)
-    caught = os.memfd_create("grammar")
-    try:
-        os.dup2(caught, _STDERR)
-        yield said
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
-        text = os.pread(caught, 4096, 0).decode(errors="replace")
-        os.close(caught)
-        said.extend(text.splitlines())
+def _holds(node: Any, key: str) -> bool:
+    is_here = isinstance(node, dict) and key in node
+    return is_here or any(_holds(item, key) for item in _children(node))
 
 
-def _reason(said: list[str]) -> str:
-    found = next((line for line in said if "error parsing grammar: " in line), "")
-    reason = found.partition("error parsing grammar: ")[2][:_SHOWN_CHARS]
-    return f" ({reason})" if reason else ""
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
 
 
-def _refused(why: str) -> RequestRefused:
+def new_matcher(tokenizer: llguidance.LLTokenizer, grammar: str) -> llguidance.LLMatcher:
+    """A matcher at a form's beginning; raises `RequestRefused`. It lets other threads run."""
+    matcher = llguidance.LLMatcher(tokenizer, grammar, log_level=0, limits=limits())
+    if matcher.is_error():
+        raise refused(_reason(matcher.get_error()))
+    return matcher
+
+
+def refused(why: str) -> RequestRefused:
+    """A form that is none."""
     return RequestRefused(
         JobErrorCode.INVALID_GRAMMAR, f"The answer's format cannot be used: {why}."
     )
+
+
+def too_costly() -> RequestRefused:
+    """A form that takes more than one answer may cost."""
+    return RequestRefused(
+        JobErrorCode.GRAMMAR_TOO_COSTLY,
+        "The answer's format takes too long to follow; ask for fewer choices at once.",
+    )
+
+
+def _reason(said: str) -> str:
+    """The first line of the matcher's complaint; the rest shows the caller's text."""
+    line = said.strip().partition("\n")[0]
+    return line.rstrip(".")[:_SHOWN_CHARS] or "it does not parse"

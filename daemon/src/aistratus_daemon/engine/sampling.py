@@ -5,7 +5,7 @@ seeded answer draws once a token, so one that is resumed after n tokens goes on 
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import Sampling
 from aistratus_daemon.engine import grammar
+from aistratus_daemon.engine.forms import Form
 from aistratus_daemon.engine.llama import Llama, Logits
 from aistratus_daemon.engine.vocabulary import Vocabulary
 from aistratus_daemon.errors import RequestRefused
@@ -23,6 +24,8 @@ from aistratus_daemon.errors import RequestRefused
 PENALTY_LAST_TOKENS: Final = 64
 # Logits divided by less than this leave what a 32-bit float can hold; it is greedy by then.
 MIN_TEMPERATURE: Final = 1e-3
+# So many candidates are held against a form one by one; for more, all tokens are at once.
+MAX_TRIED_ALONE: Final = 64
 # llama.cpp's llama_token_data.
 _CANDIDATE: Final = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -41,12 +44,21 @@ class Sampler(Protocol):
 
 
 def new_sampler(
-    llama: Llama, sampling: Sampling, seed: int, prompt: Sequence[int], committed: Sequence[int]
+    llama: Llama,
+    sampling: Sampling,
+    seed: int,
+    prompt: Sequence[int],
+    committed: Sequence[int],
+    *,
+    form: Form | None = None,
 ) -> Sampler:
-    """A sampler that stands after the committed tokens; raises `RequestRefused`."""
+    """A sampler that stands after the committed tokens; raises `RequestRefused`.
+
+    `form` is the request's, if it has one, and stands there, too.
+    """
     check_biases(sampling, llama.vocabulary.size)
-    if sampling.response_format is not None:
-        return GrammarSampler(llama, sampling, seed, prompt, committed)
+    if form is not None:
+        return FormSampler(llama, sampling, seed, prompt, committed, form=form)
     if _is_plain(sampling):
         return GREEDY
     return ChainSampler(llama, sampling, seed, prompt, committed)
@@ -112,10 +124,10 @@ class ChainSampler:
         llama_cpp.llama_sampler_free(self._chain)
 
 
-class GrammarSampler:
-    """Only what a grammar allows.
+class FormSampler:
+    """Only what a form allows.
 
-    To hold all tokens of a vocabulary against a grammar takes milliseconds, so the few that the
+    To hold all tokens of a vocabulary against a form may take milliseconds. So the few that the
     chain leaves are held against it first, and all only where none of those is allowed.
     """
 
@@ -126,60 +138,59 @@ class GrammarSampler:
         seed: int,
         prompt: Sequence[int],
         committed: Sequence[int],
+        *,
+        form: Form,
     ) -> None:
-        assert sampling.response_format is not None  # noqa: S101 - `new_sampler` looks
+        self.form = form
+        self._matcher = form.matcher
         self._ends = llama.vocabulary.end_tokens
         self._all = _Candidates(llama.vocabulary.size)
-        self._grammar = grammar.new_sampler(llama.vocabulary, sampling.response_format)
         shaping = _shaping(llama.vocabulary, sampling)
         if _is_greedy(sampling):
             shaping.append(llama_cpp.llama_sampler_init_top_k(1))
         self._chain = _new_chain(shaping)
         self._draw = _new_draw(sampling, seed, len(committed))
         _accept(self._chain, [*prompt, *committed])
-        try:
-            self._follow(committed)
-        except RequestRefused:
-            self.close()
-            raise
-
-    def _follow(self, committed: Sequence[int]) -> None:
-        # llama.cpp ends the process on a token that its grammar does not allow, so ask before.
-        one = _Candidates(1)
-        for token in committed:
-            one.fill_one(token)
-            llama_cpp.llama_sampler_apply(self._grammar, one.pointer)
-            if not one.is_any_allowed():
-                raise RequestRefused(
-                    JobErrorCode.INVALID_REQUEST,
-                    "What is committed of this answer does not follow its grammar; "
-                    "it was begun by another model.",
-                )
-            llama_cpp.llama_sampler_accept(self._grammar, token)
 
     def pick(self, logits: Logits, row: int) -> int | None:
-        """The next token; None if the grammar allows none."""
+        """The next token; None if the form allows none.
+
+        Raises `RequestRefused` if the form has become more than one answer may cost.
+        """
         candidates = self._all
         candidates.fill(logits[row])
         llama_cpp.llama_sampler_apply(self._chain, candidates.pointer)
-        llama_cpp.llama_sampler_apply(self._grammar, candidates.pointer)
-        if not candidates.is_any_allowed():
+        if not (len(candidates) <= MAX_TRIED_ALONE and candidates.keep(self._is_allowed)):
             candidates.fill(logits[row])
-            llama_cpp.llama_sampler_apply(self._grammar, candidates.pointer)
-            if not candidates.is_any_allowed():
+            if not candidates.keep_where(self._mask(len(candidates))):
                 return None
             llama_cpp.llama_sampler_apply(self._chain, candidates.pointer)
-        candidates.drop_forbidden()
         llama_cpp.llama_sampler_apply(self._draw, candidates.pointer)
         token = candidates.selected
         if token not in self._ends:
             llama_cpp.llama_sampler_accept(self._chain, token)
-            llama_cpp.llama_sampler_accept(self._grammar, token)
+            self._matcher.consume_token(token)
+            self._check()
         return token
 
+    def _is_allowed(self, token: int) -> bool:
+        is_allowed = self._matcher.validate_tokens([token]) == 1
+        self._check()
+        return is_allowed
+
+    def _mask(self, size: int) -> Any:
+        """Which tokens are allowed, as booleans."""
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        self._check()
+        return np.unpackbits(bits, count=size, bitorder="little").astype(bool)
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise grammar.too_costly()
+
     def close(self) -> None:
-        """Give back the three samplers."""
-        for sampler in (self._chain, self._grammar, self._draw):
+        """Give back what llama.cpp holds."""
+        for sampler in (self._chain, self._draw):
             llama_cpp.llama_sampler_free(sampler)
 
 
@@ -214,16 +225,20 @@ class _Candidates:
         self._native.selected = -1
         self._native.sorted = False
 
-    def is_any_allowed(self) -> bool:
-        """Whether a grammar has left any."""
-        return bool((self._items["logit"][: self._native.size] > -np.inf).any())
+    def __len__(self) -> int:
+        return int(self._native.size)
 
-    def drop_forbidden(self) -> None:
-        """Keep only what is allowed, in order."""
-        left = self._items[: self._native.size]
-        allowed = left[left["logit"] > -np.inf]
-        self._items[: len(allowed)] = allowed
-        self._native.size = len(allowed)
+    def keep(self, is_wanted: Callable[[int], bool]) -> bool:
+        """Keep only those, in order; returns whether any is left."""
+        ids = self._items["id"][: self._native.size].tolist()
+        return self.keep_where(np.array([is_wanted(token) for token in ids], bool))
+
+    def keep_where(self, wanted: Any) -> bool:
+        """The same, by one boolean for each."""
+        left = self._items[: self._native.size][wanted]
+        self._items[: len(left)] = left
+        self._native.size = len(left)
+        return len(left) > 0
 
     @property
     def selected(self) -> int:

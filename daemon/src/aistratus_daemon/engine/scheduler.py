@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import Usage
 from aistratus_contracts.job import Message
@@ -23,10 +25,12 @@ from aistratus_daemon.engine import prompt as prompts
 from aistratus_daemon.engine.answer_text import AnswerText
 from aistratus_daemon.engine.cache import Cache
 from aistratus_daemon.engine.counters import Counters
+from aistratus_daemon.engine.forms import Form, Forms
 from aistratus_daemon.engine.generation import Generation, Slot, WaitingRoom
+from aistratus_daemon.engine.grammar import too_costly
 from aistratus_daemon.engine.llama import Llama, Logits
 from aistratus_daemon.engine.pace import Pace
-from aistratus_daemon.engine.sampling import GREEDY, new_sampler
+from aistratus_daemon.engine.sampling import GREEDY, FormSampler, new_sampler
 from aistratus_daemon.errors import DecodeError, RequestRefused
 from aistratus_daemon.frames import (
     Done,
@@ -49,6 +53,11 @@ MAX_OVERTAKES: Final = 4
 INTERRUPT_SHARE: Final = 0.5
 # Shorter ones are not worth asking so often.
 INTERRUPT_SECONDS: Final = 0.1
+# Answers in a form get as much time for their picks as llama.cpp takes for all answers, and may
+# have saved up so much of it.
+MAX_CREDIT_SECONDS: Final = 0.05
+# One pick that takes longer is more than an answer may cost.
+MAX_PICK_SECONDS: Final = 1.0
 
 
 def _no_news() -> bool:
@@ -59,11 +68,13 @@ def _no_news() -> bool:
 class Scheduler:
     """Turns requests into frames, step by step. One thread uses it.
 
-    `has_news` says whether something has come in that the next step would look at.
+    `has_news` says whether something has come in that the next step would look at. `forms` makes
+    answers' forms ready; whoever runs the steps hears from it when there is one to take.
     """
 
     llama: Llama
     send: Callable[[Frame], None]
+    forms: Forms
     has_news: Callable[[], bool] = _no_news
     parked_bytes: int = 0
     system_prompt: str = ""
@@ -76,6 +87,10 @@ class Scheduler:
     _flushed_at: float = 0.0
     _overtakes: int = 0
     _was_interrupted: bool = False
+    # Requests whose forms are being made ready.
+    _forming: dict[str, Generate] = field(default_factory=dict)
+    _due: list[Slot] = field(default_factory=list)
+    _credit: float = 0.0
 
     def __post_init__(self) -> None:
         self._cache = Cache(self.llama, self.parked_bytes)
@@ -94,10 +109,34 @@ class Scheduler:
         """Whether there is nothing to compute."""
         return not len(self._waiting) and all(slot.is_free for slot in self._slots)
 
+    @property
+    def is_forming(self) -> bool:
+        """Whether there are requests whose forms are not ready."""
+        return bool(self._forming)
+
     def generate(self, request: Generate) -> None:
         """Accept a request; what is wrong with it comes back as a `failed` frame."""
+        if request.sampling.response_format is None:
+            self._join(request)
+        else:
+            self._forming[request.job_id] = request
+            self.forms.want(request)
+
+    def _take_formed(self) -> None:
+        """The requests whose forms are ready go where the others are."""
+        while (formed := self.forms.take()) is not None:
+            request, outcome = formed.request, formed.outcome
+            if self._forming.get(request.job_id) is not request:
+                continue  # it was cancelled meanwhile
+            del self._forming[request.job_id]
+            if isinstance(outcome, RequestRefused):
+                self.send(Failed(request.job_id, outcome.code, str(outcome)))
+            else:
+                self._join(request, outcome)
+
+    def _join(self, request: Generate, form: Form | None = None) -> None:
         try:
-            generation = self._prepared(request)
+            generation = self._prepared(request, form)
         except RequestRefused as refusal:
             self.send(Failed(request.job_id, refusal.code, str(refusal)))
             return
@@ -111,6 +150,9 @@ class Scheduler:
 
     def cancel(self, job_id: str) -> None:
         """End a request before the next step; unknown ones have ended already."""
+        if self._forming.pop(job_id, None) is not None:
+            self.send(Done(job_id, FinishReason.CANCELLED, Usage(0, 0, 0)))
+            return
         if (waiting := self._waiting.leave(job_id)) is not None:
             waiting.finish_reason = FinishReason.CANCELLED
             self._end(waiting)
@@ -125,6 +167,8 @@ class Scheduler:
         for generation in self._waiting.clear():
             generation.sampler.close()
         self._unsent.clear()
+        self._forming.clear()
+        self._due.clear()
         for slot in self._slots:
             if slot.generation is not None:
                 slot.generation.sampler.close()
@@ -134,7 +178,7 @@ class Scheduler:
         """How things stand, as a frame."""
         return self.counters.stats(
             processing=sum(not slot.is_free for slot in self._slots),
-            deferred=len(self._waiting),
+            deferred=len(self._waiting) + len(self._forming),
             cached_tokens=sum(slot.computed for slot in self._slots),
             cells=self.llama.slots * self.llama.context,
         )
@@ -143,6 +187,7 @@ class Scheduler:
 
     def step(self) -> None:
         """Give every running answer a token, and some prompt a chunk."""
+        self._take_formed()
         while len(self._waiting) and (slot := self._cache.free_slot(self._waiting)) is not None:
             self._admit(slot, self._waiting.next())
         running = self._cache.running()
@@ -150,6 +195,7 @@ class Scheduler:
             self._advance(running)
         if (slot := self._next_prompt()) is not None:
             self._read_prompt(slot, beside_answers=bool(running))
+        self._pick_due()
         self._flush_if_due(self.clock())
 
     def _admit(self, slot: Slot, generation: Generation) -> None:
@@ -167,6 +213,7 @@ class Scheduler:
         spent = sum(self._advance_rows(rows) for rows in (running[:middle], running[middle:]))
         self._pace.took_rows(len(running), spent, is_split=is_split)
         self.counters.predicted_seconds += spent
+        self._earn(spent)
 
     def _advance_rows(self, rows: list[Slot]) -> float:
         """One batch of one token each; returns the seconds in llama.cpp."""
@@ -184,9 +231,12 @@ class Scheduler:
             return 0.0
         now = self.clock()
         self.counters.decoded(len(rows))
-        for slot, token in zip(rows, _picks(rows, logits), strict=True):
+        for row, (slot, token) in enumerate(zip(rows, _picks(rows, logits), strict=True)):
             slot.computed += 1
-            self._take(slot, token)
+            if _follows_form(slot):
+                self._put_off(slot, logits[row])
+            else:
+                self._take(slot, token)
         self._flush_if_due(now)
         return now - began
 
@@ -253,11 +303,15 @@ class Scheduler:
         if logits is None:
             return
         self._pace.took_prompt(count, now - began)
+        self._earn(now - began)
         self.counters.decoded(1)
         slot.computed += count
         if is_last:
             self.counters.first_token(now - generation.asked_at)
-            self._take(slot, generation.sampler.pick(logits, -1))
+            if _follows_form(slot):
+                self._put_off(slot, logits[-1])
+            else:
+                self._take(slot, generation.sampler.pick(logits, -1))
             self._cache.changed()
             self._flush(self.clock())
 
@@ -268,6 +322,67 @@ class Scheduler:
             return None
         latest = began + expected * INTERRUPT_SHARE
         return lambda: self.has_news() and self.clock() < latest
+
+    # --- answers in a form ---
+
+    def _put_off(self, slot: Slot, logits: Logits) -> None:
+        """Leave a slot's pick for later: a form may take its time, and others go on meanwhile."""
+        if slot.generation is not None:
+            slot.generation.due = logits.copy()
+            self._due.append(slot)
+            self._cache.changed()
+
+    def _earn(self, seconds: float) -> None:
+        self._credit = min(self._credit + seconds, MAX_CREDIT_SECONDS)
+
+    def _pick_due(self) -> None:
+        """Pick for answers in a form, the quickest first, as long as their share of time lasts.
+
+        So whatever forms cost, the others are at most twice as slow; and a form that is quick
+        does not wait for one that is not. With nothing else to compute there is no share to keep.
+        """
+        while self._due and (self._credit > 0 or self._has_only_due()):
+            slot = min(self._due, key=_pick_seconds)
+            self._due.remove(slot)
+            generation = slot.generation
+            if generation is None or generation.due is None:
+                continue  # it was cancelled meanwhile
+            began = self.clock()
+            self._pick(slot, generation, generation.due)
+            generation.pick_seconds = self.clock() - began
+            self._credit -= generation.pick_seconds
+        self._credit = max(self._credit, 0.0) if self.is_idle else self._credit
+
+    def _has_only_due(self) -> bool:
+        return (
+            not self.has_news()
+            and not len(self._waiting)
+            and not self._cache.running()
+            and not self._cache.reading()
+        )
+
+    def _pick(self, slot: Slot, generation: Generation, logits: Logits) -> None:
+        began = time.thread_time()
+        try:
+            token = generation.sampler.pick(logits[np.newaxis], 0)
+            if time.thread_time() - began > MAX_PICK_SECONDS:
+                raise too_costly()
+        except RequestRefused as refusal:
+            if isinstance(generation.sampler, FormSampler):
+                self.forms.condemn(generation.sampler.form)
+            self._refuse(slot, generation, refusal)
+            return
+        generation.due = None
+        self._cache.changed()
+        self._take(slot, token)
+
+    def _refuse(self, slot: Slot, generation: Generation, refusal: RequestRefused) -> None:
+        """End one answer for what it asks; what is computed of it is as good as ever."""
+        generation.due = None
+        generation.sampler.close()
+        self._cache.leave(slot)
+        self._flush(self.clock())
+        self.send(Failed(generation.request.job_id, refusal.code, str(refusal)))
 
     # --- what leaves ---
 
@@ -327,7 +442,7 @@ class Scheduler:
 
     # --- from request to tokens ---
 
-    def _prepared(self, request: Generate) -> Generation:
+    def _prepared(self, request: Generate, form: Form | None) -> Generation:
         vocabulary = self.llama.vocabulary
         if any(not 0 <= token < vocabulary.size for token in request.committed):
             raise RequestRefused(
@@ -350,7 +465,9 @@ class Scheduler:
             request=request,
             prompt=[*fitted.tokens, *request.committed],
             text=AnswerText(sampling.stop),
-            sampler=new_sampler(self.llama, sampling, seed, fitted.tokens, request.committed),
+            sampler=new_sampler(
+                self.llama, sampling, seed, fitted.tokens, request.committed, form=form
+            ),
             notice=fitted.notice,
             limit=min(sampling.max_tokens, room) - committed,
             asked_at=self.clock(),
@@ -378,12 +495,20 @@ class Scheduler:
 
 
 def _picks(rows: Sequence[Slot], logits: Logits) -> list[int | None]:
-    """The next token of each slot, from the row of logits that is its own."""
+    """The next token of each slot, from the row of logits that is its own; None in a form."""
     samplers = [None if slot.generation is None else slot.generation.sampler for slot in rows]
     if samplers.count(GREEDY) == len(samplers):
         likeliest: list[int | None] = logits.argmax(axis=1).tolist()
         return likeliest
     return [
-        None if sampler is None else sampler.pick(logits, row)
+        None if sampler is None or isinstance(sampler, FormSampler) else sampler.pick(logits, row)
         for row, sampler in enumerate(samplers)
     ]
+
+
+def _follows_form(slot: Slot) -> bool:
+    return slot.generation is not None and isinstance(slot.generation.sampler, FormSampler)
+
+
+def _pick_seconds(slot: Slot) -> float:
+    return 0.0 if slot.generation is None else slot.generation.pick_seconds

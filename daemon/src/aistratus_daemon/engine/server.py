@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aistratus_contracts.errors import JobErrorCode
+from aistratus_daemon.engine.forms import Forms
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
 from aistratus_daemon.engine.settings import EngineSettings
@@ -56,7 +57,11 @@ class _Stop:
     """The process was asked to end."""
 
 
-_Inbox = queue.SimpleQueue[Frame | _Connected | _Gone | _Stop]
+class _Formed:
+    """A form is ready: there is a step to make."""
+
+
+_Inbox = queue.SimpleQueue[Frame | _Connected | _Gone | _Stop | _Formed]
 
 
 def load_server(settings: EngineSettings, watchdog: Watchdog) -> "EngineServer":
@@ -77,14 +82,17 @@ class EngineServer:
     _inbox: _Inbox = field(default_factory=queue.SimpleQueue)
     _connection: socket.socket | None = None
     _stats_at: float = 0.0
+    _forms: Forms = field(init=False)
     _scheduler: Scheduler = field(init=False)
 
     def __post_init__(self) -> None:
         # What every job needs is made before the first one comes.
         self.llama.vocabulary.prepare()
+        self._forms = Forms(self.llama.vocabulary, lambda: self._inbox.put(_Formed()))
         self._scheduler = Scheduler(
             self.llama,
             self._send,
+            self._forms,
             has_news=lambda: not self._inbox.empty(),
             parked_bytes=self.settings.parked_mib * 1024 * 1024,
             system_prompt=self.settings.system_prompt,
@@ -103,11 +111,13 @@ class EngineServer:
         """Compute until stopped."""
         reader = threading.Thread(target=self._read, args=(listener,), daemon=True)
         reader.start()
+        self._forms.start()
         while self._handle_frames():
             self._scheduler.step()
             self.watchdog.feed()
             self._send_stats()
         self._hang_up()
+        self._forms.close()
 
     def stop(self) -> None:
         """End `run` after the current step; may be called from a signal handler."""
@@ -130,6 +140,8 @@ class EngineServer:
                 case _Connected(connection):
                     self._connection = connection
                     self._send(Ready(self.llama.slots, self.llama.context))
+                case _Formed():
+                    pass  # the next step takes it
                 case _Gone():
                     self._scheduler.drop_all()
                     self._hang_up()

@@ -1,0 +1,263 @@
+"""Forms that answers must follow, made ready beside the loop that computes.
+
+A form is tried in another process before anything of it runs here (`form_trial`), and the verdict
+is remembered by its digest. Then its matcher is made, and led past what is committed of the
+answer. All of it happens in a thread that waits or is in native code, so that no answer stops for
+it; the loop takes what is ready between two steps.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+import queue
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final
+
+import llguidance
+
+from aistratus_contracts import codec
+from aistratus_contracts.errors import JobErrorCode
+from aistratus_contracts.job import ResponseFormat
+from aistratus_daemon.engine import grammar
+from aistratus_daemon.engine.form_trial import refusal_of
+from aistratus_daemon.engine.vocabulary import Vocabulary
+from aistratus_daemon.errors import RequestRefused
+from aistratus_daemon.frames import Generate
+
+log = logging.getLogger("engine")
+
+MAX_VERDICTS: Final = 1024
+MAX_VERDICT_CHARS: Final = 16 * 1024 * 1024
+# Parsers recurse; what the trial's process had room for must find it here.
+_STACK_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(eq=False)
+class Form:
+    """One answer's matcher, and the digest of what it follows."""
+
+    matcher: llguidance.LLMatcher
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """What became of a request's form."""
+
+    request: Generate
+    outcome: Form | RequestRefused
+
+
+@dataclass
+class Verdicts:
+    """What trials have said, by digest: a grammar, or a refusal. The longest unused go first."""
+
+    _known: OrderedDict[str, str | RequestRefused] = field(default_factory=OrderedDict)
+    _chars: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, digest: str) -> str | RequestRefused | None:
+        """The verdict; None if there is none."""
+        with self._lock:
+            verdict = self._known.get(digest)
+            if verdict is not None:
+                self._known.move_to_end(digest)
+            return verdict
+
+    def put(self, digest: str, verdict: str | RequestRefused) -> None:
+        """Remember a verdict, or a later one."""
+        with self._lock:
+            self._chars += len(str(verdict)) - len(str(self._known.pop(digest, "")))
+            self._known[digest] = verdict
+            while len(self._known) > MAX_VERDICTS or self._chars > MAX_VERDICT_CHARS:
+                _, oldest = self._known.popitem(last=False)
+                self._chars -= len(str(oldest))
+
+
+@dataclass(order=True, slots=True)
+class _Wanted:
+    """A form to make ready. Those that were tried come first, then short ones, then old ones.
+
+    So what is quickly done does not wait for what is not.
+    """
+
+    is_untried: bool
+    size: int
+    number: int
+    request: Generate | None = field(compare=False)
+
+
+class Forms:
+    """Makes forms ready. `ready` is called, from a thread, when something can be taken.
+
+    It begins with the first request that has a form, or with `start`.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, ready: Callable[[], None]) -> None:
+        self._vocabulary = vocabulary
+        self._ready = ready
+        self._wanted: queue.PriorityQueue[_Wanted] = queue.PriorityQueue()
+        self._numbers = count()
+        self._formed: queue.SimpleQueue[Formed] = queue.SimpleQueue()
+        self._verdicts = Verdicts()
+        self._thread: threading.Thread | None = None
+        self._trial: subprocess.Popen[bytes] | None = None
+        self._tokenizer: llguidance.LLTokenizer | None = None
+        self._head = b""
+
+    def start(self) -> None:
+        """Begin to get ready: the matcher's vocabulary, and the process for trials."""
+        if self._thread is None:
+            former = threading.stack_size(_STACK_BYTES)
+            self._thread = threading.Thread(target=self._run, name="forms", daemon=True)
+            self._thread.start()
+            threading.stack_size(former)
+
+    def want(self, request: Generate) -> None:
+        """Make the form of a request ready; it can be taken later."""
+        wanted = _wanted_by(request)
+        self.start()
+        is_untried = self._verdicts.get(digest_of(wanted)) is None
+        size = len(wanted.schema) + len(wanted.grammar)
+        self._wanted.put(_Wanted(is_untried, size, next(self._numbers), request))
+
+    def take(self) -> Formed | None:
+        """The next that is ready, if any is."""
+        try:
+            return self._formed.get_nowait()
+        except queue.Empty:
+            return None
+
+    def condemn(self, form: Form) -> RequestRefused:
+        """A form that got costly on the way is refused from now on; returns the refusal."""
+        refusal = grammar.too_costly()
+        self._verdicts.put(form.digest, refusal)
+        return refusal
+
+    def close(self) -> None:
+        """End the thread and the process."""
+        if self._thread is not None:
+            self._wanted.put(_Wanted(is_untried=False, size=-1, number=0, request=None))
+            self._thread.join()
+            self._thread = None
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        try:
+            self._prepare()
+        except Exception:
+            log.exception("Forms cannot be tried; the next request that has one tries again.")
+        try:
+            while (request := self._wanted.get().request) is not None:
+                self._formed.put(Formed(request, self._outcome(request)))
+                self._ready()
+        finally:
+            self._disconnect()
+
+    def _prepare(self) -> llguidance.LLTokenizer:
+        """What all forms need, made once: the matcher's vocabulary, and the process for trials."""
+        if self._tokenizer is None:
+            vocabulary = self._vocabulary
+            pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
+            ends = sorted(vocabulary.end_tokens)
+            texts = [base64.b64encode(piece).decode() for piece in pieces]
+            self._head = json.dumps({"pieces": texts, "ends": ends}).encode() + b"\n"
+            self._tokenizer = grammar.new_tokenizer(pieces, ends)
+        self._connect()
+        return self._tokenizer
+
+    def _outcome(self, request: Generate) -> Form | RequestRefused:
+        wanted = _wanted_by(request)
+        try:
+            tokenizer = self._prepare()
+            digest = digest_of(wanted)
+            matcher = grammar.new_matcher(tokenizer, self._verdict(digest, wanted))
+            _follow(matcher, request.committed)
+        except RequestRefused as refusal:
+            return refusal
+        except Exception:
+            # Whatever it was, nobody waits for it.
+            log.exception("A form could not be made ready; its job is failed.")
+            return _unavailable()
+        return Form(matcher, digest)
+
+    def _verdict(self, digest: str, wanted: ResponseFormat) -> str:
+        """The grammar of a form that was found good, now or before; raises `RequestRefused`."""
+        verdict = self._verdicts.get(digest)
+        if verdict is None:
+            answer = self._ask(codec.to_plain(wanted))
+            verdict = refusal_of(answer) or str(answer["grammar"])
+            self._verdicts.put(digest, verdict)
+        if isinstance(verdict, RequestRefused):
+            raise verdict
+        return verdict
+
+    # --- the process ---
+
+    def _connect(self) -> subprocess.Popen[bytes]:
+        if self._trial is None:
+            self._trial = subprocess.Popen(
+                [sys.executable, "-m", "aistratus_daemon.engine.form_trial"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            self._exchange(self._trial, self._head)
+        return self._trial
+
+    def _ask(self, document: Any) -> dict[str, Any]:
+        try:
+            return self._exchange(self._connect(), json.dumps(document).encode() + b"\n")
+        except (OSError, ValueError) as error:
+            log.error("The trial of forms has died (%s); the next one starts it again.", error)
+            self._disconnect()
+            raise _unavailable() from error
+
+    @staticmethod
+    def _exchange(process: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
+        assert process.stdin is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.write(line)
+        process.stdin.flush()
+        answer: dict[str, Any] = json.loads(process.stdout.readline())
+        return answer
+
+    def _disconnect(self) -> None:
+        if self._trial is not None:
+            self._trial.kill()
+            self._trial.communicate()
+            self._trial = None
+
+
+def _wanted_by(request: Generate) -> ResponseFormat:
+    wanted = request.sampling.response_format
+    assert wanted is not None  # noqa: S101 - only requests with a form come here
+    return wanted
+
+
+def digest_of(wanted: ResponseFormat) -> str:
+    """What a verdict is remembered by."""
+    return hashlib.sha256(codec.dumps(codec.to_plain(wanted)).encode()).hexdigest()
+
+
+def _follow(matcher: llguidance.LLMatcher, committed: tuple[int, ...]) -> None:
+    """Lead a matcher past what readers have seen; raises `RequestRefused`."""
+    if committed and not matcher.consume_tokens(list(committed)):
+        raise RequestRefused(
+            JobErrorCode.INVALID_REQUEST,
+            "What is committed of this answer does not follow its grammar; "
+            "it was begun by another model.",
+        )
+
+
+def _unavailable() -> RequestRefused:
+    return RequestRefused(
+        JobErrorCode.ENGINE_FAILED, "The answer's format could not be tried; send it again."
+    )
