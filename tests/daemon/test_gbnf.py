@@ -50,6 +50,10 @@ CASES = {
     "classes": (r'root ::= [^a-z\n\]]+ [\x41-\x43é-ü-] "."', ["XYA.", "1é.", "a.", "?-."]),
     "escapes": (r'root ::= "\"\\\t\n\x41\u00e9\U0001F600" .', ['"\\\t\nAé😀\n', "no"]),
     "names": ('root ::= a-b\na-b ::= A-b\nA-b ::= "x" | a-B\na-B ::= "y"', ["x", "y", "z"]),
+    "many groups in groups": (
+        "root ::= " + "(" * 60 + '"a"' + ' "b")?' * 60,
+        ["a", "ab", "abb", "b", "abbbbbbbb"],
+    ),
     "an empty choice": ('root ::= "a" | ', ["a", "", "b"]),
     "recursion": ('root ::= "(" root ")" | "x"', ["x", "((x))", "((x)", "()"]),
     "JSON": (JSON, ['{"a": [1, 2.5e+3, "\\u00e9"]}', "{}", "{,}", '{"a":\n  null }', "[1]"]),

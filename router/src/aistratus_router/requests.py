@@ -156,7 +156,8 @@ class InferRequest(Strict):
         Field(
             description=(
                 "What the answer must look like. A schema or grammar that cannot be used ends "
-                "the job with `invalid_grammar`. An answer that ends for its length may be cut "
+                "the job with `invalid_grammar`, one that takes too long to follow with "
+                "`grammar_too_costly`. An answer that ends for its length may be cut "
                 "anywhere. Default: any text."
             ),
         ),

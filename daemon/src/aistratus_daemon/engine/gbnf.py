@@ -62,6 +62,7 @@ class _Parser:
     depth: int = 0
     rules: dict[str, _Term] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
+    lifted: dict[str, list[str]] = field(default_factory=dict)
     current: str = ""
 
     def grammar(self) -> None:
@@ -81,6 +82,7 @@ class _Parser:
             raise _Wrong(f"the rule {name} stands twice")
         self.current = name
         self.named[name] = set()
+        self.lifted[name] = []
         self.rules[name] = self._alternatives()
         if self._here() not in ("", "\r", "\n"):
             raise self._wrong("a rule's end is expected")
@@ -174,7 +176,11 @@ class _Parser:
             raise self._wrong("a closing parenthesis is missing")
         self.position += 1
         self.depth -= 1
-        return _Term(f"({inner.text})", inner.symbols, inner.ends)
+        # A rule of its own: the matcher's language bounds how deep it nests.
+        lifted = self.lifted[self.current]
+        name = f"{_rule_name(self.current)}_g{len(lifted)}"
+        lifted.append(f"{name}: {inner.text}")
+        return _Term(name, inner.symbols, inner.ends)
 
     def _literal(self) -> _Term:
         self.position += 1
@@ -254,14 +260,15 @@ def to_lark(source: str) -> str:
     parser = _Parser(source)
     try:
         parser.grammar()
-        return _text(parser.rules, parser.named)
+        return _text(parser)
     except _Wrong as wrong:
         raise RequestRefused(
             JobErrorCode.INVALID_GRAMMAR, f"The answer's format cannot be used: {wrong}."
         ) from None
 
 
-def _text(rules: dict[str, _Term], named: dict[str, set[str]]) -> str:
+def _text(parser: _Parser) -> str:
+    rules, named = parser.rules, parser.named
     if _ROOT not in rules:
         raise _Wrong("it has no rule named root")
     reached = _reached(named)
@@ -272,8 +279,11 @@ def _text(rules: dict[str, _Term], named: dict[str, set[str]]) -> str:
         raise _Wrong("it grows too large; ask for less at once")
     if _ROOT not in _ending({name: rules[name] for name in reached}, named):
         raise _Wrong("no text can ever follow it to an end")
-    lines = [f"{_rule_name(name)}: {rules[name].text}" for name in rules if name in reached]
-    return "\n".join(["%llguidance {}", *lines, ""])
+    lines = ["%llguidance {}"]
+    for name in rules:
+        if name in reached:
+            lines += [f"{_rule_name(name)}: {rules[name].text}", *parser.lifted[name]]
+    return "\n".join([*lines, ""])
 
 
 def _reached(named: dict[str, set[str]]) -> set[str]:
