@@ -109,6 +109,7 @@ class Forms:
         self._verdicts = Verdicts()
         self._thread: threading.Thread | None = None
         self._trial: subprocess.Popen[bytes] | None = None
+        self._is_closing = False
         self._tokenizer: llguidance.LLTokenizer | None = None
         self._head = b""
 
@@ -142,8 +143,11 @@ class Forms:
         return refusal
 
     def close(self) -> None:
-        """End the thread and the process."""
+        """End the thread and the process, also in the middle of a trial."""
         if self._thread is not None:
+            self._is_closing = True
+            if (trial := self._trial) is not None:
+                trial.kill()
             self._wanted.put(_Wanted(is_untried=False, size=-1, number=0, request=None))
             self._thread.join()
             self._thread = None
@@ -216,7 +220,8 @@ class Forms:
         try:
             return self._exchange(self._connect(), json.dumps(document).encode() + b"\n")
         except (OSError, ValueError) as error:
-            log.error("The trial of forms has died (%s); the next one starts it again.", error)
+            if not self._is_closing:
+                log.error("The trial of forms has died (%s); the next starts it again.", error)
             self._disconnect()
             raise _unavailable() from error
 
