@@ -25,6 +25,7 @@ from aistratus_router.user_limits import UserLimits
 # How far the clocks of two environments may be apart before one of them counts as broken.
 CLOCK_SLACK: Final = timedelta(seconds=5)
 FORGET_TRIES: Final = 8
+EMPTY_KEPT: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +171,15 @@ class Places:
 def _item(owner: str, standing: Standing, now: datetime) -> Item:
     seats = {job_id: [s.lane, s.conversation_id] for job_id, s in standing.seats.items()}
     assert standing.due_at is not None, "a prompt has come"  # noqa: S101
+    # Kept as long as the last of the jobs that are in it; without any, until the rate is at rest.
+    is_empty = not seats and standing.due_at < now + EMPTY_KEPT
+    expires_at = int((now + EMPTY_KEPT).timestamp()) if is_empty else table.expiry_of(now)
     return {
         **table.limits_key(owner),
         "version": {"N": str(standing.version)},
         "seats": {"S": codec.dumps(seats)},
         "due_at": {"S": codec.format_time(standing.due_at)},
-        # With the last of the jobs that are in it.
-        table.TTL_ATTRIBUTE: {"N": str(table.expiry_of(now))},
+        table.TTL_ATTRIBUTE: {"N": str(expires_at)},
     }
 
 
