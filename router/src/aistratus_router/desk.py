@@ -10,8 +10,8 @@ from aistratus_router.fleet import Fleet
 from aistratus_router.intake import Intake
 from aistratus_router.job_store import JobStore
 from aistratus_router.open_jobs import OpenJobs
-from aistratus_router.polling import Poller
 from aistratus_router.places import Places
+from aistratus_router.polling import Poller
 from aistratus_router.ports import Ports
 from aistratus_router.queue import JobQueue
 from aistratus_router.readers import Readers

@@ -77,7 +77,7 @@ class Intake:
     sleep: Callable[[float], None] = time.sleep
 
     def accept(self, asked: InferRequest) -> Accepted:
-        """Store and send a prompt, once per `request_id`; refuses with 404, 409, 422, 429 or 503."""
+        """Store and send a prompt, once per `request_id`; refuses with 404, 409, 422, 429, 503."""
         digest = fingerprint(asked)
         forgotten: str | None = None
         for attempt in range(MAX_TRIES):

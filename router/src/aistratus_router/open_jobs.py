@@ -28,8 +28,9 @@ GROUP_ATTRIBUTE: Final = "message_group"
 class OpenJob:
     """An entry: a job that has not ended, as far as the list knows.
 
-    `group` is the message group that it is sent in: one of its owner's lanes. `heard_at` is the time of the newest event that the steward has seen. `put_back` is the id of
-    the dead letter that the job's message was made from again.
+    `group` is the message group that it is sent in: one of its owner's lanes. `heard_at` is the
+    time of the newest event that the steward has seen. `put_back` is the id of the dead letter
+    that the job's message was made from again.
     """
 
     key: Item
@@ -156,7 +157,7 @@ def _read(item: Item) -> OpenJob:
         key=key_of(item),
         job_id=item[table.SORT_KEY]["S"].rpartition("#")[2],
         # Before there were lanes, the group was the conversation.
-        group=item.get(GROUP_ATTRIBUTE, item["conversation_id"])["S"],
+        group=item[GROUP_ATTRIBUTE if GROUP_ATTRIBUTE in item else "conversation_id"]["S"],
         stored_at=codec.parse_time(item["stored_at"]["S"]),
         sends=int(item.get("sends", {}).get("N", "0")),
         sent_at=time("sent_at"),

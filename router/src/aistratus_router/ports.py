@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -50,7 +50,7 @@ class Ports:
     clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    limits: UserLimits = UserLimits()
+    limits: UserLimits = field(default_factory=UserLimits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Ports":

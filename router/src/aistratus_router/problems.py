@@ -188,8 +188,7 @@ def too_many_readers(most: int) -> Refusal:
     return _too_many(
         ErrorCode.TOO_MANY_READERS,
         "Too many readers",
-        f"You wait for events in {most} places, and may not in more; close some of them, or ask "
-        "without `wait`.",
+        f"You wait for answers in {most} places at once, and may not in more; close some of them.",
         READERS_RETRY_SECONDS,
     )
 

@@ -1,7 +1,7 @@
 """What the environment tells the router; everything else stands in the registry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_router.problems import Misconfigured
@@ -13,7 +13,7 @@ class Settings:
     """`registry` is the prefix of our parameters, for example `/aistratus/dev`."""
 
     registry: str
-    limits: UserLimits = UserLimits()
+    limits: UserLimits = field(default_factory=UserLimits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
