@@ -213,9 +213,9 @@ OPERATIONS: Final = (
         tag="jobs",
         summary="What is new in a job?",
         description=(
-            "Events after `after`, at most 1000. With `wait`, holds the answer until there is one "
-            "or the time is over; a user has so many held answers at most. Go on with `next_after` until `done`. What was read once never "
-            "changes."
+            "Events after `after`, at most 1000. With `wait`, holds the answer until there is one"
+            " or the time is over; a user has so many held answers at most. Go on with "
+            "`next_after` until `done`. What was read once never changes."
         ),
         status=200,
         answers="New events, perhaps none.",
