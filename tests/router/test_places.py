@@ -1,5 +1,6 @@
 """One user has so many open jobs, in so many lanes, and so many prompts a minute; not more."""
 
+import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,19 @@ def test_an_ended_conversation_does_not_go_on_behind_another(api: Api) -> None:
     api.say(first["conversation_id"])
     assert third["job_id"] in api.seats()
     assert lanes(api)[-1] == 1
+
+
+def test_however_many_jobs_a_user_has_no_more_than_lanes_are_in_workers_hands(api: Api) -> None:
+    api.limit(lanes=4)
+    for _ in range(12):
+        api.infer()
+    quiet = api.infer(owner="bob")["job_id"]
+    url, taken = api.registry.addresses.queue_url, []
+    while batch := api.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages"):
+        taken += [json.loads(message["Body"])["job_id"] for message in batch]
+
+    assert len(taken) == 4 + 1
+    assert quiet in taken
 
 
 def test_two_users_share_no_group(api: Api) -> None:
