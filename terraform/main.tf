@@ -45,18 +45,20 @@ module "api" {
 module "router" {
   source = "./modules/router"
 
-  name                  = local.name
-  zip                   = var.router_zip
-  registry_prefix       = local.registry_prefix
-  registry_arn          = local.registry_arn
-  queue_arn             = module.jobs.queue_arn
-  dead_letter_queue_arn = module.jobs.dead_letter_queue_arn
-  table_arn             = module.jobs.table_arn
-  group_arn             = local.group_arn
-  kms_key_arn           = local.kms_key_arn
-  log_retention_days    = var.log_retention_days
-  snapstart             = var.snapstart
-  reserved_concurrency  = var.reserved_concurrency
+  name                         = local.name
+  zip                          = var.router_zip
+  registry_prefix              = local.registry_prefix
+  registry_arn                 = local.registry_arn
+  queue_arn                    = module.jobs.queue_arn
+  dead_letter_queue_arn        = module.jobs.dead_letter_queue_arn
+  table_arn                    = module.jobs.table_arn
+  group_arn                    = local.group_arn
+  kms_key_arn                  = local.kms_key_arn
+  log_retention_days           = var.log_retention_days
+  snapstart                    = var.snapstart
+  reserved_concurrency         = var.reserved_concurrency
+  steward_reserved_concurrency = var.steward_reserved_concurrency
+  user_limits                  = var.user_limits
 }
 
 module "jobs" {

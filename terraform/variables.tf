@@ -115,6 +115,25 @@ variable "reserved_concurrency" {
   default     = -1
 }
 
+variable "steward_reserved_concurrency" {
+  description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round: 1 is enough; -1: none, because new accounts cannot reserve any."
+  type        = number
+  default     = -1
+}
+
+variable "user_limits" {
+  description = "How much one user may have: lanes (jobs in workers' hands at once), open jobs, prompts a minute and in a burst, held polls; and held polls of all users together (readers). What is left out has the program's default."
+  type = object({
+    lanes              = optional(number)
+    open_jobs          = optional(number)
+    prompts_per_minute = optional(number)
+    prompt_burst       = optional(number)
+    readers_per_user   = optional(number)
+    readers            = optional(number)
+  })
+  default = {}
+}
+
 variable "customer_managed_key" {
   description = "Whether everything is encrypted with a key of our own, for 1 USD a month, instead of with AWS's."
   type        = bool

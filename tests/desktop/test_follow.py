@@ -99,7 +99,30 @@ async def test_the_server_may_ask_for_a_longer_pause() -> None:
     time = Time()
     seen, _ = await follow(say({}, 503, Retry_After="12"), page(1, 5), time=time)
     assert seen == LOG
-    assert time.pauses == [12.0]
+    assert time.pauses == [15.0]
+
+
+async def test_a_poll_that_is_not_held_is_not_asked_again_at_once() -> None:
+    time = Time()
+    plain = {"job_id": "job-1", "state": "queued", "events": [], "next_after": 0, "done": False}
+    unheld = say(plain, 200, Retry_After="1")
+    seen, asked = await follow(unheld, unheld, page(1, 5), time=time)
+    assert seen == LOG
+    assert len(asked) == 3
+    assert time.pauses == [1.25, 1.25]
+
+
+async def test_too_many_readers_are_waited_for_and_told_of_if_it_lasts() -> None:
+    time = Time()
+    detail = "You wait for answers in 16 places at once, and may not in more; close some of them."
+    problem = {"status": 429, "code": "too_many_readers", "title": "Too many", "detail": detail}
+    refusal = say(problem, 429, Retry_After="5")
+    seen, _ = await follow(refusal, refusal, page(1, 5), time=time)
+    assert seen == LOG
+    assert time.pauses == [6.25, 6.25]
+    with pytest.raises(Unreachable, match="16 places at once"):
+        await follow(*(refusal,) * 40, time=time)
+    assert PATIENCE_SECONDS <= time.now < PATIENCE_SECONDS + 30
 
 
 async def test_an_event_that_is_told_twice_is_seen_once() -> None:

@@ -23,6 +23,7 @@ from aistratus_local.gateway.events import (
     event_of,
 )
 from aistratus_local.gateway.function import Function, FunctionFailed, FunctionTimedOut
+from aistratus_local.gateway.turns import TooManyCalls
 from support import functions
 
 TESTS = Path(__file__).parents[1]
@@ -35,9 +36,11 @@ class FakeFunction:
 
     failure: Exception | None = None
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
 
-    async def invoke(self, event: Mapping[str, Any]) -> Any:
+    async def invoke(self, event: Mapping[str, Any], user: str) -> Any:
         self.events.append(event)
+        self.users.append(user)
         if self.failure:
             raise self.failure
         return functions.handler(event, None)
@@ -296,3 +299,16 @@ def test_with_real_environments_behind_it() -> None:
             await function.stop()
 
     assert asyncio.run(several()) == [200, 503, 500, 500, 500, 500]
+
+
+def test_a_call_is_its_users(gateway: Gateway) -> None:
+    gateway.good("GET", "/anything")
+    gateway.send("GET", "/health")
+    assert gateway.function.users == ["someone", ""]
+
+
+def test_who_has_too_many_calls_waiting_is_told_when_to_come_again(gateway: Gateway) -> None:
+    gateway.function.failure = TooManyCalls()
+    answer = gateway.good("GET", "/anything")
+    assert (answer.status_code, answer.json()) == (429, {"message": "Too Many Requests"})
+    assert int(answer.headers["retry-after"]) > 0

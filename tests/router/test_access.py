@@ -90,7 +90,8 @@ def test_neither_tokens_nor_texts_get_into_the_log(
     body = {"messages": [{"role": "user", "content": "My diary"}], "request_id": "r"}
 
     def break_down(name: str, call: dict[str, Any]) -> None:
-        raise ValueError(f"cannot do {name} with {call}")
+        if name == "transact_write_items":
+            raise ValueError(f"cannot do {name} with {call}")
 
     for sent, claims in (
         (body, access_claims("zoe")),

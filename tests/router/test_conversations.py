@@ -131,7 +131,7 @@ def test_a_deletion_bars_the_worker_of_a_running_job(api: Api) -> None:
 
     with pytest.raises(Exception, match="TransactionCanceled"):
         api.dynamodb._client.transact_write_items(TransactItems=append.transact_items)
-    assert api.items() == []
+    assert api.leftovers() == []
 
 
 @pytest.mark.parametrize("calls_before_the_crash", [0, 1, 2, 3, 4, 5])
@@ -154,7 +154,7 @@ def test_a_deletion_that_was_cut_short_is_finished_by_asking_again(
     api.dynamodb.before = lambda *_: None
 
     assert api.call("DELETE", f"/conversations/{conversation}").status == 204
-    assert api.items() == []
+    assert api.leftovers() == []
 
 
 def test_a_turn_that_comes_while_its_conversation_is_deleted_goes_too(api: Api) -> None:
@@ -169,7 +169,7 @@ def test_a_turn_that_comes_while_its_conversation_is_deleted_goes_too(api: Api) 
 
     assert api.call("DELETE", f"/conversations/{conversation}").status == 204
     assert late
-    assert api.items() == []
+    assert api.leftovers() == []
 
 
 def test_a_deletion_that_takes_too_long_asks_to_come_again(api: Api) -> None:

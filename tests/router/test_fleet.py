@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -405,5 +406,8 @@ def break_down(api: Api, failure: Exception) -> None:
 
 
 def another_process(api: Api) -> Api:
-    """Another process of the same router: an app of its own over the same world."""
-    return replace(api, app=build_app(api.ports))
+    """Another process of the same router: an app of its own over the same world.
+
+    Who is overtaken really waits: those who do not would overtake one another for ever.
+    """
+    return replace(api, app=build_app(replace(api.ports, sleep=time.sleep)))

@@ -302,6 +302,7 @@ def test_a_worker_that_dies_or_loses_its_engine_is_waited_for_30_minutes(
 
 
 def test_an_instance_that_replaces_one_after_hours_has_its_time_to_boot(quick_fleet: Api) -> None:
+    quick_fleet.limit(open_jobs=1000)
     quick_fleet.infer()
     for _ in range(200):
         quick_fleet.infer()

@@ -182,6 +182,7 @@ def test_counts_beyond_all_bounds_are_refused(api: Api, form: dict[str, Any]) ->
 
 
 def test_a_schema_of_any_depth_gets_an_answer(quick_api: Api) -> None:
+    quick_api.limit(open_jobs=1000, prompt_burst=1000)
     for depth in range(500, 1000, 5):
         schema = '{"a":' * depth + "{}" + "}" * depth
         body = json.dumps({**HELLO, "response_format": by_schema("?")}).replace('"?"', schema)

@@ -6,6 +6,7 @@ import pytest
 
 from aistratus_contracts import table
 from aistratus_contracts.event import StateChange
+from aistratus_contracts.lanes import message_group
 from aistratus_contracts.states import JobState, Role
 from aistratus_router.memory import error
 from support.router_api import HELLO, Api, Crash
@@ -25,7 +26,7 @@ def test_an_accepted_prompt_is_stored_and_sent_by_id_only(api: Api) -> None:
     assert record.job.sampling.stop == ("\n",)
     assert record.job.expires_at == table.expiry_of(record.job.created_at)
     ((_, message),) = api.sqs.calls
-    assert message["MessageGroupId"] == reply.json["conversation_id"]
+    assert message["MessageGroupId"] == message_group("ann", 0)
     assert message["MessageDeduplicationId"] == job_id
     assert "Hello" not in str(message)
     assert api.unsent() == []
@@ -35,7 +36,11 @@ def test_an_accepted_prompt_is_stored_and_sent_by_id_only(api: Api) -> None:
 def test_it_is_one_transaction_and_one_message(api: Api) -> None:
     api.infer({**HELLO, "request_id": "once"})
 
-    assert [name for name, _ in api.dynamodb.calls] == ["transact_write_items", "update_item"]
+    assert [name for name, _ in api.dynamodb.calls] == [
+        "get_item",
+        "transact_write_items",
+        "update_item",
+    ]
     assert api.sqs.count("send_message") == 1
 
 
@@ -192,7 +197,7 @@ def test_the_turns_of_a_conversation_are_numbered_in_order(api: Api) -> None:
 
     assert [api.record(job).job.turn for job in jobs] == [2, 3, 4]
     groups = {call["MessageGroupId"] for _, call in api.sqs.calls}
-    assert groups == {opened["conversation_id"]}
+    assert groups == {message_group("ann", 0)}
 
 
 def test_two_turns_at_once_both_get_a_number(api: Api) -> None:
@@ -249,6 +254,8 @@ def test_a_conversation_that_stays_busy_says_when_to_come_again(api: Api) -> Non
 
 def test_a_throttled_table_says_when_to_come_again(api: Api) -> None:
     def throttle(name: str, _: object) -> None:
+        if name != "transact_write_items":
+            return
         reasons = [{"Code": "ThrottlingError"}, {"Code": "None"}]
         raise error("TransactionCanceledException", CancellationReasons=reasons)
 

@@ -14,7 +14,9 @@ from aistratus_router.access import Caller
 from aistratus_router.job_store import JobStore
 from aistratus_router.memory import MemoryTable
 from aistratus_router.polling import EventsPage, Poller
+from aistratus_router.readers import Readers
 from aistratus_router.table_access import Table
+from aistratus_router.user_limits import UserLimits
 
 EPOCH = datetime(2026, 11, 23, 10, tzinfo=UTC)
 JOB = Job("job-a", "ann", "conv-b", 1, "m", Sampling(9, 0.0), EPOCH, table.expiry_of(EPOCH))
@@ -47,11 +49,15 @@ class Answer:
         self.items.items[("JOB#job-a", table.META)] = table.meta_item(self.record)
         self.poller = Poller(
             JobStore(Table(client, "jobs")),
+            Readers(Table(client, "jobs"), JOB.owner, UserLimits(), self.clock),
             lambda: self.now,
             self.sleep,
-            lambda: EPOCH + timedelta(seconds=self.now + self.skew_seconds),
+            self.clock,
         )
         self.sleep(0)
+
+    def clock(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.now + self.skew_seconds)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds

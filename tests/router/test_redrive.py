@@ -36,8 +36,8 @@ def test_the_list_says_what_each_letter_is(api: Api, capsys: pytest.CaptureFixtu
     assert head.split() == ["JOB", "CONVERSATION", "STATE", "AGE", "RECEIVED", "REASON", "DONE"]
     assert [line.split()[:3] for line in lines] == [
         [job["job_id"], job["conversation_id"], "queued"],
-        [poison, f"group-of-{poison}", "failed"],
-        ["-", "somebody", "unreadable"],
+        [poison, api.record(poison).job.conversation_id, "failed"],
+        ["-", "-", "unreadable"],
     ]
     assert "received too often" in lines[0]
     assert "It brought down the engine." in lines[1]
@@ -54,7 +54,7 @@ def test_as_json_it_has_all_there_is(api: Api, capsys: pytest.CaptureFixture[str
     assert letter.pop("age_seconds") >= 0
     assert letter == {
         "job_id": poison,
-        "conversation_id": f"group-of-{poison}",
+        "conversation_id": api.record(poison).job.conversation_id,
         "state": "failed",
         "fate": "poison",
         "received": 1,

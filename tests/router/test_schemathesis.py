@@ -15,6 +15,7 @@ import pytest
 from schemathesis.checks import CHECKS
 from schemathesis.config import ChecksConfig, SchemathesisConfig
 
+from aistratus_router.user_limits import VARIABLES
 from support.router_api import Emulator
 
 HERE = Path(__file__).parent / "schemathesis"
@@ -32,6 +33,8 @@ def server(emulator: Emulator) -> Iterator[str]:
         **emulator.environment(PREFIX),
         "PYTHONPATH": os.pathsep.join(sys.path),
         "POWERTOOLS_LOG_LEVEL": "ERROR",
+        # It asks as two users, without a pause.
+        **{variable: str(most) for variable, most in VARIABLES.values()},
     }
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "support.router_server"],

@@ -390,6 +390,7 @@ def test_a_sweep_stops_when_its_time_is_over_and_the_next_goes_on(quick_api: Api
 
 
 def test_a_sweep_does_a_bounded_number_of_jobs(quick_api: Api) -> None:
+    quick_api.limit(open_jobs=1000, prompt_burst=1000)
     for _ in range(MAX_JOBS_PER_RUN + 3):
         stored_unsent(quick_api)
     quick_api.time.sleep(31)

@@ -25,6 +25,7 @@ from aistratus_router.open_jobs import FORMER_PARTITION
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.sweep import Sweep
+from aistratus_router.user_limits import UserLimits
 from support.emulator_process import running_emulator_process
 from support.fleet_group import MemoryGroup, create_group
 
@@ -207,6 +208,26 @@ class Api:
         if isinstance(client, MemoryTable):
             return list(client.items.values())
         return cast("list[dict[str, Any]]", client.scan(TableName=self.table_name)["Items"])
+
+    def leftovers(self) -> list[dict[str, Any]]:
+        """What lies in the table beside how fast prompts came: that names nothing of a user's."""
+        return [
+            item
+            for item in self.items()
+            if item["sk"]["S"] != "LIMITS" or item["seats"]["S"] != "{}"
+        ]
+
+    def seats(self, owner: str = "ann") -> dict[str, tuple[int, str]]:
+        """The open jobs in a user's lanes, as the LIMITS item has them."""
+        key = table.limits_key(owner)
+        item = self.dynamodb._client.get_item(TableName=self.table_name, Key=key).get("Item")
+        found = {} if item is None else json.loads(item["seats"]["S"])
+        return {job_id: (lane, conversation) for job_id, (lane, conversation) in found.items()}
+
+    def limit(self, **limits: int) -> None:
+        """From now on users may have so much."""
+        self.ports = replace(self.ports, limits=UserLimits(**limits))
+        self.app = build_app(self.ports)
 
     def record(self, job_id: str) -> JobRecord:
         client = self.dynamodb._client

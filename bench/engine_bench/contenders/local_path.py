@@ -16,7 +16,7 @@ from aistratus_contracts.states import JobState
 from aistratus_local.models import LocalModel
 from aistratus_local.ports import Ports
 from aistratus_local.signin import sign_in
-from aistratus_local.stack import Stack, StackSettings, running
+from aistratus_local.stack import WIDE_LIMITS, Stack, StackSettings, running
 from engine_bench.contenders.contender import Contender, Setup
 from engine_bench.errors import BenchError
 from engine_bench.models import BenchModel
@@ -89,7 +89,11 @@ class LocalSession:
 def open_local(setup: Setup) -> Iterator[LocalSession]:
     """A system without the app for the length of a block, idle, and a client signed in."""
     settings = StackSettings(
-        Ports(0, 0, 0, 0), _local_model(setup.model), setup.folder / "local", with_app=False
+        Ports(0, 0, 0, 0),
+        _local_model(setup.model),
+        setup.folder / "local",
+        with_app=False,
+        limits=WIDE_LIMITS,
     )
     with asyncio.Runner() as runner:
         began = time.monotonic()

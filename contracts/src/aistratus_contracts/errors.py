@@ -68,6 +68,9 @@ class ErrorCode(StrEnum):
     REQUEST_ID_REUSED = "request_id_reused"
     CONVERSATION_BUSY = "conversation_busy"
     NO_FLEET = "no_fleet"
+    TOO_MANY_OPEN_JOBS = "too_many_open_jobs"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_READERS = "too_many_readers"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

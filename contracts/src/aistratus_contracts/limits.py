@@ -47,6 +47,16 @@ MIN_IDLE_TIMEOUT_SECONDS = 60
 MAX_IDLE_TIMEOUT_SECONDS = 86_400
 DEFAULT_IDLE_TIMEOUT_SECONDS = 600
 
+# What one user may have at a time, so that one cannot stop the others. A deployment may set others.
+# Lanes are the message groups of a user's jobs: that many are in workers' hands at once at most.
+LANES_PER_USER = 16
+OPEN_JOBS_PER_USER = 64
+PROMPTS_PER_MINUTE = 60
+PROMPT_BURST = 60
+# Polls that are held. Each occupies one of the function's environments, and prompts need some.
+READERS_PER_USER = 16
+READERS = 256
+
 # A worker says this often that it lives. What it said last is kept for a day if it went away
 # without a word, so that one can see what became of it.
 SIGN_OF_LIFE_SECONDS = 10

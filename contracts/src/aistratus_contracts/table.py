@@ -8,6 +8,9 @@
 | `USER#owner` | `TURN#id#000001#PROMPT` | the messages that a turn brought, and its job |
 | `USER#owner` | `TURN#id#000001#ANSWER` | what came of it; there if and only if the job ended |
 | `USER#owner` | `REQ#request_id` | the job that this idempotency key led to |
+| `USER#owner` | `LIMITS` | the user's open jobs with their lanes, and the rate of their prompts |
+| `USER#owner` | `READERS#window` | how many polls of the user are held that began then |
+| `READERS` | `window` | the same, of all users |
 | `OPEN` | `time#job id` | a job that has not ended; when it was sent, and how often |
 | `FLEET` | `GROUP` | whether instances are wanted, since when, and what stands in the way |
 | `FLEET` | `WORKER#id` | a worker's last sign of life; gone when it has drained |
@@ -43,6 +46,7 @@ RECENCY_ATTRIBUTE: Final = "listed_at"
 META: Final = "META"
 OPEN_PARTITION: Final = "OPEN"
 FLEET_PARTITION: Final = "FLEET"
+READERS_PARTITION: Final = "READERS"
 EVENT_PREFIX: Final = "EV#"
 WORKER_PREFIX: Final = "WORKER#"
 GROUP: Final = "GROUP"
@@ -128,6 +132,21 @@ def meta_key(job_id: str) -> Item:
 def open_key(job_id: str, created_at: datetime) -> Item:
     """The primary key of a job's entry in the list of open jobs, which is in order of age."""
     return key(OPEN_PARTITION, f"{codec.format_time(created_at)}#{job_id}")
+
+
+def limits_key(owner: str) -> Item:
+    """The primary key of what a user has at the moment, which is limited."""
+    return key(user_partition(owner), "LIMITS")
+
+
+def readers_key(owner: str, window: int) -> Item:
+    """The primary key of the number of a user's held polls that began in a window of time."""
+    return key(user_partition(owner), f"READERS#{window}")
+
+
+def all_readers_key(window: int) -> Item:
+    """The same, of all users."""
+    return key(READERS_PARTITION, str(window))
 
 
 def worker_key(worker_id: str) -> Item:

@@ -28,7 +28,7 @@ from aistratus_local.console import Console
 from aistratus_local.models import STANDIN, local_model
 from aistratus_local.ports import Ports
 from aistratus_local.signin import sign_in
-from aistratus_local.stack import StackSettings, running
+from aistratus_local.stack import WIDE_LIMITS, StackSettings, running
 from aistratus_local.state import StackState
 
 BAR_MS: Final = 300.0
@@ -138,7 +138,9 @@ async def run(count: int) -> dict[str, Any]:
     console = Console(sys.stderr)
     model = local_model(STANDIN, console)
     with tempfile.TemporaryDirectory(prefix="aistratus-latency-") as folder:
-        settings = StackSettings(Ports(0, 0, 0, 0), model, Path(folder), with_app=False)
+        settings = StackSettings(
+            Ports(0, 0, 0, 0), model, Path(folder), with_app=False, limits=WIDE_LIMITS
+        )
         began = time.monotonic()
         async with running(settings, lambda *_: None) as stack:
             state = await stack.start()

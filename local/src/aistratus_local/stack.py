@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,6 +32,7 @@ from aistratus_local.provision import (
     provision,
 )
 from aistratus_local.state import StackState
+from aistratus_router.user_limits import VARIABLES
 
 DEMO_USER: Final = "demo"
 # Everything is on loopback; a proxy has no business there.
@@ -48,6 +49,11 @@ WORKER_WATCHDOG_SECONDS: Final = 15.0
 # A service that is ended because it hangs says where.
 LAST_WORDS: Final = {"PYTHONFAULTHANDLER": "1"}
 
+# For measurements, which ask as one user for many.
+WIDE_LIMITS: Final = {
+    variable: str(most) for name, (variable, most) in VARIABLES.items() if name != "readers"
+}
+
 T = TypeVar("T")
 
 # Called when a step is done: what, and after how many seconds.
@@ -56,12 +62,17 @@ Report = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """What to start, and where."""
+    """What to start, and where.
+
+    `limits` are the router's settings of how much one user may have, by their variables; those
+    that are not there are the defaults.
+    """
 
     ports: Ports
     model: LocalModel
     state_dir: Path
     with_app: bool = True
+    limits: Mapping[str, str] = field(default_factory=lambda: chosen_limits(os.environ))
 
 
 class Stack:
@@ -205,7 +216,8 @@ class Stack:
         arguments = ["--port", str(port), "--issuer", made.issuer, "--client-id", made.client_id]
         for origin in loopback_origins(self._urls.app_url):
             arguments += ["--allow-origin", origin]
-        return self._part("gateway", "aistratus_local.gateway", port, *arguments)
+        part = self._part("gateway", "aistratus_local.gateway", port, *arguments)
+        return replace(part, environment={**part.environment, **self.settings.limits})
 
     def _engine(self) -> Part:
         model = self.settings.model
@@ -262,6 +274,12 @@ def _first_cause(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def chosen_limits(environment: Mapping[str, str]) -> dict[str, str]:
+    """The limits of one user that the person has set."""
+    names = [variable for variable, _ in VARIABLES.values()]
+    return {name: environment[name] for name in names if name in environment}
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

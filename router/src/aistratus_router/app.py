@@ -145,7 +145,8 @@ class App:
         page = desk.poller().events(
             desk.caller, _job_id(job_id), query.after, query.wait, self._left_seconds()
         )
-        return Response(200, JSON, _events_text(page))
+        headers = {} if page.retry_after is None else {"Retry-After": str(page.retry_after)}
+        return Response(200, JSON, _events_text(page), headers)
 
     def cancel(self, job_id: str) -> Response[str]:
         """Stop a job."""

@@ -35,7 +35,7 @@ class Letter:
     message_id: str
     receipt: str
     job_id: str | None
-    conversation_id: str
+    group: str
     reason: str
     sent_at: datetime
     received: int
@@ -60,7 +60,7 @@ class DeadLetters:
     def held(self, most: int) -> Iterator[list[Letter]]:
         """The oldest letters, and nobody else's meanwhile; what is not deleted goes back.
 
-        Of one conversation SQS gives out ten at most, until these are deleted or back.
+        Of one group SQS gives out ten at most, until these are deleted or back.
         """
         letters: list[Letter] = []
         try:
@@ -122,7 +122,7 @@ def _read(message: Any) -> Letter:
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
         job_id=job_id,
-        conversation_id=attributes["MessageGroupId"],
+        group=attributes["MessageGroupId"],
         reason=message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", ""),
         sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
         received=int(attributes["ApproximateReceiveCount"]),

@@ -6,11 +6,14 @@ that was cut short is finished by asking again.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from aistratus_router.access import Caller
 from aistratus_router.conversation_store import ConversationStore
 from aistratus_router.job_store import JobStore
+from aistratus_router.places import Places
+from aistratus_router.ports import utc_now
 from aistratus_router.problems import Unavailable, not_found
 
 # What is left of the function's time when a deletion gives up, for one more job and the answer.
@@ -23,8 +26,10 @@ class Remover:
 
     jobs: JobStore
     conversations: ConversationStore
+    places: Places
     caller: Caller
     left_seconds: Callable[[], float]
+    clock: Callable[[], datetime] = utc_now
 
     def delete(self, conversation_id: str) -> None:
         """Remove a conversation; refuses with 404.
@@ -39,6 +44,7 @@ class Remover:
                 self._check_time()
                 self.jobs.delete(self.caller.owner, turn.job_id, turn.created_at)
             self.conversations.delete_turns(conversation_id)
+            self.places.forget(conversation_id, self.clock())
             # False: a turn came in meanwhile, which has to go too.
             if self.conversations.delete_head(head):
                 return

@@ -10,9 +10,11 @@ from aistratus_router.fleet import Fleet
 from aistratus_router.intake import Intake
 from aistratus_router.job_store import JobStore
 from aistratus_router.open_jobs import OpenJobs
+from aistratus_router.places import Places
 from aistratus_router.polling import Poller
 from aistratus_router.ports import Ports
 from aistratus_router.queue import JobQueue
+from aistratus_router.readers import Readers
 from aistratus_router.registry import Addresses
 from aistratus_router.table_access import Table
 from aistratus_router.views import Views
@@ -36,6 +38,7 @@ class Desk:
             jobs=self._jobs,
             conversations=self._conversations,
             open_jobs=self._open_jobs,
+            places=self._places(),
             catalogue=self._addresses.catalogue,
             owner=self.caller.owner,
             clock=self._ports.clock,
@@ -48,7 +51,9 @@ class Desk:
 
     def poller(self) -> Poller:
         """Waits for events."""
-        return Poller(self._jobs, self._ports.monotonic, self._ports.sleep, self._ports.clock)
+        ports = self._ports
+        readers = Readers(self._table, self.caller.owner, ports.limits, ports.clock)
+        return Poller(self._jobs, readers, ports.monotonic, ports.sleep, ports.clock)
 
     def canceller(self) -> Canceller:
         """Cancels jobs."""
@@ -66,4 +71,14 @@ class Desk:
 
     def remover(self, left_seconds: Callable[[], float]) -> Remover:
         """Deletes conversations."""
-        return Remover(self._jobs, self._conversations, self.caller, left_seconds)
+        return Remover(
+            self._jobs,
+            self._conversations,
+            self._places(),
+            self.caller,
+            left_seconds,
+            self._ports.clock,
+        )
+
+    def _places(self) -> Places:
+        return Places(self._table, self.caller.owner, self._ports.limits)

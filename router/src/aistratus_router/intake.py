@@ -36,6 +36,7 @@ from aistratus_router.formats import AnyFormat, GrammarFormat, JsonObjectFormat,
 from aistratus_router.job_store import JobStore, NewJob, Outcome, RequestRecord
 from aistratus_router.log import describe, logger
 from aistratus_router.open_jobs import OpenJob, OpenJobs, open_job
+from aistratus_router.places import Places
 from aistratus_router.problems import (
     Refusal,
     conversation_busy,
@@ -69,13 +70,14 @@ class Intake:
     jobs: JobStore
     conversations: ConversationStore
     open_jobs: OpenJobs
+    places: Places
     catalogue: Catalogue
     owner: str
     clock: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
 
     def accept(self, asked: InferRequest) -> Accepted:
-        """Store and send a prompt, once per `request_id`; refuses with 404, 409, 422 or 503."""
+        """Store and send a prompt, once per `request_id`; refuses with 404, 409, 422, 429, 503."""
         digest = fingerprint(asked)
         forgotten: str | None = None
         for attempt in range(MAX_TRIES):
@@ -126,6 +128,7 @@ class Intake:
             messages=messages,
             head=head,
             turns_before=head.turns - 1,
+            place=self.places.find(job.job_id, job.conversation_id, now),
             request=request,
         )
 
@@ -167,7 +170,7 @@ class Intake:
 
     def _sent(self, new: NewJob) -> Accepted:
         job = new.record.job
-        self._send(open_job(job))
+        self._send(open_job(job, new.place.group))
         return Accepted(job.job_id, job.conversation_id, new.record.cursor.state)
 
     def _send(self, entry: OpenJob) -> None:

@@ -12,6 +12,7 @@ from aistratus_contracts.limits import MAX_EVENTS_PER_PAGE
 from aistratus_contracts.states import JobState
 from aistratus_contracts.table import Append, ConversationHead, Item, JobRecord
 from aistratus_router.open_jobs import open_item
+from aistratus_router.places import Place
 from aistratus_router.table_access import REFUSED, Table, key_of
 
 # Beside what the contract puts there, a META item says which idempotency key led to it.
@@ -42,6 +43,7 @@ class NewJob:
     """All that accepting a prompt writes, at once or not at all.
 
     `turns_before` is the number of turns that the conversation had when it was read; 0 opens it.
+    `place` is the job's among its owner's.
     `forgotten_job_id`: the key's former job is gone, so the key may be given to this one.
     """
 
@@ -50,6 +52,7 @@ class NewJob:
     messages: tuple[Message, ...]
     head: ConversationHead
     turns_before: int
+    place: Place
     request: RequestRecord | None = None
     forgotten_job_id: str | None = None
 
@@ -89,7 +92,8 @@ class JobStore:
             _head_write(name, new),
             table.put_if_absent(name, table.event_item(job, new.first_event)),
             table.put_if_absent(name, table.prompt_item(job, new.messages)),
-            table.put_if_absent(name, open_item(job)),
+            table.put_if_absent(name, open_item(job, new.place.group)),
+            new.place.write,
         ]
         if new.request is not None:
             meta[REQUEST_ATTRIBUTE] = {"S": new.request.request_id}

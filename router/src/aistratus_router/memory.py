@@ -20,6 +20,7 @@ MAX_ITEM_BYTES: Final = 400 * 1024
 MAX_TRANSACTION_ITEMS: Final = 100
 MAX_PAGE_BYTES: Final = 2**20
 MAX_BATCH_ITEMS: Final = 25
+MAX_BATCH_GETS: Final = 100
 
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq,
@@ -47,6 +48,18 @@ class MemoryTable:
         """GetItem."""
         item = self.items.get(_key(call["Key"]))
         return {} if item is None else {"Item": dict(item)}
+
+    def batch_get_item(self, **call: Any) -> Any:
+        """BatchGetItem on the one table."""
+        ((name, asked),) = call["RequestItems"].items()
+        keys = [_key(key) for key in asked["Keys"]]
+        if not 1 <= len(keys) <= MAX_BATCH_GETS or len(set(keys)) != len(keys):
+            raise error("ValidationException", "an empty batch, too large, or one key twice")
+        wanted = ", ".join(
+            _name(part.strip(), asked) for part in asked.get("ProjectionExpression", "").split(",")
+        )
+        found = [_project(self.items[key], wanted) for key in keys if key in self.items]
+        return {"Responses": {name: found}, "UnprocessedKeys": {}}
 
     def query(self, **call: Any) -> Any:
         """Query on the table or its local index; a page holds 1 MB at most."""
@@ -118,10 +131,17 @@ class MemoryTable:
         if kind == "Delete":
             return None
         item = dict(self.items.get(key) or write["Key"])
-        assignments = write["UpdateExpression"].removeprefix("SET ")
-        for assignment in assignments.split(","):
+        values = write.get("ExpressionAttributeValues", {})
+        sets, _, adds = write["UpdateExpression"].removeprefix("SET ").rpartition("ADD ")
+        if not sets and not write["UpdateExpression"].startswith("ADD "):
+            sets, adds = adds, ""
+        for assignment in filter(None, sets.split(",")):
             name, value = (part.strip() for part in assignment.split(" = "))
-            item[_name(name, write)] = write["ExpressionAttributeValues"][value]
+            item[_name(name, write)] = values[value]
+        for addition in filter(None, adds.split(",")):
+            name, value = addition.split()
+            number = int(item.get(name, {"N": "0"})["N"]) + int(values[value]["N"])
+            item[name] = {"N": str(number)}
         return item
 
     def _put(self, key: tuple[str, str], item: Item | None) -> None:

@@ -21,19 +21,21 @@ from aistratus_router.table_access import Table, key_of
 
 # Where jobs waited to be sent before there was this list; their entries have no marks.
 FORMER_PARTITION: Final = "OUTBOX"
+GROUP_ATTRIBUTE: Final = "message_group"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
     """An entry: a job that has not ended, as far as the list knows.
 
-    `heard_at` is the time of the newest event that the steward has seen. `put_back` is the id of
-    the dead letter that the job's message was made from again.
+    `group` is the message group that it is sent in: one of its owner's lanes. `heard_at` is the
+    time of the newest event that the steward has seen. `put_back` is the id of the dead letter
+    that the job's message was made from again.
     """
 
     key: Item
     job_id: str
-    conversation_id: str
+    group: str
     stored_at: datetime
     sends: int = 0
     sent_at: datetime | None = None
@@ -61,7 +63,7 @@ class OpenJobs:
         once, or one who does it again because it died in between, send one message.
         """
         again = f"-{entry.sends}" if entry.sends else ""
-        self._queue.send(entry.job_id, entry.conversation_id, entry.job_id + again)
+        self._queue.send(entry.job_id, entry.group, entry.job_id + again)
         condition = "attribute_exists(pk) AND attribute_not_exists(sends)"
         before: Item = {}
         if entry.sends:
@@ -130,17 +132,18 @@ class OpenJobs:
         )
 
 
-def open_job(job: Job) -> OpenJob:
+def open_job(job: Job, group: str) -> OpenJob:
     """The entry of a job that was just stored."""
     key = table.open_key(job.job_id, job.created_at)
-    return OpenJob(key, job.job_id, job.conversation_id, job.created_at)
+    return OpenJob(key, job.job_id, group, job.created_at)
 
 
-def open_item(job: Job) -> Item:
+def open_item(job: Job, group: str) -> Item:
     """The item of a new job's entry."""
     return {
         **table.open_key(job.job_id, job.created_at),
         "conversation_id": {"S": job.conversation_id},
+        GROUP_ATTRIBUTE: {"S": group},
         "stored_at": {"S": codec.format_time(job.created_at)},
         table.TTL_ATTRIBUTE: {"N": str(job.expires_at)},
     }
@@ -153,7 +156,8 @@ def _read(item: Item) -> OpenJob:
     return OpenJob(
         key=key_of(item),
         job_id=item[table.SORT_KEY]["S"].rpartition("#")[2],
-        conversation_id=item["conversation_id"]["S"],
+        # Before there were lanes, the group was the conversation.
+        group=item[GROUP_ATTRIBUTE if GROUP_ATTRIBUTE in item else "conversation_id"]["S"],
         stored_at=codec.parse_time(item["stored_at"]["S"]),
         sends=int(item.get("sends", {}).get("N", "0")),
         sent_at=time("sent_at"),

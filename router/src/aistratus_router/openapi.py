@@ -43,14 +43,14 @@ _REFUSALS: Final[dict[int, str]] = {
     413: "The body is larger than 256 KiB.",
     415: "The body says that it is not JSON.",
     422: "Fields or query parameters are wrong; `errors` names them.",
-    429: "Too many requests; the gateway slows you down.",
+    429: "Too much at once: `code` says of what, or the gateway slows you down.",
     500: "Something went wrong in the service.",
     503: "Try again after `Retry-After` seconds.",
     504: "The service took too long.",
 }
 # Who says it: the service as a problem document, the gateway in its own form, or either.
 _BY_GATEWAY: Final = {401, 403, 413, 429, 500, 503, 504}
-_BY_SERVICE: Final = set(_REFUSALS) - {429, 504}
+_BY_SERVICE: Final = set(_REFUSALS) - {504}
 _ALWAYS: Final = (422, 429, 500, 503, 504)
 
 
@@ -168,6 +168,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
                 "schema": {"type": "string", "pattern": "^/jobs/job-[a-z2-7]{24}$"},
             }
         }
+    if operation.operation_id == "get_job_events":
+        answer["headers"] = {
+            "Retry-After": _retry_after(
+                "Only if the answer was not held because too many others are: "
+                "ask again after so many seconds."
+            )
+        }
     if operation.answer is not None:
         answer["content"] = {
             JSON: {"schema": _reference(operation.answer), "example": operation.example}
@@ -191,6 +198,10 @@ def _responses(operation: Operation) -> dict[str, Any]:
     }
 
 
+def _retry_after(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "integer", "minimum": 0}}
+
+
 def _refusal(status: int) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if status in _BY_SERVICE:
@@ -205,12 +216,9 @@ def _refusal(status: int) -> dict[str, Any]:
                 "schema": {"type": "string"},
             }
         }
-    if status == 503:
+    if status in (429, 503):
         refusal["headers"] = {
-            "Retry-After": {
-                "description": "Seconds; from the service, not from the gateway.",
-                "schema": {"type": "integer", "minimum": 0},
-            }
+            "Retry-After": _retry_after("Seconds; from the service, not from the gateway.")
         }
     return refusal
 

@@ -148,7 +148,8 @@ OPERATIONS: Final = (
             "Accepts a prompt as a job and answers at once; the answer is read from the job. What "
             "is accepted is stored: it ends exactly once, whatever dies on the way. Turns of one "
             "conversation are answered in order. Send a `request_id` to be able to repeat a "
-            "request whose answer got lost."
+            "request whose answer got lost. A user has so many jobs at most that have not ended, "
+            "and so many prompts a minute; more get 429 with `Retry-After`."
         ),
         status=202,
         answers="The job is stored; `Location` is where it can be read.",
@@ -212,9 +213,9 @@ OPERATIONS: Final = (
         tag="jobs",
         summary="What is new in a job?",
         description=(
-            "Events after `after`, at most 1000. With `wait`, holds the answer until there is one "
-            "or the time is over. Go on with `next_after` until `done`. What was read once never "
-            "changes."
+            "Events after `after`, at most 1000. With `wait`, holds the answer until there is one"
+            " or the time is over; a user has so many held answers at most. Go on with "
+            "`next_after` until `done`. What was read once never changes."
         ),
         status=200,
         answers="New events, perhaps none.",

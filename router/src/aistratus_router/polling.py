@@ -8,7 +8,7 @@ for a machine to boot, is looked at least often.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ from aistratus_router.access import Caller
 from aistratus_router.job_store import JobStore, LogPage
 from aistratus_router.ports import utc_now
 from aistratus_router.problems import not_found
+from aistratus_router.readers import Lease, Readers
 
 PAUSE_SHARE: Final = 0.1
 MIN_PAUSE_SECONDS: Final = 0.03
@@ -27,19 +28,27 @@ MAX_PAUSE_QUEUED_SECONDS: Final = 0.5
 STEPS_OF_A_PACE: Final = 2
 COMMIT_ALLOWANCE_SECONDS: Final = 0.02
 MAX_STEP_SECONDS: Final = 1.0
+# So long a poll is held as it comes; then it needs a place among the readers.
+QUICK_SECONDS: Final = 0.3
+# When a poll that is not held for lack of places may ask again.
+UNHELD_RETRY_SECONDS: Final = 1
 # What is left of the function's time when a poll gives up, for the answer's own way.
 RESERVE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class EventsPage:
-    """Events as JSON texts; `done`: the job's last event is in this page or before it."""
+    """Events as JSON texts; `done`: the job's last event is in this page or before it.
+
+    `retry_after`: the poll was not held, for others are; ask again after so many seconds.
+    """
 
     job_id: str
     state: JobState
     events: list[str]
     next_after: int
     done: bool
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Poller:
     """Looks at one job until there is news or the time is over."""
 
     jobs: JobStore
+    readers: Readers
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     clock: Callable[[], datetime] = utc_now
@@ -54,7 +64,7 @@ class Poller:
     def events(
         self, caller: Caller, job_id: str, after: int, wait_seconds: float, left_seconds: float
     ) -> EventsPage:
-        """Events after `after`, the first within `wait_seconds`; refuses with 404.
+        """Events after `after`, the first within `wait_seconds`; refuses with 404 or 429.
 
         `left_seconds` is what the function may still run.
         """
@@ -62,19 +72,32 @@ class Poller:
         deadline = began + min(wait_seconds, left_seconds - RESERVE_SECONDS)
         # The first look of several also takes in what the caller has: it tells the pace.
         since = max(0, after - STEPS_OF_A_PACE) if began < deadline else after
-        while True:
-            found = self.jobs.log_after(job_id, since)
-            if found is None or found.record.job.owner != caller.owner:
-                raise not_found("job")
-            page = _page(found, after)
-            now = self.monotonic()
-            if page.events or page.done or now >= deadline:
-                return page
-            pause = pause_seconds(page.state, now - began)
-            if since < after:
-                pause = max(pause, seconds_until_due(found.events, self.clock()))
-                since = after
-            self.sleep(min(pause, deadline - now))
+        quick_until = began + QUICK_SECONDS
+        lease: Lease | None = None
+        try:
+            while True:
+                found = self.jobs.log_after(job_id, since)
+                if found is None or found.record.job.owner != caller.owner:
+                    raise not_found("job")
+                page = _page(found, after)
+                now = self.monotonic()
+                if page.events or page.done or now >= deadline:
+                    return page
+                pause = pause_seconds(page.state, now - began)
+                if since < after:
+                    due = seconds_until_due(found.events, self.clock())
+                    pause, since = max(pause, due), after
+                    # An answer that flows is no wait, however slowly it flows.
+                    quick_until = max(quick_until, now + due + QUICK_SECONDS)
+                again_at = min(now + pause, deadline)
+                if lease is None and again_at > quick_until:
+                    lease = self.readers.enter()
+                    if lease is None:
+                        return replace(page, retry_after=UNHELD_RETRY_SECONDS)
+                self.sleep(max(0.0, again_at - self.monotonic()))
+        finally:
+            if lease is not None:
+                self.readers.leave(lease)
 
 
 def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -13,6 +13,7 @@ from botocore.config import Config
 from aistratus_router.group import AutoScaling
 from aistratus_router.registry import Registry, SsmRegistry
 from aistratus_router.settings import Settings
+from aistratus_router.user_limits import UserLimits
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,6 +50,7 @@ class Ports:
     clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    limits: UserLimits = field(default_factory=UserLimits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Ports":
@@ -67,4 +69,5 @@ class Ports:
             sqs=session.client("sqs", config=CLIENT_CONFIG),
             registry=SsmRegistry(session.client("ssm", config=CLIENT_CONFIG), settings.registry),
             autoscaling=autoscaling,
+            limits=settings.limits,
         )

@@ -8,6 +8,8 @@ from aistratus_contracts.errors import ErrorCode
 from aistratus_contracts.problem import FieldError, Problem
 
 RETRY_AFTER_SECONDS: Final = 2
+OPEN_JOBS_RETRY_SECONDS: Final = 5
+READERS_RETRY_SECONDS: Final = 5
 
 
 class RouterError(Exception):
@@ -151,11 +153,43 @@ def invalid_request(errors: Sequence[FieldError]) -> Refusal:
 
 
 def conversation_busy() -> Refusal:
-    """503: too many turns of one conversation were sent at once."""
+    """503: too many prompts of one user were sent at once."""
     return _try_again(
         ErrorCode.CONVERSATION_BUSY,
         "The conversation is busy",
-        "Other prompts are being added to this conversation right now; send this one again.",
+        "Other prompts of yours are being taken in right now; send this one again.",
+    )
+
+
+def too_many_open_jobs(most: int) -> Refusal:
+    """429: the user has as many open jobs as one may have."""
+    return _too_many(
+        ErrorCode.TOO_MANY_OPEN_JOBS,
+        "Too many open jobs",
+        f"You have {most} jobs that have not ended, and may have no more; wait for one of them, "
+        "or stop one.",
+        OPEN_JOBS_RETRY_SECONDS,
+    )
+
+
+def rate_limited(per_minute: int, retry_after: int) -> Refusal:
+    """429: the user's prompts come too fast."""
+    return _too_many(
+        ErrorCode.RATE_LIMITED,
+        "Too many prompts",
+        f"Your prompts come faster than {per_minute} a minute; send this one again in "
+        f"{retry_after} seconds.",
+        retry_after,
+    )
+
+
+def too_many_readers(most: int) -> Refusal:
+    """429: the user has as many held polls as one may have."""
+    return _too_many(
+        ErrorCode.TOO_MANY_READERS,
+        "Too many readers",
+        f"You wait for answers in {most} places at once, and may not in more; close some of them.",
+        READERS_RETRY_SECONDS,
     )
 
 
@@ -185,3 +219,7 @@ def _try_again(code: ErrorCode, title: str, detail: str) -> Refusal:
         Problem(503, code, title, detail),
         {"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
+
+
+def _too_many(code: ErrorCode, title: str, detail: str, retry_after: int) -> Refusal:
+    return Refusal(Problem(429, code, title, detail), {"Retry-After": str(retry_after)})

@@ -1,4 +1,4 @@
-"""The way from the router to the workers: one FIFO queue, one group per conversation."""
+"""The way from the router to the workers: one FIFO queue, a number of groups per user."""
 
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ class JobQueue:
         self._client = client
         self._url = url
 
-    def send(self, job_id: str, conversation_id: str, deduplication_id: str) -> None:
+    def send(self, job_id: str, group: str, deduplication_id: str) -> None:
         """Send a job's id; within five minutes, the same deduplication id changes nothing."""
         self._client.send_message(
             QueueUrl=self._url,
             MessageBody=encode_queue_message(QueueMessage(job_id)),
-            MessageGroupId=conversation_id,
+            MessageGroupId=group,
             MessageDeduplicationId=deduplication_id,
         )

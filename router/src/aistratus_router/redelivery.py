@@ -7,6 +7,7 @@ from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.table import JobRecord
 from aistratus_router.dead_letters import DeadLetters, Letter
 from aistratus_router.job_store import JobStore
+from aistratus_router.open_jobs import OpenJobs
 from aistratus_router.queue import JobQueue
 
 
@@ -39,6 +40,7 @@ class Redelivery:
     """Looks at letters, and sends their jobs' messages again."""
 
     jobs: JobStore
+    open_jobs: OpenJobs
     queue: JobQueue
     letters: DeadLetters
 
@@ -60,5 +62,8 @@ class Redelivery:
         The letter gives the deduplication id, so one that is put back twice sends one message.
         """
         job = record.job
-        self.queue.send(job.job_id, job.conversation_id, f"{job.job_id}-{letter.message_id}")
+        entry = self.open_jobs.find(job)
+        # Without an entry the job has just ended, and its message says nothing to anybody.
+        group = letter.group if entry is None else entry.group
+        self.queue.send(job.job_id, group, f"{job.job_id}-{letter.message_id}")
         self.letters.delete(letter)

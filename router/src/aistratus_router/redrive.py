@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aistratus_contracts.job import JOB_ID_PATTERN
 from aistratus_router.dead_letters import DeadLetters
 from aistratus_router.job_store import JobStore
+from aistratus_router.open_jobs import OpenJobs
 from aistratus_router.ports import Ports
 from aistratus_router.problems import Misconfigured, RouterError
 from aistratus_router.queue import JobQueue
@@ -81,10 +82,10 @@ class Row:
 
     def plain(self, now: datetime) -> dict[str, Any]:
         """As JSON."""
-        letter = self.found.letter
+        letter, record = self.found.letter, self.found.record
         return {
             "job_id": letter.job_id,
-            "conversation_id": letter.conversation_id,
+            "conversation_id": None if record is None else record.job.conversation_id,
             "state": self.found.state,
             "fate": self.found.fate.value,
             "age_seconds": max(0, int((now - letter.sent_at).total_seconds())),
@@ -99,7 +100,7 @@ class Row:
         row = self.plain(now)
         return (
             row["job_id"] or "-",
-            row["conversation_id"],
+            row["conversation_id"] or "-",
             row["state"],
             _words_of(row["age_seconds"]),
             str(row["received"]),
@@ -156,8 +157,9 @@ def redrive(request: Request, ports: Ports) -> int:
     """Do what is asked, and show it; 0 if all of it could be done, else 1."""
     addresses = ports.registry.read()
     letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
-    jobs = JobStore(Table(ports.dynamodb, addresses.table_name))
-    redelivery = Redelivery(jobs, JobQueue(ports.sqs, addresses.queue_url), letters)
+    table = Table(ports.dynamodb, addresses.table_name)
+    jobs, queue = JobStore(table), JobQueue(ports.sqs, addresses.queue_url)
+    redelivery = Redelivery(jobs, OpenJobs(table, queue), queue, letters)
     seen: dict[str, Row] = {}
     while True:
         with letters.held(MAX_LETTERS) as held:

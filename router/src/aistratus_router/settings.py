@@ -1,10 +1,11 @@
 """What the environment tells the router; everything else stands in the registry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_router.problems import Misconfigured
+from aistratus_router.user_limits import UserLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,7 @@ class Settings:
     """`registry` is the prefix of our parameters, for example `/aistratus/dev`."""
 
     registry: str
+    limits: UserLimits = field(default_factory=UserLimits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -22,4 +24,4 @@ class Settings:
                 f"{REGISTRY_VARIABLE} must hold the prefix of the registry, such as "
                 "/aistratus/dev; set it in the function's environment."
             )
-        return cls(registry)
+        return cls(registry, UserLimits.from_environment(environ))

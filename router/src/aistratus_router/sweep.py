@@ -64,7 +64,7 @@ class Sweep:
         done = _look_at_fleet(ports, addresses, FleetStore(table), open_jobs)
         reconciler = Reconciler(jobs, open_jobs, table.name, self.patience, ports.clock)
         done += _settle_all(reconciler, has_time)
-        sorting = _Sorting(Redelivery(jobs, queue, letters), open_jobs, ports)
+        sorting = _Sorting(Redelivery(jobs, open_jobs, queue, letters), open_jobs, ports)
         done += sorting.run(has_time)
         counts = {name: number for name, number in sorted(done.items()) if number}
         logger.info("the open jobs are swept", counts=counts)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # What BatchWriteItem takes at once, and how often what it left over is offered again.
 BATCH_SIZE: Final = 25
 BATCH_TRIES: Final = 6
+# What BatchGetItem takes at once.
+GET_BATCH_SIZE: Final = 100
 
 REFUSED: Final = "ConditionalCheckFailed"
 CONFLICT: Final = "TransactionConflict"
@@ -37,6 +39,27 @@ class Table:
         response: Any = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True)
         item: Item | None = response.get("Item")
         return item
+
+    def get_many(self, keys: Sequence[Item], **options: Any) -> list[Item]:
+        """Those of the items that are there, in any order; raises `Unavailable`."""
+        found: list[Item] = []
+        for start in range(0, len(keys), GET_BATCH_SIZE):
+            batch: Any = {
+                self.name: {
+                    "Keys": list(keys[start : start + GET_BATCH_SIZE]),
+                    "ConsistentRead": True,
+                    **options,
+                }
+            }
+            for _ in range(BATCH_TRIES):
+                response: Any = self._client.batch_get_item(RequestItems=batch)
+                found += response["Responses"].get(self.name, [])
+                batch = response.get("UnprocessedKeys")
+                if not batch:
+                    break
+            else:
+                raise Unavailable("The table did not keep up with the reads.")
+        return found
 
     def page(self, **options: Any) -> tuple[list[Item], bool]:
         """One page of a query, at most 1 MB; and whether it was cut."""

@@ -20,7 +20,19 @@ locals {
   }
 
   publishes = { router = true, steward = false }
-  reserved  = { router = var.reserved_concurrency, steward = -1 }
+  reserved  = { router = var.reserved_concurrency, steward = var.steward_reserved_concurrency }
+
+  # How much one user may have. What is not set is the program's own default.
+  user_limits = {
+    for name, most in {
+      AISTRATUS_LANES_PER_USER     = var.user_limits.lanes
+      AISTRATUS_OPEN_JOBS_PER_USER = var.user_limits.open_jobs
+      AISTRATUS_PROMPTS_PER_MINUTE = var.user_limits.prompts_per_minute
+      AISTRATUS_PROMPT_BURST       = var.user_limits.prompt_burst
+      AISTRATUS_READERS_PER_USER   = var.user_limits.readers_per_user
+      AISTRATUS_READERS            = var.user_limits.readers
+    } : name => tostring(most) if most != null
+  }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -57,9 +69,7 @@ resource "aws_lambda_function" "this" {
   publish = local.publishes[each.key]
 
   environment {
-    variables = {
-      AISTRATUS_REGISTRY = var.registry_prefix
-    }
+    variables = merge(local.user_limits, { AISTRATUS_REGISTRY = var.registry_prefix })
   }
 
   tracing_config {

@@ -5,6 +5,7 @@ locals {
   # Actions on the table. Transactions are checked by the writes that are in them.
   table_actions = {
     router = [
+      "dynamodb:BatchGetItem",
       "dynamodb:BatchWriteItem",
       "dynamodb:DeleteItem",
       "dynamodb:GetItem",

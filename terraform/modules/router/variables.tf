@@ -104,3 +104,41 @@ variable "reserved_concurrency" {
     error_message = "Reserve at least 1, or -1 for no limit of its own; 0 would switch the API off."
   }
 }
+
+variable "steward_reserved_concurrency" {
+  description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round: 1 is enough; -1: none. New accounts have so few that reserving any is refused."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.steward_reserved_concurrency == -1 || var.steward_reserved_concurrency >= 1
+    error_message = "Reserve at least 1, or -1 for none; 0 would switch the steward off."
+  }
+}
+
+variable "user_limits" {
+  description = "How much one user may have: lanes (jobs in workers' hands at once), open jobs, prompts a minute and in a burst, held polls; and held polls of all users together (readers). What is left out has the program's default."
+  type = object({
+    lanes              = optional(number)
+    open_jobs          = optional(number)
+    prompts_per_minute = optional(number)
+    prompt_burst       = optional(number)
+    readers_per_user   = optional(number)
+    readers            = optional(number)
+  })
+  default = {}
+
+  validation {
+    condition = alltrue([
+      for name, most in {
+        lanes              = 1000
+        open_jobs          = 1000
+        prompts_per_minute = 60000
+        prompt_burst       = 60000
+        readers_per_user   = 10000
+        readers            = 10000
+      } : var.user_limits[name] == null ? true : var.user_limits[name] == floor(var.user_limits[name]) && var.user_limits[name] >= 1 && var.user_limits[name] <= most
+    ])
+    error_message = "Each limit is a whole number from 1; lanes and open_jobs up to 1000, prompts up to 60000, readers up to 10000."
+  }
+}

@@ -143,7 +143,7 @@ class GatewayClient:
             query={"after": after, "wait": wait},
             attempts=attempts,
         )
-        return read_events(reply.document)
+        return read_events(reply.document, reply.retry_after)
 
     async def follow(self, job_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
         """A job's events from number `after` + 1 to the last, each exactly once, in order.
@@ -176,7 +176,9 @@ class GatewayClient:
                     return
             if page.done:
                 return  # the caller had the last event already
-            if not page.events and pace.clock() - asked_at < SHORTEST_EMPTY_POLL_SECONDS:
+            if not page.events and page.retry_after is not None:
+                await pace.sleep(max(pace.wish(page.retry_after), SHORTEST_EMPTY_POLL_SECONDS))
+            elif not page.events and pace.clock() - asked_at < SHORTEST_EMPTY_POLL_SECONDS:
                 await pace.sleep(SHORTEST_EMPTY_POLL_SECONDS)
 
     async def waiting(self, job_id: str, *, every: float = 2.0) -> AsyncGenerator[str, None]:

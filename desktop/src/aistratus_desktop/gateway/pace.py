@@ -11,6 +11,8 @@ FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 8.0
 # The server may ask for more than our own longest pause, but a person waits in front of this.
 LONGEST_RETRY_AFTER_SECONDS: Final = 30.0
+# How much longer than asked a client stays away at most, so that many do not come back in step.
+RETRY_AFTER_JITTER: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,16 @@ class Pace:
 
         Full jitter, so that many clients do not come back in step: a random part of
         0.25 s · 2^(failures - 1), at most 8 s. `retry_after` is the server's own wish and a
-        lower bound.
+        lower bound, up to 30 s; to it a random part of a quarter is added.
         """
         ceiling = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 16))
         pause = ceiling * self.chance()
         if retry_after is not None:
-            pause = max(pause, min(retry_after, LONGEST_RETRY_AFTER_SECONDS))
+            pause = max(pause, self.wish(retry_after))
         await self.sleep(pause)
+
+    def wish(self, retry_after: float) -> float:
+        """How long to stay away when the server asks for so many seconds."""
+        return min(retry_after, LONGEST_RETRY_AFTER_SECONDS) * (
+            1 + RETRY_AFTER_JITTER * self.chance()
+        )

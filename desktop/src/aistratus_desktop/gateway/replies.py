@@ -53,12 +53,16 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events of a job in order; `done` when the job's last event is here or was before."""
+    """Events of a job in order; `done` when the job's last event is here or was before.
+
+    `retry_after`: the API held no poll just now; it would like so many seconds until the next.
+    """
 
     job_id: str
     state: JobState
     events: tuple[Event, ...]
     done: bool
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ def read_models(document: object) -> tuple[ModelCard, ...]:
     return read(_Models, document).models
 
 
-def read_events(document: object) -> EventPage:
+def read_events(document: object, retry_after: float | None = None) -> EventPage:
     """The body of `GET /jobs/{id}/events`."""
     head = read(_EventPage, document)
     plain = document.get("events") if isinstance(document, dict) else None
@@ -135,7 +139,7 @@ def read_events(document: object) -> EventPage:
         events = tuple(event_from_plain(item) for item in plain)
     except ContractError as error:
         raise Unreadable(str(error)) from error
-    return EventPage(head.job_id, head.state, events, head.done)
+    return EventPage(head.job_id, head.state, events, head.done, retry_after)
 
 
 def read(cls: type[T], document: object) -> T:

@@ -35,10 +35,14 @@ PASSING_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer: its status and its JSON (None when it has no body)."""
+    """A good answer: its status and its JSON (None when it has no body).
+
+    `retry_after`: how many seconds the API would like to be left alone, though it answered.
+    """
 
     status: int
     document: Any
+    retry_after: float | None = None
 
 
 class Wire:
@@ -108,7 +112,7 @@ class Wire:
             token = await self._tokens.access_token()
             status, headers, text = await self._once(method, path, query, content, token)
         if 200 <= status < 300:
-            return Reply(status, _parsed(text) if text else None)
+            return Reply(status, _parsed(text) if text else None, _retry_after(headers))
         raise _refusal(status, headers, text)
 
     async def _once(
@@ -151,9 +155,18 @@ def _refusal(status: int, headers: httpx.Headers, text: bytes) -> GatewayError:
         problem = problem_from_plain(json.loads(text))
     except (ValueError, ContractError):
         problem = None
+    if problem is not None and problem.code is ErrorCode.TOO_MANY_OPEN_JOBS:
+        # It passes when a job ends, which the person can do something about.
+        return Refused(status, problem.detail, problem)
     if status in PASSING_STATUSES:
-        sentence = problem.detail if problem else "Aistratus is not available right now."
-        return Unreachable(f"{sentence} Try again in a moment.", _retry_after(headers))
+        sentence = "Aistratus is not available right now. Try again in a moment."
+        if problem is not None:
+            # A limit's sentence has its own next step.
+            is_limit = status == 429
+            sentence = problem.detail if is_limit else f"{problem.detail} Try again in a moment."
+        elif status == 429:
+            sentence = "You ask for too much at once. Try again in a moment."
+        return Unreachable(sentence, _retry_after(headers))
     if status == 401:
         return SignInNeeded("Your sign-in is not accepted any more. Sign in again.")
     if status == 413:

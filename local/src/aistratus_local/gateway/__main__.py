@@ -13,10 +13,18 @@ import uvicorn
 from aistratus_contracts.registry import Scope
 from aistratus_local.gateway.api import Api, Cors, every
 from aistratus_local.gateway.authorizer import Authorizer, KeySource
-from aistratus_local.gateway.function import Function
+from aistratus_local.gateway.function import (
+    ENVIRONMENTS_PER_USER,
+    MAX_ENVIRONMENTS,
+    WAITING_PER_USER,
+    Function,
+)
+from aistratus_router.user_limits import VARIABLES
 
 STEWARD_PERIOD_SECONDS: Final = 60.0
 WARM_ENVIRONMENTS: Final = 2
+HELD_POLLS: Final = MAX_ENVIRONMENTS * 3 // 4
+READERS_VARIABLE: Final = VARIABLES["readers"][0]
 _SCHEDULED_EVENT: Final[dict[str, object]] = {
     "version": "0",
     "detail-type": "Scheduled Event",
@@ -35,8 +43,15 @@ class _Server(uvicorn.Server):
 
 async def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    variables = dict(os.environ)
-    router = Function("aistratus-router", options.function, variables)
+    # Fewer than there are environments: held polls leave room for prompts.
+    variables = {READERS_VARIABLE: str(HELD_POLLS), **os.environ}
+    router = Function(
+        "aistratus-router",
+        options.function,
+        variables,
+        environments_per_user=options.environments_per_user,
+        waiting_per_user=options.waiting_per_user,
+    )
     steward = Function("aistratus-steward", options.steward, variables)
     keys = KeySource(options.issuer)
     authorizer = Authorizer(keys, options.issuer, [options.client_id], [s.value for s in Scope])
@@ -72,6 +87,8 @@ def main() -> int:
     parser.add_argument("--issuer", required=True)
     parser.add_argument("--client-id", required=True)
     parser.add_argument("--allow-origin", action="append", default=[])
+    parser.add_argument("--environments-per-user", type=int, default=ENVIRONMENTS_PER_USER)
+    parser.add_argument("--waiting-per-user", type=int, default=WAITING_PER_USER)
     parser.add_argument("--function", default="aistratus_router.handler.handler")
     parser.add_argument("--steward", default="aistratus_router.steward.handler")
     options = parser.parse_args()

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPMethod
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +21,7 @@ from aistratus_local.gateway.events import (
     json_answer,
 )
 from aistratus_local.gateway.function import Function, FunctionFailed, FunctionTimedOut
+from aistratus_local.gateway.turns import TooManyCalls
 
 log = logging.getLogger("gateway")
 
@@ -30,6 +31,8 @@ DEFAULT_ROUTE: Final = "$default"
 CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 CORS_HEADERS: Final = ("authorization", "content-type")
 CORS_MAX_AGE_SECONDS: Final = 300
+# For who has too many calls waiting.
+RETRY_AFTER_SECONDS: Final = 2
 
 
 class TooLong(Exception):
@@ -107,7 +110,7 @@ class Api:
                 request.protocol,
             )
             event = event_of(complete, route_key, authorizer, ids)
-            return answer_of(await self.function.invoke(event))
+            return answer_of(await self.function.invoke(event, _user_of(authorizer)))
         except Unauthorized as error:
             challenge = "Bearer"
             if error.reason:
@@ -118,12 +121,20 @@ class Api:
             return json_answer(403, {"message": "Forbidden"}, ("www-authenticate", challenge))
         except TooLong:
             return json_answer(413, {"message": "Request Too Long"})
+        except TooManyCalls:
+            retry = ("retry-after", str(RETRY_AFTER_SECONDS))
+            return json_answer(429, {"message": "Too Many Requests"}, retry)
         except FunctionTimedOut as error:
             log.warning("%s", error)
             return json_answer(503, {"message": "Service Unavailable"})
         except (FunctionFailed, MalformedResult) as error:
             log.warning("%s", error or "the function returned no answer")
             return json_answer(500, {"message": "Internal Server Error"})
+
+
+def _user_of(authorizer: dict[str, Any] | None) -> str:
+    """Whose call it is; all who have not signed in are one user."""
+    return "" if authorizer is None else str(authorizer["jwt"]["claims"].get("sub", ""))
 
 
 def _head_of(scope: Scope) -> HttpRequest:

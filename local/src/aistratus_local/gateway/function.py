@@ -20,10 +20,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aistratus_local.gateway.environment_process import LENGTH
+from aistratus_local.gateway.turns import Turns
 
 log = logging.getLogger("gateway")
 
 MAX_ENVIRONMENTS: Final = 64
+# One user's part of them, and how many more calls of that user wait for their turn.
+ENVIRONMENTS_PER_USER: Final = MAX_ENVIRONMENTS // 2
+WAITING_PER_USER: Final = 128
 START_SECONDS: Final = 30.0
 # An answer larger than this Lambda does not hand over.
 MAX_RESULT_BYTES: Final = 6 * 1024 * 1024
@@ -60,12 +64,14 @@ class Function:
         *,
         timeout_seconds: float = 30.0,
         max_environments: int = MAX_ENVIRONMENTS,
+        environments_per_user: int = ENVIRONMENTS_PER_USER,
+        waiting_per_user: int = WAITING_PER_USER,
     ) -> None:
         self.name = name
         self._entry = entry
         self._variables = {**environment, "AWS_LAMBDA_FUNCTION_NAME": name}
         self._timeout_seconds = timeout_seconds
-        self._slots = asyncio.Semaphore(max_environments)
+        self._turns = Turns(max_environments, environments_per_user, waiting_per_user)
         self._idle: list[_Environment] = []
         self._all: set[_Environment] = set()
         self._control: socket.socket | None = None
@@ -107,13 +113,16 @@ class Function:
                 self._process.kill()
             await self._process.wait()
 
-    async def invoke(self, event: Mapping[str, Any]) -> Any:
-        """The function's result; raises `FunctionFailed` or `FunctionTimedOut`."""
+    async def invoke(self, event: Mapping[str, Any], user: str = "") -> Any:
+        """The function's result, for a user, when there is room for that user's call.
+
+        Raises `FunctionFailed`, `FunctionTimedOut` or `TooManyCalls`.
+        """
         deadline = time.time() + self._timeout_seconds
         asked = {"event": event, "request_id": str(uuid.uuid4()), "deadline": deadline}
         frame = json.dumps(asked).encode()
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._slots:
+            async with asyncio.timeout(self._timeout_seconds), self._turns.place(user):
                 return await self._call(LENGTH.pack(len(frame)) + frame)
         except TimeoutError:
             raise FunctionTimedOut(f"{self.name} did not answer in time.") from None

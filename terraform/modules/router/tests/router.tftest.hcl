@@ -136,6 +136,7 @@ run "with_options" {
   variables {
     snapstart            = true
     reserved_concurrency = 20
+    user_limits          = { open_jobs = 10, readers = 5 }
     kms_key_arn          = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   }
 
@@ -147,6 +148,11 @@ run "with_options" {
   assert {
     condition     = aws_lambda_function.this["router"].reserved_concurrent_executions == 20 && aws_lambda_function.this["steward"].reserved_concurrent_executions == -1
     error_message = "What is reserved is the router's."
+  }
+
+  assert {
+    condition     = one(aws_lambda_function.this["router"].environment).variables == tomap({ AISTRATUS_REGISTRY = "/aistratus/test", AISTRATUS_OPEN_JOBS_PER_USER = "10", AISTRATUS_READERS = "5" })
+    error_message = "The router should be told of the limits that are set, and of no others."
   }
 
   assert {
@@ -165,7 +171,10 @@ run "refuses_every_wrong_value" {
     memory_mb            = 128
     registry_prefix      = "aistratus/test"
     name                 = "Aistratus Test"
+    user_limits          = { lanes = 0 }
+
+    steward_reserved_concurrency = 0
   }
 
-  expect_failures = [var.zip, var.reserved_concurrency, var.memory_mb, var.registry_prefix, var.name]
+  expect_failures = [var.zip, var.reserved_concurrency, var.steward_reserved_concurrency, var.user_limits, var.memory_mb, var.registry_prefix, var.name]
 }

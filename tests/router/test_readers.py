@@ -1,0 +1,170 @@
+"""Held polls are few enough that prompts have room, and cost nothing while an answer flows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aistratus_contracts import table
+from aistratus_contracts.event import Delta, StateChange
+from aistratus_contracts.limits import MAX_EVENT_WAIT_SECONDS
+from aistratus_contracts.states import JobState
+from aistratus_router.memory import error
+from aistratus_router.readers import WINDOW_SECONDS, Lease, Readers
+from aistratus_router.table_access import Table
+from aistratus_router.user_limits import UserLimits
+from support.router_api import Api, Crash, Reply
+
+RUNNING = StateChange(JobState.RUNNING)
+
+
+def readers(api: Api, owner: str = "ann", **limits: int) -> Readers:
+    table_ = Table(api.ports.dynamodb, api.table_name)
+    return Readers(table_, owner, UserLimits(**limits), api.time.clock)
+
+
+def poll(api: Api, job_id: str, *, after: int = 1, wait: int = 20) -> Reply:
+    return api.call("GET", f"/jobs/{job_id}/events", query={"after": after, "wait": wait})
+
+
+def enter(some: Readers) -> Lease:
+    lease = some.enter()
+    assert lease is not None
+    return lease
+
+
+def test_a_user_holds_so_many_polls_and_no_more(api: Api) -> None:
+    api.limit(readers_per_user=3)
+    job_id = api.infer()["job_id"]
+    leases = [enter(readers(api, readers_per_user=3)) for _ in range(3)]
+
+    reply = poll(api, job_id)
+    assert (reply.status, reply.json["code"]) == (429, "too_many_readers")
+    assert int(reply.headers["Retry-After"]) > 0
+    assert sum(api.time.naps) < 1
+    readers(api).leave(leases[0])
+    assert poll(api, job_id).status == 200
+
+
+def test_another_users_polls_do_not_count(api: Api) -> None:
+    for _ in range(3):
+        enter(readers(api, "bob", readers_per_user=3))
+    enter(readers(api, "ann", readers_per_user=3))
+
+
+def test_when_all_together_have_no_place_a_poll_is_answered_at_once(api: Api) -> None:
+    api.limit(readers=2)
+    job_id = api.infer()["job_id"]
+    leases = [enter(readers(api, owner, readers=2)) for owner in ("bob", "carl")]
+
+    reply = poll(api, job_id)
+    assert (reply.status, reply.json["events"], reply.json["done"]) == (200, [], False)
+    assert reply.headers["Retry-After"] == "1"
+    assert sum(api.time.naps) < 1
+    # And no place of her own stays taken by it.
+    readers(api, "bob").leave(leases[0])
+    for _ in range(20):
+        reply = poll(api, job_id, wait=1)
+        assert "Retry-After" not in reply.headers
+
+
+def test_a_poll_that_is_over_gives_its_place_back(api: Api) -> None:
+    api.limit(readers_per_user=1, readers=1)
+    job_id = api.infer()["job_id"]
+    for _ in range(3):
+        assert poll(api, job_id, wait=2).status == 200
+
+
+def test_a_poll_that_fails_gives_its_place_back(api: Api) -> None:
+    api.limit(readers_per_user=1)
+    job_id = api.infer()["job_id"]
+
+    def deleted(passed: float) -> None:
+        if passed > 2:
+            api.dynamodb._client.delete_item(TableName=api.table_name, Key=table.meta_key(job_id))
+
+    api.time.meanwhile = deleted
+    assert poll(api, job_id).status == 404
+    assert readers(api, readers_per_user=1).enter() is not None
+
+
+def test_the_places_of_those_who_died_come_back_by_themselves(api: Api) -> None:
+    some = readers(api, readers_per_user=2)
+    enter(some)
+    enter(some)
+    with pytest.raises(Exception, match="may not in more"):
+        some.enter()
+    api.time.now += 2 * WINDOW_SECONDS
+    enter(some)
+
+
+def test_a_place_is_kept_for_as_long_as_a_poll_can_be_held(api: Api) -> None:
+    """Wherever in a window it began."""
+    for offset in range(0, WINDOW_SECONDS, 7):
+        some = readers(api, f"user-{offset}", readers_per_user=1)
+        start = api.time.now
+        api.time.now = start + offset
+        enter(some)
+        api.time.now += MAX_EVENT_WAIT_SECONDS
+        with pytest.raises(Exception, match="may not in more"):
+            some.enter()
+
+
+def test_what_is_seen_soon_and_what_flows_needs_no_place(api: Api) -> None:
+    job_id = api.infer()["job_id"]
+    poll(api, job_id, after=0)
+    poll(api, job_id, wait=0)
+    api.work(job_id, RUNNING, take=True)
+    for step in range(4):
+        api.time.now += 0.9
+        api.work(job_id, Delta(f" {step}", (step,)))
+    due = [api.time.now + 0.9]
+
+    def worker(_: float) -> None:
+        if api.time.now >= due[0]:
+            api.work(job_id, Delta(" on", (1,)))
+            due[0] += 0.9
+
+    api.dynamodb.calls.clear()
+    api.time.meanwhile = worker
+    for after in (6, 7, 8):
+        reply = poll(api, job_id, after=after)
+        assert len(reply.json["events"]) == 1
+    assert api.dynamodb.count("update_item") == 0
+    assert api.dynamodb.count("batch_get_item") == 0
+
+
+def test_a_place_that_cannot_be_given_back_costs_the_reader_nothing(api: Api) -> None:
+    job_id = api.infer()["job_id"]
+
+    def trouble(name: str, call: dict[str, Any]) -> None:
+        if name == "update_item" and ":minus_one" in call["ExpressionAttributeValues"]:
+            raise error("InternalServerError")
+
+    api.dynamodb.before = trouble
+    assert poll(api, job_id, wait=2).status == 200
+
+
+def test_a_process_that_dies_in_a_poll_holds_a_place_for_a_minute(api: Api) -> None:
+    api.limit(readers_per_user=1)
+    job_id = api.infer()["job_id"]
+
+    def die(name: str, call: dict[str, Any]) -> None:
+        if name == "update_item" and ":minus_one" in call["ExpressionAttributeValues"]:
+            raise Crash
+
+    api.dynamodb.before = die
+    with pytest.raises(Crash):
+        poll(api, job_id, wait=1)
+    api.dynamodb.before = lambda *_: None
+    assert poll(api, job_id).status == 429
+    api.time.now += timedelta(minutes=1).total_seconds()
+    assert poll(api, job_id).status == 200
+
+
+def test_the_counts_go_away(api: Api) -> None:
+    enter(readers(api))
+    counts = [item for item in api.items() if "held" in item]
+    assert len(counts) == 2
+    now = api.time.clock().timestamp()
+    assert all(0 < int(item["expires_at"]["N"]) - now < 2 * 3600 for item in counts)
