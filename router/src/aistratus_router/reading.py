@@ -29,6 +29,11 @@ MAX_ERRORS: Final = 20
 MAX_ECHOED_CHARS: Final = 80
 # Python's int() is quadratic in the number of digits; no field of ours is longer than this.
 MAX_INTEGER_DIGITS: Final = 20
+# A schema of 16 KiB, which is the largest object that is taken, has fewer names. Each name that
+# does not fit would become an error of Pydantic's, and those cost more than the reading.
+MAX_NAMES: Final = 4096
+# No route has as many parameters.
+MAX_QUERY_FIELDS: Final = 20
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,7 +51,15 @@ def read_body(event: Mapping[str, Any], model: type[M]) -> M:
 def read_query(event: Mapping[str, Any], model: type[M]) -> M:
     """The query string as `model`; unknown and repeated names are refused with 422."""
     query: dict[str, str] = {}
-    pairs = parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True)
+    try:
+        pairs = parse_qsl(
+            event.get("rawQueryString") or "",
+            keep_blank_values=True,
+            max_num_fields=MAX_QUERY_FIELDS,
+        )
+    except ValueError:
+        sentence = f"Give {MAX_QUERY_FIELDS} parameters at most."
+        raise invalid_request([FieldError("?", sentence)]) from None
     for name, value in pairs:
         if name in query:
             raise invalid_request([FieldError(_query_field((name,)), "Give it once only.")])
@@ -123,12 +136,23 @@ def _integer(digits: str) -> int | float:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_NAMES:
+        sentence = f"It has an object of {len(pairs)} names; none here takes more than {MAX_NAMES}."
+        raise invalid_request([FieldError("", sentence)])
     document = dict(pairs)
     if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise invalid_json(f"The body has the key {_echo(twice)!r} twice; say it once.")
+        raise invalid_json(f"The body has the key {_echo(_repeated(pairs))!r} twice; say it once.")
     return document
+
+
+def _repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The first name that comes a second time. One look at each: a body has thousands of them."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("no name comes twice")
 
 
 def _field_errors(error: ValidationError, name_of: Any) -> list[FieldError]:
