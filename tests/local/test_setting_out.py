@@ -24,12 +24,12 @@ from aistratus_local.provision import (
     REGISTRY_PREFIX,
     Addresses,
     User,
-    client,
     provision,
 )
 from aistratus_local.stack import clean_environment
 from aistratus_local.state import RunsAlready, StackState, find_running, held, state_folder
 from support.catalogue import CATALOGUE
+from support.emulator_process import KEY, client
 
 STATE = StackState(
     pid=1,
@@ -44,6 +44,8 @@ STATE = StackState(
     region="r",
     user="demo",
     password="a password",
+    access_key_id="an id",
+    secret_access_key="a secret",
 )
 
 
@@ -235,8 +237,8 @@ def test_provisioning_twice_changes_nothing(emulator_url: str) -> None:
         emulator_url, "http://127.0.0.1:8551", "http://127.0.0.1:8552", "http://127.0.0.1:8550"
     )
     user = User("demo", "a long password", "demo@example.org")
-    first = provision(addresses, CATALOGUE, [user])
-    assert provision(addresses, CATALOGUE, [user]) == first
+    first = provision(addresses, KEY, CATALOGUE, [user])
+    assert provision(addresses, KEY, CATALOGUE, [user]) == first
     ssm = client("ssm", emulator_url)
     wanted = {name for name in Parameter if not name.startswith("fleet/")}  # there is no fleet here
     found = ssm.get_parameters(Names=[name.under(REGISTRY_PREFIX) for name in wanted])

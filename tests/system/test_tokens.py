@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from aistratus_local.provision import REGISTRY_PREFIX, aws_environment
-from support.system import Demo, Person
+from support.system import Demo, Person, access_key
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SCOPES = "openid aistratus/infer aistratus/operate"
@@ -82,7 +82,7 @@ def own(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnIss
         issuer = f"http://127.0.0.1:{keys.server_address[1]}/pool"
         thread = threading.Thread(target=keys.serve_forever, args=(0.02,))
         thread.start()
-        environment = {**os.environ, **aws_environment(state["emulator_url"])}
+        environment = {**os.environ, **aws_environment(state["emulator_url"], access_key(state))}
         environment["AISTRATUS_REGISTRY"] = REGISTRY_PREFIX
         command = [sys.executable, "-m", "aistratus_local.gateway", "--port", str(port)]
         with subprocess.Popen(
