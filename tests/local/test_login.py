@@ -344,7 +344,8 @@ def test_what_is_typed_is_shown_as_text(login: Login) -> None:
 
 def test_another_name_of_this_machine_is_not_answered(login: Login) -> None:
     answer = login.browser.get("/health", base_url="http://evil.example:8552")
-    assert answer.status_code == 400
+    assert answer.status_code == 421
+    assert "by its own address" in answer.text
     assert login.get("/health").json == {"status": "ok"}
     assert login.get("/nothing").status_code == 404
 

@@ -14,6 +14,7 @@ from aistratus_contracts.registry import Scope
 from aistratus_local.gateway.api import Api, Cors, every
 from aistratus_local.gateway.authorizer import Authorizer, KeySource
 from aistratus_local.gateway.function import Function
+from aistratus_local.visitors import Visitors, at_port
 
 STEWARD_PERIOD_SECONDS: Final = 60.0
 WARM_ENVIRONMENTS: Final = 2
@@ -40,7 +41,8 @@ async def run(options: argparse.Namespace) -> int:
     steward = Function("aistratus-steward", options.steward, variables)
     keys = KeySource(options.issuer)
     authorizer = Authorizer(keys, options.issuer, [options.client_id], [s.value for s in Scope])
-    api = Api(router, authorizer, Cors(options.allow_origin))
+    visitors = Visitors("API", at_port(options.port), frozenset(options.allow_origin))
+    api = Api(router, authorizer, Cors(options.allow_origin), visitors)
     config = uvicorn.Config(
         api.app(),
         host="127.0.0.1",

@@ -21,6 +21,7 @@ from aistratus_local.gateway.events import (
     json_answer,
 )
 from aistratus_local.gateway.function import Function, FunctionFailed, FunctionTimedOut
+from aistratus_local.visitors import Visitors
 
 log = logging.getLogger("gateway")
 
@@ -59,11 +60,16 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API with one function behind it."""
+    """One API with one function behind it.
+
+    `visitors`: whom its port lets in. API Gateway has no such thing, and no browser within reach
+    of a person's own machine either.
+    """
 
     function: Function
     authorizer: Authorizer
     cors: Cors
+    visitors: Visitors | None = None
 
     def app(self) -> ASGIApp:
         """The API as an ASGI application."""
@@ -81,6 +87,10 @@ class Api:
 
     async def _answer(self, scope: Scope, receive: Receive, ids: RequestIds) -> HttpAnswer:
         request = _head_of(scope)
+        if self.visitors is not None:
+            turned_away = self.visitors.turn_away(request.method, dict(request.headers))
+            if turned_away is not None:
+                return json_answer(turned_away.status, {"message": turned_away.sentence})
         if request.method == HTTPMethod.OPTIONS:
             return HttpAnswer(204, self.cors.headers(request, is_preflight=True))
         answer = await self._route(request, Request(scope, receive), ids)
