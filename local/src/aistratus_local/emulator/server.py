@@ -45,7 +45,7 @@ def _create(service: Any) -> Any:
     What is imported here takes long, and few need it. moto's own service, which shows all that
     there is and wipes it, is nobody's: a test that wants to start afresh starts another emulator.
     """
-    if service in ("moto_api", "instance_metadata"):
+    if service in (None, "moto_api", "instance_metadata"):
         return _nothing_here
     if service.startswith("s3"):
         from aistratus_local.emulator import buckets  # noqa: PLC0415

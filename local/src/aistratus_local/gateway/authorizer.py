@@ -22,6 +22,7 @@ import jwt
 from aistratus_local.gateway.tokens import (
     NotAToken,
     SignedToken,
+    read_claims,
     read_token,
     scopes_of,
     texts_of,
@@ -101,15 +102,12 @@ class KeySource:
         try:
             configuration = await self._document(f"{self._issuer}/.well-known/openid-configuration")
             address = _keys_address(configuration, self._issuer)
-            found = jwt.PyJWKSet.from_dict(await self._document(address))
-        except (httpx.HTTPError, ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
+            offered = (await self._document(address))["keys"]
+            found = jwt.PyJWKSet([jwk for jwk in offered if _is_for_tokens(jwk)])
+        except (httpx.HTTPError, ValueError, TypeError, LookupError, jwt.PyJWTError) as error:
             log.warning("the issuer's keys were not to be had (%s)", type(error).__name__)
             return
-        self._keys = {
-            key.key_id: key
-            for key in found.keys
-            if key.key_id and key.algorithm_name == ALGORITHM and key.public_key_use != "enc"
-        }
+        self._keys = {key.key_id: key for key in found.keys if key.key_id}
         self._fetched_at = self._monotonic()
 
     async def _document(self, url: str) -> dict[str, Any]:
@@ -143,28 +141,29 @@ class Authorizer:
         Raises `Unauthorized` or `Forbidden`.
         """
         try:
-            token = read_token(_token_of(header))
-            await self._verify(token)
-            self._check(token.claims)
-            granted = scopes_of(token.claims)
+            claims = read_claims((await self.verified(_token_of(header))).payload)
+            self._check(claims)
+            granted = scopes_of(claims)
         except NotAToken:
             raise Unauthorized("the token is not valid") from None
         if self._scopes and not granted.intersection(self._scopes):
             raise Forbidden
         return {
             "jwt": {
-                "claims": {name: _as_text(value) for name, value in token.claims.items()},
+                "claims": {name: _as_text(value) for name, value in claims.items()},
                 "scopes": [scope for scope in self._scopes if scope in granted] or None,
             }
         }
 
-    async def _verify(self, token: SignedToken) -> None:
-        """That a key of the issuer signed it; before that, no claim is looked at."""
+    async def verified(self, text: str) -> SignedToken:
+        """A token that a key of the issuer signed; raises `Unauthorized` or `NotAToken`."""
+        token = read_token(text)
         if token.algorithm != ALGORITHM:
             raise NotAToken
         key = await self._keys.key(token.kid)
         if not key.Algorithm.verify(token.signed, key.key, token.signature):
             raise Unauthorized("invalid signature")
+        return token
 
     def _check(self, claims: Mapping[str, Any]) -> None:
         """That it is meant for us, now."""
@@ -201,6 +200,17 @@ def _as_text(value: object) -> str:
     if isinstance(value, list):
         return f"[{' '.join(_as_text(item) for item in value)}]"
     return str(value)
+
+
+def _is_for_tokens(jwk: Any) -> bool:
+    """Whether a key is one that tokens are verified with, and no other (RFC 7517)."""
+    return (
+        isinstance(jwk, dict)
+        and jwk.get("kty") == "RSA"
+        and jwk.get("alg", ALGORITHM) == ALGORITHM
+        and jwk.get("use", "sig") == "sig"
+        and "verify" in jwk.get("key_ops", ["verify"])
+    )
 
 
 def _keys_address(configuration: dict[str, Any], issuer: str) -> str:
