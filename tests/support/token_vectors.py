@@ -159,8 +159,8 @@ def _bad_signatures(make: Maker) -> Iterator[tuple[str, str]]:
     yield "PS256", make.token({**HEADER, "alg": "PS256"}, pss=True)
     yield "PSS under RS256's name", make.token(pss=True)
     yield "SHA-1 under RS256's name", make.token(digest=hashes.SHA1())  # noqa: S303
-    for alg in (None, 1, ["RS256"], "rs256", "RS256 ", "RS256\u0000"):
-        yield f"alg {alg!r}", make.token({**HEADER, "alg": alg})
+    for odd in (None, 1, ["RS256"], "rs256", "RS256 ", "RS256\u0000"):
+        yield f"alg {odd!r}", make.token({**HEADER, "alg": odd})
     yield "no alg", make.token({"kid": KID})
     for name, secret in (
         ("the public key in PEM", make.pem()),
