@@ -168,6 +168,7 @@ def test_no_part_of_a_token_is_in_any_log(own: OwnIssuer, demo: Demo, person: Pe
     for log in (demo.state_dir / "logs").iterdir():
         written += log.read_text()
     secrets = ["someone-secret-sub", demo.state["password"], *own.token().split(".")[:1]]
+    secrets += [demo.state["access_key_id"], demo.state["secret_access_key"]]
     for token in (person.tokens[name] for name in ("access_token", "id_token", "refresh_token")):
         secrets += [part for part in token.split(".") if len(part) > 20]
     for secret in secrets:
