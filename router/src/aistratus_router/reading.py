@@ -8,8 +8,10 @@ models are Pydantic's either way, and `openapi` makes the document out of them.
 
 import base64
 import binascii
+import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
@@ -75,12 +77,13 @@ def parse_json(body: bytes) -> Any:
     if not body.strip():
         raise invalid_json("The body is empty; send a JSON object.")
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            parse_constant=_no_constant,
-            parse_int=_integer,
-            object_pairs_hook=_object,
-        )
+        with _collector_at_rest():
+            return json.loads(
+                body.decode("utf-8"),
+                parse_constant=_no_constant,
+                parse_int=_integer,
+                object_pairs_hook=_object,
+            )
     except UnicodeDecodeError:
         raise invalid_json("The body is not UTF-8 text; encode it as UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -90,6 +93,23 @@ def parse_json(body: bytes) -> Any:
         ) from None
     except RecursionError:
         raise invalid_json("The body is nested too deeply; nothing here needs that.") from None
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without the garbage collector, for the length of a block.
+
+    A body can have 130,000 lists in it. They make no cycles, but with each few hundred the
+    collector would look for some, the more often through all that the process holds: that took
+    six times as long as the reading. A function answers one request at a time.
+    """
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()
 
 
 def json_pointer(location: Sequence[object]) -> str:
