@@ -14,7 +14,8 @@ from aistratus_local.gateway.events import HttpRequest, RequestIds, event_of
 from aistratus_local.login.guesses import Guesses, Try
 from aistratus_local.visitors import Visitors, at_port
 
-SIZE: Final = 256 * 1024
+# Six times as long a head as the gateway lets through to any of this.
+SIZE: Final = 64 * 1024
 STEP: Final = 8
 MAX_SECONDS: Final = 0.2
 # Eight times the size: 8 times as long, with room for a slow moment; 64 would be its square.

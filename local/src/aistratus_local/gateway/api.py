@@ -26,6 +26,8 @@ from aistratus_local.visitors import Visitors
 log = logging.getLogger("gateway")
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+# API Gateway's quota for the request line and all header values; its answer's words are a guess.
+MAX_HEAD_BYTES: Final = 10_240
 OPEN_ROUTES: Final = frozenset({"GET /health", "GET /openapi.json"})
 DEFAULT_ROUTE: Final = "$default"
 CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
@@ -87,6 +89,9 @@ class Api:
 
     async def _answer(self, scope: Scope, receive: Receive, ids: RequestIds) -> HttpAnswer:
         request = _head_of(scope)
+        values = sum(len(value) for _, value in request.headers)
+        if len(request.path) + len(request.query) + values > MAX_HEAD_BYTES:
+            return json_answer(431, {"message": "Request Header Fields Too Large"})
         if self.visitors is not None:
             turned_away = self.visitors.turn_away(request.method, dict(request.headers))
             if turned_away is not None:
