@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aistratus_local.provision import aws_environment
 from cloud.aws import Account, sign_in
 from support.cloud_account import Quotas, make_image, quotas_server
-from support.emulator_process import running_emulator_process
+from support.emulator_process import aws_environment, running_emulator_process
 
 
 @pytest.fixture(scope="session")

@@ -185,6 +185,44 @@ async def test_over_https_cookies_are_secure(stand: Stand, login: ManagedLogin) 
     assert "secure" in cookies_of(begun)["aistratus_sign_in"].lower()
 
 
+FETCHED = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
+LINKED = {
+    "sec-fetch-site": "cross-site",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/", FETCHED),
+        ("GET", "/signin", FETCHED),
+        ("GET", "/callback?code=x&state=y", FETCHED),
+        ("GET", "/", {**LINKED, "sec-fetch-dest": "iframe"}),
+        ("GET", "/signin", {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"}),
+        ("POST", "/", {**LINKED, "origin": "null", "content-type": "text/plain"}),
+        ("GET", "/signout", LINKED),
+        ("GET", "/", {"origin": "http://localhost:3000", "sec-fetch-site": "same-site"}),
+        ("POST", "/", {"origin": "http://evil.example"}),
+    ],
+)
+async def test_what_another_sites_page_sends_is_refused(
+    browser: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
+) -> None:
+    response = await browser.request(method, path, headers=headers)
+    assert response.status_code == 403
+    assert "another site" in response.text
+    assert "set-cookie" not in response.headers
+
+
+async def test_a_link_on_another_site_leads_here(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/", headers=LINKED)).status_code == 200
+    assert (await browser.get("/callback", headers=LINKED)).status_code == 400, "the login's way"
+    own = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"}
+    assert (await browser.get("/signout", headers=own)).status_code == 303
+
+
 # --- websockets ---------------------------------------------------------------------------
 
 

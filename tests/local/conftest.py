@@ -1,41 +1,20 @@
 """What the local part's tests share: an emulator of their own, in a process of its own."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aistratus_local.provision import aws_environment, client
+from support.emulator_process import aws_environment, client, running_emulator_process
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 
-@contextmanager
-def started_emulator() -> Iterator[str]:
-    """The URL of a fresh emulator."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "aistratus_local.emulator", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            word, _, url = process.stdout.readline().strip().partition(" ")
-            assert word == "ready"
-            yield url
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
 @pytest.fixture(scope="session")
 def emulator_url() -> Iterator[str]:
-    with started_emulator() as url:
+    with running_emulator_process() as url:
         yield url
 
 

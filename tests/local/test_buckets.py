@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aistratus_local.emulator.server import serve
-from aistratus_local.provision import client
+from support.emulator_process import ACCEPTED, client
 
 
 def put_and_get(bucket: str, **more: object) -> bytes:
@@ -18,7 +18,7 @@ def put_and_get(bucket: str, **more: object) -> bytes:
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
         **more,
     }
-    with serve() as emulator:
+    with serve(ACCEPTED) as emulator:
         s3 = client("s3", emulator.url)
         s3.create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}

@@ -225,6 +225,14 @@ def test_ten_megabytes_are_enough(gateway: Gateway) -> None:
     assert gateway.send("POST", "/cors", content=b"x" * 100).status_code == 401
 
 
+def test_ten_kilobytes_of_head_are_enough(gateway: Gateway) -> None:
+    assert gateway.good("GET", "/cors?" + "x" * 9_000).status_code == 200
+    for path, headers in (("/cors?" + "x" * 10_240, {}), ("/cors", {"x-long": "x" * 10_240})):
+        answer = gateway.good("GET", path, headers=headers)
+        assert answer.status_code == 431
+    assert len(gateway.function.events) == 1
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "message"),
     [

@@ -1,6 +1,6 @@
 """API Gateway can be described in the emulator; nothing answers behind it."""
 
-from aistratus_local.provision import client
+from support.emulator_process import client
 
 
 def test_an_api_is_made_part_by_part(emulator_url: str) -> None:

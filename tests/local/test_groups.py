@@ -2,7 +2,7 @@
 
 import pytest
 
-from aistratus_local.provision import client
+from support.emulator_process import client
 
 
 @pytest.mark.parametrize(

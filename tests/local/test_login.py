@@ -21,8 +21,9 @@ from aistratus_local.login.app import LoginSettings, create_app
 from aistratus_local.login.grants import CODE_SECONDS, Store
 from aistratus_local.login.pool import Person, UserPool
 from aistratus_local.login.tokens import Grant
-from aistratus_local.provision import Addresses, Provisioned, User, client, provision
+from aistratus_local.provision import Addresses, Provisioned, User, provision
 from support.catalogue import CATALOGUE
+from support.emulator_process import KEY, client
 
 LOGIN_URL = "http://127.0.0.1:8552"
 CALLBACK = "http://localhost:8550/callback"
@@ -102,7 +103,7 @@ def returned(answer: TestResponse) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(emulator_url: str) -> Provisioned:
     addresses = Addresses(emulator_url, "http://127.0.0.1:8551", LOGIN_URL, "http://127.0.0.1:8550")
-    return provision(addresses, CATALOGUE, [USER])
+    return provision(addresses, KEY, CATALOGUE, [USER])
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +344,8 @@ def test_what_is_typed_is_shown_as_text(login: Login) -> None:
 
 def test_another_name_of_this_machine_is_not_answered(login: Login) -> None:
     answer = login.browser.get("/health", base_url="http://evil.example:8552")
-    assert answer.status_code == 400
+    assert answer.status_code == 421
+    assert "by its own address" in answer.text
     assert login.get("/health").json == {"status": "ok"}
     assert login.get("/nothing").status_code == 404
 

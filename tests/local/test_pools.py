@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from aistratus_local.provision import client
+from support.emulator_process import client
 
 
 def test_a_resource_server_goes_and_can_come_back(emulator_url: str) -> None:

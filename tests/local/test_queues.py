@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aistratus_local.provision import client
+from support.emulator_process import client
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -12,17 +12,18 @@ from aistratus_local.provision import (
     DEAD_LETTER_QUEUE_NAME,
     REGION,
     Addresses,
-    client,
     provision,
 )
 from aistratus_local.state import STATE_VARIABLE, StackState
+from support.emulator_process import KEY, client
 
 CARD = ModelCard("standin", "Stand-in", 2048, 256, 0.7, "Apache-2.0")
 
 
 def test_the_demo_that_runs_here_is_found(emulator_url: str, tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
-    made = provision(Addresses(emulator_url, nowhere, nowhere, nowhere), Catalogue((CARD,)), [])
+    addresses = Addresses(emulator_url, nowhere, nowhere, nowhere)
+    made = provision(addresses, KEY, Catalogue((CARD,)), [])
     sqs = client("sqs", emulator_url)
     sqs.send_message(
         QueueUrl=sqs.get_queue_url(QueueName=DEAD_LETTER_QUEUE_NAME)["QueueUrl"],
@@ -43,6 +44,8 @@ def test_the_demo_that_runs_here_is_found(emulator_url: str, tmp_path: Path) -> 
         region=REGION,
         user="demo",
         password="secret",
+        access_key_id=KEY.access_key_id,
+        secret_access_key=KEY.secret_access_key,
     )
     with state.held(tmp_path):
         state.write(tmp_path, demo)

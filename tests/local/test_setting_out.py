@@ -1,5 +1,6 @@
 """What is asked for before anything starts: model, ports, a folder; and the sentences if not."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -14,22 +15,33 @@ import pytest
 
 from aistratus_contracts.registry import Parameter
 from aistratus_local import models, state
+from aistratus_local.access_key import AccessKey
 from aistratus_local.console import Console, Progress
 from aistratus_local.download import RemoteFile
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel, UnknownModel, local_model
 from aistratus_local.options import read_options
 from aistratus_local.ports import Ports, PortTaken, claim, port_of
+from aistratus_local.processes import Part
 from aistratus_local.provision import (
     REGISTRY_PREFIX,
     Addresses,
+    Provisioned,
     User,
-    client,
     provision,
 )
-from aistratus_local.stack import clean_environment
-from aistratus_local.state import RunsAlready, StackState, find_running, held, state_folder
+from aistratus_local.stack import Stack, StackSettings, clean_environment
+from aistratus_local.state import (
+    PUBLIC_FILE,
+    RunsAlready,
+    StackState,
+    find_running,
+    held,
+    state_folder,
+    write,
+)
 from support.catalogue import CATALOGUE
+from support.emulator_process import KEY, client
 
 STATE = StackState(
     pid=1,
@@ -44,6 +56,8 @@ STATE = StackState(
     region="r",
     user="demo",
     password="a password",
+    access_key_id="an id",
+    secret_access_key="a secret",
 )
 
 
@@ -227,6 +241,40 @@ def test_nothing_of_a_persons_own_cloud_reaches_in() -> None:
     }
 
 
+def test_the_emulator_s_key_is_for_those_who_call_it(tmp_path: Path) -> None:
+    async def parts() -> tuple[AccessKey, dict[str, Part]]:
+        model = local_model("standin", Console(StringIO()))
+        stack = Stack(StackSettings(Ports(), model, tmp_path), lambda *_: None, tmp_path)
+        made = Provisioned("q", "t", "p", "c", "http://issuer")
+        user = User("demo", "a password", "demo@example.org")
+        found = [
+            *(stack._emulator(), stack._imds(), stack._engine(), stack._app()),
+            *(stack._login(made, user), stack._gateway(made), stack._worker()),
+        ]
+        return stack._key, {part.name: part for part in found}
+
+    key, found = asyncio.run(parts())
+    told = {name for name, part in found.items() if key.access_key_id in str(part.environment)}
+    assert told == {"emulator", "login", "gateway", "worker"}
+    assert key.secret_access_key not in str(found["emulator"].environment)
+    for part in found.values():
+        # Arguments are there for everybody on this machine to read.
+        assert key.access_key_id not in str(part.arguments)
+        assert key.secret_access_key not in str(part.arguments)
+
+
+def test_what_a_running_system_tells_of_itself_is_for_its_user_alone(tmp_path: Path) -> None:
+    with held(tmp_path):
+        write(tmp_path, STATE)
+        found = [path for path in tmp_path.iterdir() if STATE.password in path.read_text()]
+        assert [path.name for path in found] == ["stack.json"]
+        assert stat.S_IMODE(found[0].stat().st_mode) == 0o600
+        for secret in (STATE.access_key_id, STATE.secret_access_key):
+            assert secret in found[0].read_text()
+            assert secret not in (tmp_path / PUBLIC_FILE).read_text()
+    assert STATE.secret_access_key not in repr(STATE)
+
+
 # --- provisioning ---------------------------------------------------------------------------
 
 
@@ -235,8 +283,8 @@ def test_provisioning_twice_changes_nothing(emulator_url: str) -> None:
         emulator_url, "http://127.0.0.1:8551", "http://127.0.0.1:8552", "http://127.0.0.1:8550"
     )
     user = User("demo", "a long password", "demo@example.org")
-    first = provision(addresses, CATALOGUE, [user])
-    assert provision(addresses, CATALOGUE, [user]) == first
+    first = provision(addresses, KEY, CATALOGUE, [user])
+    assert provision(addresses, KEY, CATALOGUE, [user]) == first
     ssm = client("ssm", emulator_url)
     wanted = {name for name in Parameter if not name.startswith("fleet/")}  # there is no fleet here
     found = ssm.get_parameters(Names=[name.under(REGISTRY_PREFIX) for name in wanted])

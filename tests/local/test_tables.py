@@ -21,9 +21,9 @@ from aistratus_contracts.job import Cursor, Job, Sampling, new_conversation_id, 
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_local.emulator import serve
 from aistratus_local.emulator.server import _Connection
-from aistratus_local.provision import client
 from aistratus_router.job_store import JobStore
 from aistratus_router.table_access import Table
+from support.emulator_process import ACCEPTED, client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -407,7 +407,7 @@ def test_a_job_s_everyday_calls_take_the_short_way(monkeypatch: pytest.MonkeyPat
         real(connection, environ)
 
     monkeypatch.setattr(_Connection, "_answer_from_moto", spy)
-    with serve() as server:
+    with serve(ACCEPTED) as server:
         dynamodb: DynamoDBClient = client("dynamodb", server.url)
         dynamodb.create_table(TableName="jobs", **table.TABLE_SCHEMA)
         record = stored_record(dynamodb, "jobs")

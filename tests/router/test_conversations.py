@@ -97,6 +97,23 @@ def test_a_very_long_conversation_comes_in_parts_the_newest_first(api: Api) -> N
     assert 2 <= pages <= 5
 
 
+def test_a_very_long_conversation_is_deleted_page_by_page(api: Api) -> None:
+    conversation = opened(api, "Start")
+    for n in range(2, 13):
+        job_id = api.say(conversation, f"{n} " + "x" * 150_000)["job_id"]
+        api.work(job_id, StateChange(JobState.CANCELLED), text="y" * 60_000)
+    api.dynamodb.calls.clear()
+
+    assert api.call("DELETE", f"/conversations/{conversation}").status == 204
+
+    names = [name for name, _ in api.dynamodb.calls]
+    # Jobs go before all of the conversation was read.
+    first_deletion = names.index("batch_write_item")
+    assert "query" in names[first_deletion:]
+    left = [item["sk"]["S"] for item in api.items()]
+    assert not [key for key in left if key.startswith(("CONV#", "TURN#", "META", "EV#"))]
+
+
 def test_a_deleted_conversation_is_gone_and_so_are_its_jobs(api: Api) -> None:
     kept = opened(api, "Keep", owner="ann")
     job = api.infer({"messages": [{"role": "user", "content": "Bye"}], "request_id": "r-1"})

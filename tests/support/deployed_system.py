@@ -22,9 +22,10 @@ from typing import Any, Final
 from aistratus_local.gateway.function import Function
 from aistratus_local.imds import ImdsServer
 from aistratus_local.ports import Ports, claim
-from aistratus_local.provision import User, add_user, aws_environment
+from aistratus_local.provision import User, add_user
 from aistratus_local.stack import LAST_WORDS, WITHOUT_PROXY, clean_environment
 from support.deployment import Deployment
+from support.emulator_process import KEY, aws_environment
 from support.engine_process import running_engine
 from support.iam.gate import Gate, open_gates
 from support.iam.policies import Role
@@ -182,6 +183,8 @@ def deployed_system(deployment: Deployment, folder: Path) -> Iterator[DeployedSy
                 "app_url": f"http://127.0.0.1:{ports.app}",
                 "login_url": login_url,
                 "emulator_url": deployment.emulator_url,
+                "access_key_id": KEY.access_key_id,
+                "secret_access_key": KEY.secret_access_key,
                 "client_id": client_id,
                 "pool_id": pool_id,
                 "model": deployment.model.id,

@@ -13,6 +13,7 @@ from aistratus_contracts.models import ModelCard
 from aistratus_local import provision
 from cloud import ROOT
 from cloud.terraform import Terraform
+from support.emulator_process import aws_environment, client
 
 TERRAFORM: Final = ROOT / "terraform"
 ENV: Final = "dev"
@@ -47,7 +48,7 @@ class Deployment:
 
     def aws(self, service: str) -> Any:
         """A client with all rights, past every gate."""
-        return provision.client(service, self.emulator_url)
+        return client(service, self.emulator_url)
 
     def apply(self, name: str = "apply") -> None:
         """Make everything."""
@@ -75,7 +76,7 @@ class Deployment:
 
     @cached_property
     def _terraform(self) -> Terraform:
-        return Terraform(self._root, environment=provision.aws_environment(self.emulator_url))
+        return Terraform(self._root, environment=aws_environment(self.emulator_url))
 
     @property
     def _root(self) -> Path:

@@ -23,6 +23,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from aistratus_local.access_key import AccessKey
+
 CALLBACK = "http://localhost:8571/callback"
 PATIENCE_SECONDS = 60.0
 
@@ -188,6 +190,11 @@ class Person:
 
 def text_of(events: list[dict[str, Any]]) -> str:
     return "".join(event["delta"]["text"] for event in events if "delta" in event)
+
+
+def access_key(state: dict[str, str]) -> AccessKey:
+    """What the demo's emulator wants to see."""
+    return AccessKey(state["access_key_id"], state["secret_access_key"])
 
 
 def sign_in(state: dict[str, str], name: str, password: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from aistratus_local.provision import User, add_user, client
-from support.system import Demo, Person, signed_in, started_demo
+from support.system import Demo, Person, access_key, signed_in, started_demo
 
 OTHER = User("another", "another long password", "another@example.org")
 
@@ -25,7 +25,7 @@ def person(demo: Demo) -> Iterator[Person]:
 
 @pytest.fixture(scope="session")
 def somebody_else(demo: Demo) -> Iterator[Person]:
-    pools = client("cognito-idp", demo.state["emulator_url"])
+    pools = client("cognito-idp", demo.state["emulator_url"], access_key(demo.state))
     add_user(pools, demo.state["pool_id"], OTHER)
     with signed_in(demo.state, OTHER.name, OTHER.password) as person:
         yield person

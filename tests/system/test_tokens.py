@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from aistratus_local.provision import REGISTRY_PREFIX, aws_environment
-from support.system import Demo, Person
+from support.system import Demo, Person, access_key
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SCOPES = "openid aistratus/infer aistratus/operate"
@@ -82,7 +82,7 @@ def own(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnIss
         issuer = f"http://127.0.0.1:{keys.server_address[1]}/pool"
         thread = threading.Thread(target=keys.serve_forever, args=(0.02,))
         thread.start()
-        environment = {**os.environ, **aws_environment(state["emulator_url"])}
+        environment = {**os.environ, **aws_environment(state["emulator_url"], access_key(state))}
         environment["AISTRATUS_REGISTRY"] = REGISTRY_PREFIX
         command = [sys.executable, "-m", "aistratus_local.gateway", "--port", str(port)]
         with subprocess.Popen(
@@ -168,6 +168,7 @@ def test_no_part_of_a_token_is_in_any_log(own: OwnIssuer, demo: Demo, person: Pe
     for log in (demo.state_dir / "logs").iterdir():
         written += log.read_text()
     secrets = ["someone-secret-sub", demo.state["password"], *own.token().split(".")[:1]]
+    secrets += [demo.state["access_key_id"], demo.state["secret_access_key"]]
     for token in (person.tokens[name] for name in ("access_token", "id_token", "refresh_token")):
         secrets += [part for part in token.split(".") if len(part) > 20]
     for secret in secrets:

@@ -41,7 +41,8 @@ class Doorkeeper:
     A visitor of http://127.0.0.1 is sent to http://localhost, the only name under which a
     login may send somebody back over plain http. Any other name is refused, so that no
     stranger's domain can be pointed here (DNS rebinding); so is a websocket that another site's
-    page opens (websockets know no same-origin rule).
+    page opens (websockets know no same-origin rule), and whatever else such a page sends. What
+    other sites may do is lead a person here: to the app, and back from the login.
     """
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
@@ -67,7 +68,27 @@ class Doorkeeper:
         if host != self._host:
             await self._elsewhere(host, scope)(scope, receive, send)
             return
+        if self._is_of_another_site(scope, headers):
+            refusal = plain_page(
+                "This came from a page of another site.", self._public_url, "Aistratus", status=403
+            )
+            await refusal(scope, receive, send)
+            return
         await self._app(scope, receive, _with_headers(send))
+
+    def _is_of_another_site(self, scope: Scope, headers: Headers) -> bool:
+        """Whether another site's page sent this, and not a person by following a link."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if site is None:  # no browser, or an older one
+            return origin is not None and origin != self._public_url
+        if site in {"same-origin", "none"}:
+            return False
+        return not (
+            scope["method"] in {"GET", "HEAD"}
+            and headers.get("sec-fetch-mode") == "navigate"
+            and headers.get("sec-fetch-dest") == "document"
+            and scope["path"] != "/signout"
+        )
 
     def _elsewhere(self, host: str, scope: Scope) -> Response:
         port = urlsplit(self._public_url).port

@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from aistratus_local.endings import ENDING_PATH, Ending
+from aistratus_local.visitors import Visitors, at_port
 
 _TOKEN_PATH: Final = "/latest/api/token"  # noqa: S105
 _METADATA_PATH: Final = "/latest/meta-data/"
@@ -90,6 +91,7 @@ class ImdsServer(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.instance = Instance()
+        self.visitors = Visitors("metadata service", at_port(self.server_port))
 
     @property
     def url(self) -> str:
@@ -99,6 +101,16 @@ class ImdsServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: ImdsServer
+
+    def parse_request(self) -> bool:
+        """Read the head; False when there is no more to do."""
+        if not super().parse_request():
+            return False
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        turned_away = self.server.visitors.turn_away(self.command, headers)
+        if turned_away is not None:
+            self._send(turned_away.status, turned_away.sentence)
+        return turned_away is None
 
     def do_GET(self) -> None:
         instance = self.server.instance
@@ -135,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, self.server.instance.new_token(seconds), {_TTL_HEADER: wish})
 
     def _end(self) -> None:
-        length = min(int(self.headers.get("Content-Length") or 0), _MAX_BODY_BYTES)
+        stated = self.headers.get("Content-Length", "")
+        length = min(int(stated) if stated.isascii() and stated.isdigit() else 0, _MAX_BODY_BYTES)
         word = self.rfile.read(length).decode(errors="replace").strip()
         if word not in list(Ending):
             self._send(HTTPStatus.BAD_REQUEST, f"Say one of: {', '.join(Ending)}.")

@@ -17,6 +17,7 @@ from aistratus_contracts.limits import VISIBILITY_TIMEOUT_SECONDS
 from aistratus_contracts.models import Catalogue, encode_catalogue
 from aistratus_contracts.registry import Parameter, Scope
 from aistratus_contracts.table import TABLE_SCHEMA, TTL_ATTRIBUTE
+from aistratus_local.access_key import AccessKey
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -73,18 +74,14 @@ class Provisioned:
     issuer: str
 
 
-def aws_environment(emulator_url: str) -> dict[str, str]:
-    """AWS's own variables for everything that talks to the emulator.
-
-    The credentials open nothing; the key has the form of a real one because the emulator reads
-    the account out of it.
-    """
+def aws_environment(emulator_url: str, key: AccessKey) -> dict[str, str]:
+    """AWS's own variables for everything that talks to the emulator."""
     return {
         "AWS_ENDPOINT_URL": emulator_url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7LOCAL00",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_SESSION_TOKEN": "",
         "AWS_EC2_METADATA_DISABLED": "true",
         # Nothing of the person's own AWS set-up may shine through.
@@ -94,30 +91,27 @@ def aws_environment(emulator_url: str) -> dict[str, str]:
     }
 
 
-def client(service: str, emulator_url: str) -> Any:
+def client(service: str, emulator_url: str, key: AccessKey) -> Any:
     """A boto3 client for the emulator, whatever this process's own environment says."""
-    environment = aws_environment(emulator_url)
-    session = boto3.Session(
-        environment["AWS_ACCESS_KEY_ID"],
-        environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=REGION,
-    )
+    session = boto3.Session(key.access_key_id, key.secret_access_key, region_name=REGION)
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
     return session.client(service, endpoint_url=emulator_url, config=config)  # type: ignore[call-overload]
 
 
-def provision(addresses: Addresses, catalogue: Catalogue, users: Sequence[User]) -> Provisioned:
+def provision(
+    addresses: Addresses, key: AccessKey, catalogue: Catalogue, users: Sequence[User]
+) -> Provisioned:
     """Make what is missing, and write every id into the registry."""
     url = addresses.emulator_url
-    _table(client("dynamodb", url))
-    queue_url, dead_letter_url = _queues(client("sqs", url))
-    pools: CognitoIdentityProviderClient = client("cognito-idp", url)
+    _table(client("dynamodb", url, key))
+    queue_url, dead_letter_url = _queues(client("sqs", url, key))
+    pools: CognitoIdentityProviderClient = client("cognito-idp", url, key)
     pool_id = _pool(pools)
     client_id = _pool_client(pools, pool_id, addresses)
     for user in users:
         add_user(pools, pool_id, user)
     issuer = f"{addresses.login_url}/{pool_id}"
-    registry: SSMClient = client("ssm", url)
+    registry: SSMClient = client("ssm", url, key)
     for parameter, value in {
         Parameter.QUEUE_URL: queue_url,
         Parameter.DEAD_LETTER_QUEUE_URL: dead_letter_url,

@@ -40,5 +40,5 @@ def _demo() -> dict[str, str]:
     found = find_running(state_folder(port))
     if found is None:
         raise LocalError(NO_SYSTEM)
-    environment = {**aws_environment(found.emulator_url), **WITHOUT_PROXY}
+    environment = {**aws_environment(found.emulator_url, found.access_key), **WITHOUT_PROXY}
     return {**environment, REGISTRY_VARIABLE: REGISTRY_PREFIX}

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from aistratus_contracts.models import Catalogue
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_local import state
+from aistratus_local.access_key import KEYS_VARIABLE, new_access_key
 from aistratus_local.endings import next_instance
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel
@@ -85,6 +86,7 @@ class Stack:
         self._report = report
         self._socket = socket_dir / "engine.sock"
         self._logs = settings.state_dir / "logs"
+        self._key = new_access_key()
         self._imds_url = f"http://{HOST}:{settings.ports.imds}"
         self._urls = Addresses(
             *(
@@ -124,6 +126,8 @@ class Stack:
                 region=REGION,
                 user=user.name,
                 password=user.password,
+                access_key_id=self._key.access_key_id,
+                secret_access_key=self._key.secret_access_key,
             )
             self._write(state)
             group.create_task(self._up(self._login(made, user)))
@@ -163,7 +167,7 @@ class Stack:
         await self._up(self._emulator())
         began = time.monotonic()
         catalogue = Catalogue((self.settings.model.card,))
-        made = await asyncio.to_thread(provision, self._urls, catalogue, [user])
+        made = await asyncio.to_thread(provision, self._urls, self._key, catalogue, [user])
         self._report("table, queues, user pool, registry", time.monotonic() - began)
         return made
 
@@ -197,7 +201,9 @@ class Stack:
 
     def _emulator(self) -> Part:
         port = self.settings.ports.emulator
-        return self._part("emulator", "aistratus_local.emulator", port, "--port", str(port))
+        part = self._part("emulator", "aistratus_local.emulator", port, "--port", str(port))
+        keys = {KEYS_VARIABLE: self._key.access_key_id}
+        return replace(part, environment={**part.environment, **keys})
 
     def _imds(self) -> Part:
         port = self.settings.ports.imds
@@ -207,7 +213,7 @@ class Stack:
     def _login(self, made: Provisioned, user: User) -> Part:
         port = self.settings.ports.login
         arguments = ("--port", str(port), "--pool-id", made.pool_id)
-        part = self._part("login", "aistratus_local.login", port, *arguments)
+        part = self._aws_part("login", "aistratus_local.login", port, *arguments)
         shown = {"AISTRATUS_DEMO_USER": user.name, "AISTRATUS_DEMO_PASSWORD": user.password}
         return replace(part, environment={**part.environment, **shown})
 
@@ -216,7 +222,7 @@ class Stack:
         arguments = ["--port", str(port), "--issuer", made.issuer, "--client-id", made.client_id]
         for origin in loopback_origins(self._urls.app_url):
             arguments += ["--allow-origin", origin]
-        part = self._part("gateway", "aistratus_local.gateway", port, *arguments)
+        part = self._aws_part("gateway", "aistratus_local.gateway", port, *arguments)
         return replace(part, environment={**part.environment, **self.settings.limits})
 
     def _engine(self) -> Part:
@@ -236,7 +242,7 @@ class Stack:
         )
 
     def _worker(self) -> Part:
-        part = self._part("worker", "aistratus_daemon.worker", None)
+        part = self._aws_part("worker", "aistratus_daemon.worker", None)
         environment = {
             "AISTRATUS_ENGINE_SOCKET": str(self._socket),
             "AWS_EC2_METADATA_DISABLED": "false",
@@ -256,14 +262,19 @@ class Stack:
         public = {"AISTRATUS_ENV_FILE": str(self.settings.state_dir / state.PUBLIC_FILE)}
         return replace(part, environment={**part.environment, **public})
 
+    def _aws_part(self, name: str, module: str, address: int | None, *more: str) -> Part:
+        """A part that talks to AWS; the others are not told how."""
+        part = self._part(name, module, address, *more)
+        aws = aws_environment(self._urls.emulator_url, self._key)
+        return replace(
+            part, environment={**part.environment, **aws, REGISTRY_VARIABLE: REGISTRY_PREFIX}
+        )
+
     def _part(self, name: str, module: str, address: Address | int | None, *more: str) -> Part:
-        environment = clean_environment(os.environ)
-        environment |= aws_environment(self._urls.emulator_url)
-        environment[REGISTRY_VARIABLE] = REGISTRY_PREFIX
         return Part(
             name,
             (sys.executable, "-P", "-m", module, *more),
-            environment,
+            clean_environment(os.environ),
             self._logs / f"{name}.log",
             (HOST, address) if isinstance(address, int) else address,
         )

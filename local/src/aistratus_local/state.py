@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aistratus_local.access_key import AccessKey
 from aistratus_local.errors import LocalError
 
 STATE_VARIABLE: Final = "AISTRATUS_STATE_DIR"
@@ -33,6 +34,13 @@ class StackState:
     region: str
     user: str
     password: str = field(repr=False)
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+    @property
+    def access_key(self) -> AccessKey:
+        """What the emulator wants to see."""
+        return AccessKey(self.access_key_id, self.secret_access_key)
 
 
 class RunsAlready(LocalError):

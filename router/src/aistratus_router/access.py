@@ -5,7 +5,7 @@ an ID token from an access token, or one route's scope from another's, so that i
 and the client once more. Nothing of a token is ever logged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,21 @@ def admit(event: Mapping[str, Any], client_id: str, scope: Scope) -> Caller:
         raise unauthorized("Send an access token of this service as the bearer token.")
     if claims.get("client_id") != client_id:
         raise unauthorized("This token was issued to another application; sign in with ours.")
-    if scope.value not in str(claims.get("scope", "")).split():
+    if scope.value not in _scopes(claims):
         raise forbidden(f"This needs a token with the scope {scope.value}; sign in again for it.")
     return Caller(owner)
+
+
+def _scopes(claims: Mapping[str, Any]) -> Sequence[str]:
+    """RFC 6749's `scope`: one text, names with a space between, and only U+0020 is a space.
+
+    API Gateway hands every claim over as a text, and a list as `[a b]`: then nobody can tell any
+    more where one name ended. Our issuer writes none, so such a claim grants nothing.
+    """
+    scope = claims.get("scope")
+    if not isinstance(scope, str) or scope.startswith("["):
+        return ()
+    return scope.split(" ")
 
 
 def _claims(event: Mapping[str, Any]) -> Mapping[str, Any]:

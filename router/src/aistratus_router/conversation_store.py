@@ -1,5 +1,6 @@
 """Conversations in the table: heads, listed by recency, and turns."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from aistratus_contracts import table
@@ -66,10 +67,14 @@ class ConversationStore:
         key = table.key(self._partition, table.answer_sort_key(conversation_id, turn))
         return self._table.get(key) is not None
 
-    def all_turns(self, conversation_id: str) -> list[Turn]:
-        """All turns, in order."""
-        items = self._table.query(self._partition, table.turns_prefix(conversation_id))
-        return table.read_turns(list(items))
+    def each_turn(self, conversation_id: str) -> Iterator[Turn]:
+        """All turns, in order, without their answers; in memory there is a page (1 MB) of them."""
+        prefix = table.turns_prefix(conversation_id)
+        for item in self._table.query(
+            self._partition, prefix, ProjectionExpression="pk, sk, prompt"
+        ):
+            if "prompt" in item:
+                yield from table.read_turns([item])
 
     def delete_turns(self, conversation_id: str) -> None:
         """Remove all turns."""

@@ -40,7 +40,7 @@ class Remover:
         while (head := self.conversations.head(conversation_id)) is not None:
             is_there = True
             self._check_time()
-            for turn in self.conversations.all_turns(conversation_id):
+            for turn in self.conversations.each_turn(conversation_id):
                 self._check_time()
                 self.jobs.delete(self.caller.owner, turn.job_id, turn.created_at)
             self.conversations.delete_turns(conversation_id)

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from aistratus_local import provision
 from aistratus_local.console import Console
 from aistratus_local.models import STANDIN, local_model
 from support.deployed_system import ANN, BOB, DeployedSystem, deployed_system
 from support.deployment import Deployment
-from support.emulator_process import running_emulator_process
+from support.emulator_process import client, running_emulator_process
 from support.inventory import Inventory, inventory
 from support.system import Person, signed_in
 
@@ -24,7 +23,7 @@ def account() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def bare(account: str) -> Inventory:
     """What is there before anything is made."""
-    return inventory(lambda service: provision.client(service, account))
+    return inventory(lambda service: client(service, account))
 
 
 @pytest.fixture(scope="session")

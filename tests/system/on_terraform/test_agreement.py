@@ -13,7 +13,7 @@ from aistratus_contracts.models import Catalogue, decode_catalogue
 from aistratus_contracts.registry import Parameter
 from aistratus_local import provision
 from support.deployment import Deployment
-from support.emulator_process import running_emulator_process
+from support.emulator_process import KEY, client, running_emulator_process
 
 pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
 
@@ -39,8 +39,8 @@ NO_SETTINGS: Final = {
 def local(deployment: Deployment) -> Iterator[Aws]:
     with running_emulator_process() as url:
         addresses = provision.Addresses(url, "http://api", "http://login", "http://127.0.0.1:8550")
-        provision.provision(addresses, Catalogue((deployment.model,)), [])
-        yield lambda service: provision.client(service, url)
+        provision.provision(addresses, KEY, Catalogue((deployment.model,)), [])
+        yield lambda service: client(service, url)
 
 
 def registry(aws: Aws, prefix: str) -> dict[Parameter, tuple[str, str]]:

@@ -1,10 +1,15 @@
-"""`python -m aistratus_local.emulator --port 8553`: AWS on loopback until SIGTERM."""
+"""`python -m aistratus_local.emulator --port 8553`: AWS on loopback until SIGTERM.
+
+It answers whoever has one of the access key ids in AISTRATUS_EMULATOR_KEYS, a comma between.
+"""
 
 import argparse
+import os
 import signal
 import sys
 import threading
 
+from aistratus_local.access_key import KEYS_VARIABLE
 from aistratus_local.emulator.server import EmulatorServer
 
 
@@ -14,7 +19,11 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8553, help="0 takes a free port")
     chosen = parser.parse_args()
-    with EmulatorServer(chosen.host, chosen.port) as server:
+    keys = [key for key in os.environ.pop(KEYS_VARIABLE, "").split(",") if key]
+    if not keys:
+        sys.stderr.write(f"{KEYS_VARIABLE} is not set; give it an access key id to answer to.\n")
+        return 2
+    with EmulatorServer(chosen.host, chosen.port, keys) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             # shutdown() waits for the loop, which runs in this very thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -4,10 +4,11 @@ moto's own server closes each connection after one answer and looks for the serv
 hundred patterns each time; together that costs more than most requests do.
 """
 
+import json
 import os
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
@@ -23,6 +24,8 @@ from moto.moto_server.werkzeug_app import (
 )
 
 from aistratus_local.emulator import gateways, queues, short_way, tables
+from aistratus_local.emulator.admission import Admission
+from aistratus_local.visitors import TurnedAway
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
@@ -39,8 +42,11 @@ class _Application(DomainDispatcherApplication):
 def _create(service: Any) -> Any:
     """The application of moto for one service, made when it is first asked.
 
-    What is imported here takes long, and few need it.
+    What is imported here takes long, and few need it. moto's own service, which shows all that
+    there is and wipes it, is nobody's: a test that wants to start afresh starts another emulator.
     """
+    if service in (None, "moto_api", "instance_metadata"):
+        return _nothing_here
     if service.startswith("s3"):
         from aistratus_local.emulator import buckets  # noqa: PLC0415
 
@@ -56,6 +62,12 @@ def _create(service: Any) -> Any:
 
         pools.install()
     return create_backend_app(service)
+
+
+def _nothing_here(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Moto's data page and its reset, closed."""
+    start("404 Not Found", [("Content-Type", "text/plain")])
+    return [b"The emulator has no pages, and is not reset from outside.\n"]
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -76,6 +88,10 @@ class _Connection(socketserver.StreamRequestHandler):
         environ = self._read_request()
         if environ is None:
             return False
+        turned_away = self.server.admission.refusal(environ)
+        if turned_away is not None:
+            self._refuse(turned_away, environ)
+            return False
         quick = short_way.answer(environ, environ["wsgi.input"].getvalue())
         if quick is not None:
             headers, body = quick
@@ -83,6 +99,21 @@ class _Connection(socketserver.StreamRequestHandler):
         else:
             self._answer_from_moto(environ)
         return bool(environ["HTTP_CONNECTION"].lower() != "close")
+
+    def _refuse(self, why: TurnedAway, environ: dict[str, Any]) -> None:
+        """Say why, in the protocol that was asked in; nothing has been done."""
+        code = "UnrecognizedClientException"
+        if "HTTP_X_AMZ_TARGET" in environ:
+            kind = "application/x-amz-json-1.0"
+            body = json.dumps({"__type": code, "message": why.sentence})
+        else:
+            kind = "text/xml"
+            body = (
+                "<ErrorResponse><Error><Type>Sender</Type>"
+                f"<Code>{code}</Code><Message>{why.sentence}</Message></Error></ErrorResponse>"
+            )
+        headers = [("Content-Type", kind), ("Connection", "close")]
+        self._send(f"{why.status.value} {why.status.phrase}", headers, body.encode())
 
     def _answer_from_moto(self, environ: dict[str, Any]) -> None:
         started: list[tuple[str, list[tuple[str, str]]]] = []
@@ -108,7 +139,10 @@ class _Connection(socketserver.StreamRequestHandler):
         line = self.rfile.readline(MAX_HEAD_BYTES)
         if not line.strip():
             return None
-        method, target, protocol = line.decode("latin-1").split()
+        try:
+            method, target, protocol = line.decode("latin-1").split()
+        except ValueError:
+            return None
         path, query = urlsplit(target).path, urlsplit(target).query
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
@@ -134,7 +168,8 @@ class _Connection(socketserver.StreamRequestHandler):
             if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
                 key = f"HTTP_{key}"
             environ[key] = value.strip()
-        length = int(environ.setdefault("CONTENT_LENGTH", "0"))
+        stated = environ.setdefault("CONTENT_LENGTH", "0")
+        length = int(stated) if stated.isascii() and stated.isdigit() else MAX_BODY_BYTES + 1
         if length > MAX_BODY_BYTES:
             return None
         if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
@@ -145,14 +180,15 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 class EmulatorServer(socketserver.ThreadingTCPServer):
-    """AWS on one port; `port` 0 takes a free one."""
+    """AWS on one port, for those who have one of the keys; `port` 0 takes a free one."""
 
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, keys: Collection[str]) -> None:
+        self.admission = Admission(host, keys)
         queues.install()
         tables.install()
         self.application = _Application(_create)
@@ -166,9 +202,11 @@ class EmulatorServer(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serve(host: str = "127.0.0.1", port: int = 0) -> Iterator[EmulatorServer]:
+def serve(
+    keys: Collection[str], host: str = "127.0.0.1", port: int = 0
+) -> Iterator[EmulatorServer]:
     """An emulator in a thread of this process, for tests."""
-    with EmulatorServer(host, port) as server:
+    with EmulatorServer(host, port, keys) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

@@ -19,6 +19,7 @@ from aistratus_local.gateway.function import (
     WAITING_PER_USER,
     Function,
 )
+from aistratus_local.visitors import Visitors, at_port
 from aistratus_router.user_limits import VARIABLES
 
 STEWARD_PERIOD_SECONDS: Final = 60.0
@@ -55,7 +56,8 @@ async def run(options: argparse.Namespace) -> int:
     steward = Function("aistratus-steward", options.steward, variables)
     keys = KeySource(options.issuer)
     authorizer = Authorizer(keys, options.issuer, [options.client_id], [s.value for s in Scope])
-    api = Api(router, authorizer, Cors(options.allow_origin))
+    visitors = Visitors("API", at_port(options.port), frozenset(options.allow_origin))
+    api = Api(router, authorizer, Cors(options.allow_origin), visitors)
     config = uvicorn.Config(
         api.app(),
         host="127.0.0.1",

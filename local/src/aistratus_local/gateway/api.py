@@ -22,10 +22,13 @@ from aistratus_local.gateway.events import (
 )
 from aistratus_local.gateway.function import Function, FunctionFailed, FunctionTimedOut
 from aistratus_local.gateway.turns import TooManyCalls
+from aistratus_local.visitors import Visitors
 
 log = logging.getLogger("gateway")
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+# API Gateway's quota for the request line and all header values; its answer's words are a guess.
+MAX_HEAD_BYTES: Final = 10_240
 OPEN_ROUTES: Final = frozenset({"GET /health", "GET /openapi.json"})
 DEFAULT_ROUTE: Final = "$default"
 CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
@@ -62,11 +65,16 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API with one function behind it."""
+    """One API with one function behind it.
+
+    `visitors`: whom its port lets in. API Gateway has no such thing, and no browser within reach
+    of a person's own machine either.
+    """
 
     function: Function
     authorizer: Authorizer
     cors: Cors
+    visitors: Visitors | None = None
 
     def app(self) -> ASGIApp:
         """The API as an ASGI application."""
@@ -84,6 +92,13 @@ class Api:
 
     async def _answer(self, scope: Scope, receive: Receive, ids: RequestIds) -> HttpAnswer:
         request = _head_of(scope)
+        values = sum(len(value) for _, value in request.headers)
+        if len(request.path) + len(request.query) + values > MAX_HEAD_BYTES:
+            return json_answer(431, {"message": "Request Header Fields Too Large"})
+        if self.visitors is not None:
+            turned_away = self.visitors.turn_away(request.method, dict(request.headers))
+            if turned_away is not None:
+                return json_answer(turned_away.status, {"message": turned_away.sentence})
         if request.method == HTTPMethod.OPTIONS:
             return HttpAnswer(204, self.cors.headers(request, is_preflight=True))
         answer = await self._route(request, Request(scope, receive), ids)

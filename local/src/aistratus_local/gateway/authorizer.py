@@ -3,21 +3,37 @@
 Signature (RS256 only) by a key of the issuer, `iss`, `aud` or `client_id`, `exp`, `nbf`, `iat`,
 and that the token has one of the route's scopes. It cannot tell an ID token from an access token;
 the function behind it does. Nothing of a token is ever logged, and no error repeats any of it.
+
+Times are compared with this machine's clock as they are: API Gateway documents no leeway, and here
+issuer and gateway share one clock. Between machines, a gateway whose clock is slow refuses fresh
+tokens (`iat`) and one whose clock is fast refuses old ones early; none accepts what has expired.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 import jwt
 
+from aistratus_local.gateway.tokens import (
+    NotAToken,
+    SignedToken,
+    read_claims,
+    read_token,
+    scopes_of,
+    texts_of,
+    time_of,
+)
+
 log = logging.getLogger("gateway")
 
-ALGORITHMS: Final = ["RS256"]
+ALGORITHM: Final = "RS256"
+# How far a token's times may be off, on either side; the docstring says why it is nothing.
+LEEWAY_SECONDS: Final = 0.0
 # Keys are asked for again after this long, and for an unknown `kid` no more often than that.
 KEYS_MAX_AGE_SECONDS: Final = 3600.0
 UNKNOWN_KEY_PAUSE_SECONDS: Final = 10.0
@@ -86,8 +102,9 @@ class KeySource:
         try:
             configuration = await self._document(f"{self._issuer}/.well-known/openid-configuration")
             address = _keys_address(configuration, self._issuer)
-            found = jwt.PyJWKSet.from_dict(await self._document(address))
-        except (httpx.HTTPError, ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
+            offered = (await self._document(address))["keys"]
+            found = jwt.PyJWKSet([jwk for jwk in offered if _is_for_tokens(jwk)])
+        except (httpx.HTTPError, ValueError, TypeError, LookupError, jwt.PyJWTError) as error:
             log.warning("the issuer's keys were not to be had (%s)", type(error).__name__)
             return
         self._keys = {key.key_id: key for key in found.keys if key.key_id}
@@ -105,42 +122,30 @@ class Authorizer:
     """The authorizer of one route: its issuer, its audience, its scopes (any of them)."""
 
     def __init__(
-        self, keys: KeySource, issuer: str, audience: Sequence[str], scopes: Sequence[str]
+        self,
+        keys: KeySource,
+        issuer: str,
+        audience: Sequence[str],
+        scopes: Sequence[str],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = frozenset(audience)
         self._scopes = tuple(scopes)
+        self._clock = clock
 
     async def authorize(self, header: str | None) -> dict[str, Any]:
         """`requestContext.authorizer` for the value of an Authorization header.
 
         Raises `Unauthorized` or `Forbidden`.
         """
-        token = _token_of(header)
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-            if not isinstance(kid, str) or not kid:
-                raise Unauthorized("signing key not found")
-            claims = jwt.decode(
-                token,
-                await self._keys.key(kid),
-                algorithms=ALGORITHMS,
-                issuer=self._issuer,
-                options={
-                    "require": ["exp", "iss"],
-                    "verify_aud": False,  # `aud` or `client_id`: below
-                    "verify_iat": True,
-                    "verify_nbf": True,
-                },
-            )
-        except jwt.PyJWTError as error:
-            raise Unauthorized(_REASONS.get(type(error), "the token is not valid")) from None
-        named = claims.get("aud", claims.get("client_id"))
-        audience = named if isinstance(named, list) else [named]
-        if not self._audience.intersection(str(name) for name in audience):
-            raise Unauthorized("invalid audience")
-        granted = _scopes_of(claims)
+            claims = read_claims((await self.verified(_token_of(header))).payload)
+            self._check(claims)
+            granted = scopes_of(claims)
+        except NotAToken:
+            raise Unauthorized("the token is not valid") from None
         if self._scopes and not granted.intersection(self._scopes):
             raise Forbidden
         return {
@@ -150,13 +155,32 @@ class Authorizer:
             }
         }
 
+    async def verified(self, text: str) -> SignedToken:
+        """A token that a key of the issuer signed; raises `Unauthorized` or `NotAToken`."""
+        token = read_token(text)
+        if token.algorithm != ALGORITHM:
+            raise NotAToken
+        key = await self._keys.key(token.kid)
+        if not key.Algorithm.verify(token.signed, key.key, token.signature):
+            raise Unauthorized("invalid signature")
+        return token
 
-_REASONS: Final[dict[type[Exception], str]] = {
-    jwt.ExpiredSignatureError: "the token has expired",
-    jwt.InvalidIssuerError: "invalid issuer",
-    jwt.ImmatureSignatureError: "the token is not valid yet",
-    jwt.InvalidSignatureError: "invalid signature",
-}
+    def _check(self, claims: Mapping[str, Any]) -> None:
+        """That it is meant for us, now."""
+        if claims.get("iss") != self._issuer:
+            raise Unauthorized("invalid issuer")
+        now = self._clock()
+        expires, begins, issued = (time_of(claims, name) for name in ("exp", "nbf", "iat"))
+        if expires is None:
+            raise NotAToken
+        if expires <= now - LEEWAY_SECONDS:
+            raise Unauthorized("the token has expired")
+        if any(at is not None and at > now + LEEWAY_SECONDS for at in (begins, issued)):
+            raise Unauthorized("the token is not valid yet")
+        if not self._audience.intersection(
+            texts_of(claims, "aud" if "aud" in claims else "client_id")
+        ):
+            raise Unauthorized("invalid audience")
 
 
 def _token_of(header: str | None) -> str:
@@ -169,11 +193,6 @@ def _token_of(header: str | None) -> str:
     raise Unauthorized
 
 
-def _scopes_of(claims: dict[str, Any]) -> set[str]:
-    found = claims.get("scope", claims.get("scp", ""))
-    return set(found) if isinstance(found, list) else set(str(found).split())
-
-
 def _as_text(value: object) -> str:
     """A claim's value as payload format 2.0 shows it: always text."""
     if isinstance(value, bool):
@@ -181,6 +200,17 @@ def _as_text(value: object) -> str:
     if isinstance(value, list):
         return f"[{' '.join(_as_text(item) for item in value)}]"
     return str(value)
+
+
+def _is_for_tokens(jwk: Any) -> bool:
+    """Whether a key is one that tokens are verified with, and no other (RFC 7517)."""
+    return (
+        isinstance(jwk, dict)
+        and jwk.get("kty") == "RSA"
+        and jwk.get("alg", ALGORITHM) == ALGORITHM
+        and jwk.get("use", "sig") == "sig"
+        and "verify" in jwk.get("key_ops", ["verify"])
+    )
 
 
 def _keys_address(configuration: dict[str, Any], issuer: str) -> str:

@@ -157,7 +157,7 @@ def _text(value: object) -> str:
 
 def _joined(pairs: Any) -> dict[str, str]:
     """Names once each, their values joined by commas."""
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found[name] = f"{found[name]},{value}" if name in found else value
-    return found
+        found.setdefault(name, []).append(value)
+    return {name: ",".join(values) for name, values in found.items()}

@@ -4,7 +4,8 @@ import hmac
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -12,9 +13,12 @@ from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, jsonify, redirect, render_template, request, session
 from werkzeug.wrappers import Response as BaseResponse
 
+from aistratus_local.login.doorman import Doorman, TooManyTries
 from aistratus_local.login.grants import Store, authorization_server
+from aistratus_local.login.guesses import Guesses
 from aistratus_local.login.pool import Person, UserPool
 from aistratus_local.login.tokens import Grant, TokenMaker
+from aistratus_local.visitors import Visitors, at_port
 
 SESSION_SECONDS: Final = 3600
 MAX_FORM_BYTES: Final = 16 * 1024
@@ -35,10 +39,15 @@ class LoginSettings:
         return f"{self.url}/{self.pool_id}"
 
 
-def create_app(settings: LoginSettings, pool: UserPool) -> Flask:
+def create_app(
+    settings: LoginSettings,
+    pool: UserPool,
+    guesses: Guesses | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Flask:
     """The login as a WSGI application."""
     app = Flask(__name__)
-    port = urlsplit(settings.url).port
+    port = urlsplit(settings.url).port or 80
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
         # Cookies know no ports: two logins on one machine must not take each other's.
@@ -46,15 +55,14 @@ def create_app(settings: LoginSettings, pool: UserPool) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
-        # A page elsewhere that gives itself our address by DNS is not answered.
-        TRUSTED_HOSTS=[f"127.0.0.1:{port}", f"localhost:{port}"],
     )
     # Its debug lines hold tokens.
     logging.getLogger("authlib").setLevel(logging.WARNING)
     tokens = TokenMaker(settings.issuer)
     store = Store()
     server = authorization_server(app, pool, tokens, store)
-    _add_pages(app, settings, pool, server)
+    _add_guard(app, port)
+    _add_pages(app, settings, Doorman(pool, guesses or Guesses(), sleep), server)
     _add_documents(app, settings, tokens)
     _add_errors(app)
 
@@ -72,13 +80,25 @@ def create_app(settings: LoginSettings, pool: UserPool) -> Flask:
     def headers(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        # Not "no-referrer": with that, the form's own Origin would be "null".
+        response.headers["Referrer-Policy"] = "same-origin"
         return response
 
     return app
 
 
-def _add_pages(app: Flask, settings: LoginSettings, pool: UserPool, server: Any) -> None:
+def _add_guard(app: Flask, port: int) -> None:
+    """Who may come: see `visitors`. Apps send people's browsers here, from other addresses."""
+    visitors = Visitors("login", at_port(port), has_pages=True)
+
+    @app.before_request
+    def look() -> BaseResponse | None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        turned_away = visitors.turn_away(request.method, headers)
+        return None if turned_away is None else _problem(turned_away.sentence, turned_away.status)
+
+
+def _add_pages(app: Flask, settings: LoginSettings, doorman: Doorman, server: Any) -> None:
     @app.get("/oauth2/authorize")
     def authorize() -> BaseResponse:
         try:
@@ -109,21 +129,25 @@ def _add_pages(app: Flask, settings: LoginSettings, pool: UserPool, server: Any)
         ):
             return _page(settings, grant.redirect_uri, "This page was too old. Sign in again.", 403)
         name, password = request.form.get("username", ""), request.form.get("password", "")
-        person = pool.sign_in(grant.client.client_id, name.strip(), password)
+        try:
+            person = doorman.sign_in(grant.client.client_id, name.strip(), password)
+        except TooManyTries as error:
+            page = _page(settings, grant.redirect_uri, str(error), 429)
+            page.headers["Retry-After"] = str(error.wait_seconds)
+            return page
         if person is None:
             sentence = "The name or the password is not right. Try again."
             return _page(settings, grant.redirect_uri, sentence, 401)
-        session.clear()
-        session["person"], session["at"] = asdict(person), int(time.time())
         return _issue_code(server, grant, person, int(session["at"]))
 
     @app.get("/logout")
     def logout() -> BaseResponse:
-        client = pool.app(request.args.get("client_id", ""))
+        client = doorman.pool.app(request.args.get("client_id", ""))
         target = request.args.get("logout_uri", "")
         if client is None or target not in client.logout_urls:
             return _problem("This address to go to after signing out is not registered.")
-        session.clear()
+        for signed_in in ("person", "at", "csrf"):
+            session.pop(signed_in, None)
         return redirect(target)
 
 

@@ -102,6 +102,13 @@ class UserPool:
         return Person(attributes["sub"], found["Username"], attributes.get("email", ""))
 
 
+# All that may be wrong with a person is one thing: which of them it is tells who there is.
 _REFUSALS = frozenset(
-    {"NotAuthorizedException", "UserNotFoundException", "InvalidParameterException"}
+    {
+        "InvalidParameterException",
+        "NotAuthorizedException",
+        "PasswordResetRequiredException",
+        "UserNotConfirmedException",
+        "UserNotFoundException",
+    }
 )

@@ -1,0 +1,6 @@
+"""Fetches Wycheproof's vectors for signed tokens; the tests run them where they are."""
+
+from pathlib import Path
+from typing import Final
+
+CACHE: Final = Path.home() / ".cache" / "aistratus" / "wycheproof"
