@@ -12,7 +12,6 @@ also where the engine has but one slot. No slot stays empty for it: if nobody el
 message is begun, after one empty receive or, for a user with many jobs, one per lane.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeVar
@@ -23,9 +22,6 @@ from aistratus_contracts.lanes import user_of
 MAX_LOOKS: Final = 32
 # Who is not among the last so many that were served counts as never served.
 REMEMBERED_USERS: Final = 256
-# A look that found nobody else is not made again for so many times as long as it took: prompts of
-# one user, by the hundred, are not to keep a worker from working.
-REST_FACTOR: Final = 4.0
 
 
 class Waiting(Protocol):
@@ -56,7 +52,6 @@ class FairShare:
         # The one served last comes last.
         self._served: dict[str, int] = {}
         self._begun = 0
-        self._rests_until = -float("inf")
 
     def began(self, message: Waiting) -> None:
         """A job of the message's user runs now."""
@@ -91,16 +86,12 @@ class FairShare:
         `receive` brings another message at once, or None where there is none, or no time for it.
         """
         found = [first]
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        if self.is_first(first) or began < self._rests_until:
+        if self.is_first(first):
             return found
         while len(found) <= MAX_LOOKS and (message := await receive()) is not None:
             found.append(message)
             if self.is_first(message):
-                return found
-        if self.first_of(found) is first:
-            self._rests_until = clock() + REST_FACTOR * (clock() - began)
+                break
         return found
 
     def _rank(self, message: Waiting) -> tuple[bool, int, int]:
