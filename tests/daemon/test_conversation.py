@@ -133,6 +133,23 @@ def test_an_open_turn_behind_many_that_were_cancelled_is_still_found() -> None:
     assert due_of(turns).turn.turn == 1
 
 
+def test_what_is_known_to_have_ended_is_not_looked_at_for_open_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversation, "MAX_READ_BYTES", 1000)
+    taken = []
+
+    def backwards() -> Iterator[Turn]:
+        for number in range(1000, 0, -1):
+            taken.append(number)
+            yield turn(number, None if number == 1000 else CANCELLED, user("b" * 100))
+
+    due = next_due(backwards(), ROOM, settled=999)
+    assert due is not None
+    assert due.turn.turn == 1000
+    assert len(taken) < 20
+
+
 def test_a_large_context_reads_more_but_never_more_than_a_frame_holds() -> None:
     assert history_bytes(2048) == 65_536
     assert history_bytes(10**6) == conversation.MAX_HISTORY_BYTES

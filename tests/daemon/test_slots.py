@@ -220,7 +220,7 @@ def test_a_frame_too_long_to_be_sent(room: Room, monkeypatch: pytest.MonkeyPatch
 def test_a_request_that_gets_lost_is_made_again(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost = []
+    lost: list[Generate] = []
     monkeypatch.setattr(room.engine, "_generate", lost.append)
     job = room.ask()
     room.until(lambda: bool(lost))

@@ -29,6 +29,8 @@ TRIES_PER_BEAT: Final = 5
 
 # A message is put back for another user's at most so many times of those that the queue allows.
 PATIENCE_SHARE: Final = 0.5
+# Of how many conversations it is kept in mind how far they have been answered.
+REMEMBERED_CONVERSATIONS: Final = 1024
 
 _CLOUD_ERRORS: Final = (BotoCoreError, ClientError)
 T = TypeVar("T")
@@ -48,6 +50,8 @@ class Consumer:
     _receipts: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _share: FairShare = field(init=False)
+    # By conversation; what was looked at last comes last.
+    _settled: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         most = self.queue.max_receives
@@ -196,7 +200,10 @@ class Consumer:
         """
         wanted = decode_queue_message(message.body).job_id
         asked = await asyncio.to_thread(self.store.load, wanted)
-        while asked is not None:
+        if asked is None or asked.cursor.state.is_final:
+            # An earlier turn that is still open has a message of its own, or will get one.
+            return
+        while True:
             task = await asyncio.to_thread(self._next_due, asked)
             if task is None:
                 return
@@ -220,7 +227,11 @@ class Consumer:
         room = history_bytes(self.engine.context)
         orphans: set[int] = set()
         ended: set[int] = set()
-        while (due := next_due(self.store.turns_backwards(asked.job), room, orphans)) is not None:
+        conversation_id = asked.job.conversation_id
+        settled = self._settled.pop(conversation_id, 0)
+        while (
+            due := next_due(self.store.turns_backwards(asked.job), room, orphans, settled)
+        ) is not None:
             record = self.store.load(due.turn.job_id)
             number = due.turn.turn
             if record is None or number in ended:
@@ -230,9 +241,16 @@ class Consumer:
                 # thought dead. What comes next must be answered with that answer in sight.
                 ended.add(number)
             else:
+                self._remember(conversation_id, number - 1)
                 opening = self.store.first_turn(asked.job) if due.left_out else None
                 return record, messages_for(due, opening), due.left_out
         return None
+
+    def _remember(self, conversation_id: str, settled: int) -> None:
+        """So many turns of the conversation have ended: none of them need be looked at again."""
+        self._settled[conversation_id] = settled
+        if len(self._settled) > REMEMBERED_CONVERSATIONS:
+            self._settled.pop(next(iter(self._settled)), None)
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
         """Do what is due with a message; also a drain waits until that is done."""

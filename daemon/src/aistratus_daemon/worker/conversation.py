@@ -38,11 +38,13 @@ def history_bytes(context: int) -> int:
     return min(MAX_HISTORY_BYTES, context * HISTORY_BYTES_PER_TOKEN)
 
 
-def next_due(backwards: Iterable[Turn], room: int, orphans: Set[int] = frozenset()) -> Due | None:
+def next_due(
+    backwards: Iterable[Turn], room: int, orphans: Set[int] = frozenset(), settled: int = 0
+) -> Due | None:
     """The first turn without an answer, from a conversation's turns read backwards.
 
     `room` is how many bytes its history may have. `orphans` are turns whose job is gone: nobody
-    will ever answer them.
+    will ever answer them. Up to turn `settled` all are known to have ended.
 
     A turn is begun when all before it have ended. So an answer that a worker gave says that no
     earlier turn is open, and from there on only what the model gets to read is read.
@@ -51,6 +53,7 @@ def next_due(backwards: Iterable[Turn], room: int, orphans: Set[int] = frozenset
     earlier = _Earlier(room)
     is_settled = False
     for turn in backwards:
+        is_settled |= turn.turn <= settled
         if turn.answer is None and turn.turn not in orphans and not is_settled:
             due, earlier = turn, _Earlier(room)
             continue
