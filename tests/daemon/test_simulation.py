@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, EventBody, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_daemon.worker.job_run import DRAIN_COMMIT_SECONDS
+from aistratus_daemon.worker.job_log import DRAIN_COMMIT_SECONDS
 from support.simulation.loop import LATE_TURN_SECONDS
 from support.simulation.model import poison, token_of
 from support.simulation.network import Answer, Fault

@@ -14,6 +14,7 @@ from aistratus_contracts.table import JobRecord
 from aistratus_daemon.worker.conversation import history_bytes, messages_for, next_due
 from aistratus_daemon.worker.engine_client import EngineClient
 from aistratus_daemon.worker.fair_share import FairShare
+from aistratus_daemon.worker.job_log import JobLog
 from aistratus_daemon.worker.job_run import EngineStaysAway, JobRun
 from aistratus_daemon.worker.jobs_queue import RECEIVE_WAIT_SECONDS, JobsQueue, Received
 from aistratus_daemon.worker.store import AppendRefused, JobStore
@@ -203,23 +204,27 @@ class Consumer:
         if asked is None or asked.cursor.state.is_final:
             # An earlier turn that is still open has a message of its own, or will get one.
             return
+        conversation_id = asked.job.conversation_id
         while True:
-            task = await asyncio.to_thread(self._next_due, asked)
+            settled = self._settled.pop(conversation_id, 0)
+            task = await asyncio.to_thread(self._next_due, asked, settled)
             if task is None:
                 return
             record, messages, left_out = task
+            self._remember(conversation_id, record.job.turn - 1)
             await JobRun(
-                record,
+                JobLog(record, self.store),
                 messages,
                 left_out,
-                self.store,
                 self.engine,
                 self.suspects,
                 running=self.running,
                 given_up=self.queue.set_job_aside,
             ).run()
 
-    def _next_due(self, asked: JobRecord) -> tuple[JobRecord, tuple[Message, ...], int] | None:
+    def _next_due(
+        self, asked: JobRecord, settled: int
+    ) -> tuple[JobRecord, tuple[Message, ...], int] | None:
         """What to answer next: a job, what the model gets to read, and how many turns it does not.
 
         It is the first open turn up to the one asked for.
@@ -227,8 +232,6 @@ class Consumer:
         room = history_bytes(self.engine.context)
         orphans: set[int] = set()
         ended: set[int] = set()
-        conversation_id = asked.job.conversation_id
-        settled = self._settled.pop(conversation_id, 0)
         while (
             due := next_due(self.store.turns_backwards(asked.job), room, orphans, settled)
         ) is not None:
@@ -241,7 +244,6 @@ class Consumer:
                 # thought dead. What comes next must be answered with that answer in sight.
                 ended.add(number)
             else:
-                self._remember(conversation_id, number - 1)
                 opening = self.store.first_turn(asked.job) if due.left_out else None
                 return record, messages_for(due, opening), due.left_out
         return None
@@ -250,7 +252,7 @@ class Consumer:
         """So many turns of the conversation have ended: none of them need be looked at again."""
         self._settled[conversation_id] = settled
         if len(self._settled) > REMEMBERED_CONVERSATIONS:
-            self._settled.pop(next(iter(self._settled)), None)
+            del self._settled[next(iter(self._settled))]
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
         """Do what is due with a message; also a drain waits until that is done."""

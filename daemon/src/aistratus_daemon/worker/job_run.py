@@ -7,7 +7,7 @@ what is committed counts: a job that is taken up again goes on from there.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,7 +17,6 @@ from aistratus_contracts.event import EventBody, JobError, StateChange, Usage
 from aistratus_contracts.job import Job, Message
 from aistratus_contracts.limits import MAX_ERROR_CHARS
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_contracts.table import JobRecord
 from aistratus_daemon.errors import DaemonError
 from aistratus_daemon.frames import Done, Failed, Generate, JobNotice, NewTokens, Unknown
 from aistratus_daemon.worker.engine_client import (
@@ -26,14 +25,8 @@ from aistratus_daemon.worker.engine_client import (
     FrameTooLong,
     JobStream,
 )
-from aistratus_daemon.worker.progress import Progress
-from aistratus_daemon.worker.store import (
-    AppendRefused,
-    CancelRequested,
-    FenceLost,
-    JobGone,
-    JobStore,
-)
+from aistratus_daemon.worker.job_log import DRAIN_COMMIT_SECONDS, JobLog
+from aistratus_daemon.worker.store import AppendRefused, CancelRequested
 from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
@@ -60,8 +53,6 @@ MAX_FAILURES: Final = 3
 UNHEARD_TOKENS: Final = 16
 # Real weights are loaded in less. An engine that stays away longer has a sick machine.
 ENGINE_PATIENCE_SECONDS: Final = 120.0
-# A drain has two seconds for everything.
-DRAIN_COMMIT_SECONDS: Final = 1.0
 
 
 def commit_seconds(running: int) -> float:
@@ -85,15 +76,13 @@ class JobRun:
     because of what it does to engines, and why, before it ends.
     """
 
-    record: JobRecord
+    job_log: JobLog
     messages: tuple[Message, ...]
     left_out: int
-    store: JobStore
     engine: EngineClient
     suspects: Suspects
     running: Callable[[], int]
     given_up: Callable[[Job, str], None]
-    progress: Progress = field(default_factory=Progress)
     _committed_at: float = -float("inf")
     _is_cancelled: bool = False
     _lost_requests: int = 0
@@ -105,23 +94,21 @@ class JobRun:
 
     async def run(self) -> None:
         """Answer the job; returns once its final state is in the table."""
-        if self.record.cursor.attempt > 0:
-            events = await asyncio.to_thread(self.store.events, self.record.job.job_id)
-            self.progress = Progress.from_events(events)
-            self._fell_at = len(self.progress.token_ids)
-        failures = self.record.cursor.failures
+        await self.job_log.read()
+        self._fell_at = self.job_log.progress.reached
+        failures = self.job_log.record.cursor.failures
         try:
             while failures < MAX_FAILURES:
-                self._is_cancelled |= self.record.cursor.cancel_requested
+                self._is_cancelled |= self.job_log.record.cursor.cancel_requested
                 if self._is_over():
                     await self._end_early(new_attempt=True)
                     return
-                await self._append(
+                await self.job_log.append(
                     [StateChange(JobState.RUNNING)], new_attempt=True, failures=failures
                 )
                 try:
                     while not await self._answer():
-                        log.info("Goes back to the engine's door.", extra=self._fields())
+                        log.info("Goes back to the engine's door.", extra=self.job_log.fields())
                 except EngineLost as error:
                     failures = await self._lose(error)
                 else:
@@ -169,7 +156,7 @@ class JobRun:
 
     def _is_over(self) -> bool:
         """Whether nothing more is wanted of the engine."""
-        return self._is_cancelled or self.progress.is_full
+        return self._is_cancelled or self.job_log.progress.is_full
 
     async def _end_early(self, *, new_attempt: bool = False) -> None:
         state, reason = JobState.SUCCEEDED, FinishReason.LENGTH
@@ -194,11 +181,11 @@ class JobRun:
 
     async def _lose(self, error: EngineLost) -> int:
         """The engine is gone: keep what it said, wait for the next; returns this job's failures."""
-        failures = 0 if self._is_past_its_fall() else self.record.cursor.failures
-        self._fell_at = max(self._fell_at, self.progress.reached)
+        failures = 0 if self._is_past_its_fall() else self.job_log.record.cursor.failures
+        self._fell_at = max(self._fell_at, self.job_log.progress.reached)
         is_guilty = self.suspects.is_guilty(self)
         alone = " This job was alone in it." if is_guilty else ""
-        log.warning("%s%s", error, alone, extra=self._fields())
+        log.warning("%s%s", error, alone, extra=self.job_log.fields())
         try:
             await self._commit()
         except CancelRequested:
@@ -224,7 +211,7 @@ class JobRun:
 
     async def _count_lost(self, error: RequestLost) -> bool:
         """A request got lost: it is made again, but not for ever; returns whether the job ended."""
-        log.error("%s", error, extra=self._fields())
+        log.error("%s", error, extra=self.job_log.fields())
         self._lost_requests += 1
         try:
             await self._commit()
@@ -241,11 +228,11 @@ class JobRun:
 
     def _is_past_its_fall(self) -> bool:
         """Whether the answer has come clearly further than when the engine last died of it."""
-        return self.progress.reached > self._fell_at + UNHEARD_TOKENS
+        return self.job_log.progress.reached > self._fell_at + UNHEARD_TOKENS
 
     async def _give_up(self) -> None:
         sentence = f"The engine broke down {MAX_FAILURES} times over this prompt; rephrase it."
-        await asyncio.to_thread(self.given_up, self.record.job, sentence)
+        await asyncio.to_thread(self.given_up, self.job_log.record.job, sentence)
         await self._fail(JobErrorCode.POISON, sentence)
 
     async def _fail(self, code: JobErrorCode, sentence: str) -> None:
@@ -253,20 +240,20 @@ class JobRun:
         await self._end(JobState.FAILED, None, [error])
 
     def _request(self) -> Generate:
-        job = self.record.job
+        job = self.job_log.record.job
         return Generate(
             job_id=job.job_id,
             cache_key=f"{job.owner}/{job.conversation_id}",
             messages=self.messages,
             sampling=job.sampling,
-            committed=tuple(self.progress.token_ids),
+            committed=tuple(self.job_log.progress.token_ids),
             left_out=self.left_out,
         )
 
     async def _take_frame(self, stream: JobStream) -> bool:
         """Act on one frame, or on none having come; returns whether the job has ended."""
         match await stream.next(self._patience()):
-            case None if self.progress.pending():
+            case None if self.job_log.progress.pending():
                 await self._commit_or_stop(stream)
             case None:
                 return await self._is_ended_while_silent(stream)
@@ -275,9 +262,9 @@ class JobRun:
             case Unknown():
                 raise RequestLost("The engine does not know a job that it was asked for.")
             case JobNotice(_, notice):
-                if not self.progress.has_notice:
-                    await self._append([notice])
-                    self.progress.has_notice = True
+                if not self.job_log.progress.has_notice:
+                    await self.job_log.append([notice])
+                    self.job_log.progress.has_notice = True
             case Done(_, reason, usage):
                 await self._end_done(reason, usage)
                 return True
@@ -289,8 +276,8 @@ class JobRun:
     async def _take_tokens(self, stream: JobStream, tokens: NewTokens) -> None:
         if self._is_over():
             return
-        self.progress.add(tokens)
-        if self.progress.is_full:
+        self.job_log.progress.add(tokens)
+        if self.job_log.progress.is_full:
             self._stop_engine(stream)
         elif self._patience() <= 0:
             await self._commit_or_stop(stream)
@@ -310,7 +297,7 @@ class JobRun:
 
     def _patience(self) -> float:
         """How long to wait for the next frame, in seconds."""
-        if not self.progress.pending():
+        if not self.job_log.progress.pending():
             return CHECK_SECONDS
         due = self._committed_at + commit_seconds(self.running())
         return max(0.0, due - _now())
@@ -324,10 +311,12 @@ class JobRun:
             self._stop_engine(stream)
 
     async def _commit(self) -> None:
-        pending = self.progress.pending()
+        pending = self.job_log.progress.pending()
         if pending:
             failures = 0 if self._is_past_its_fall() else None
-            await self._append(pending, has_new=True, unless_cancelled=True, failures=failures)
+            await self.job_log.append(
+                pending, has_new=True, unless_cancelled=True, failures=failures
+            )
             self._committed_at = _now()
 
     async def _keep(self) -> None:
@@ -336,22 +325,16 @@ class JobRun:
             async with asyncio.timeout(DRAIN_COMMIT_SECONDS):
                 await self._commit()
         except (TimeoutError, AppendRefused, BotoCoreError, ClientError) as error:
-            log.warning("Some tokens are not kept: %s", error, extra=self._fields())
+            log.warning("Some tokens are not kept: %s", error, extra=self.job_log.fields())
 
     async def _look(self) -> None:
         """Whether the job is still wanted, and still this worker's; raises `AppendRefused`."""
-        job_id, mine = self.record.job.job_id, self.record.cursor
-        now = await asyncio.to_thread(self.store.load, job_id)
-        if now is None:
-            raise JobGone(f"Job {job_id} was deleted.")
-        if (now.cursor.attempt, now.cursor.next_seq) != (mine.attempt, mine.next_seq):
-            raise FenceLost(f"Job {job_id} is at attempt {now.cursor.attempt} now, and another's.")
-        if now.cursor.cancel_requested:
+        if await self.job_log.is_cancel_wanted():
             self._cancel()
 
     def _cancel(self) -> None:
         self._is_cancelled = True
-        self.progress.discard()
+        self.job_log.progress.discard()
 
     def _stop_engine(self, stream: JobStream) -> None:
         """Ask the engine to stop, once; a `Done` follows."""
@@ -368,9 +351,9 @@ class JobRun:
 
     async def _end_done(self, reason: FinishReason, usage: Usage) -> None:
         if self._is_cancelled:
-            self.progress.discard()
+            self.job_log.progress.discard()
             await self._end(JobState.CANCELLED, FinishReason.CANCELLED, [usage])
-        elif self.progress.is_full:
+        elif self.job_log.progress.is_full:
             await self._end(JobState.SUCCEEDED, FinishReason.LENGTH, [usage])
         else:
             await self._end(JobState.SUCCEEDED, reason, [usage])
@@ -384,65 +367,13 @@ class JobRun:
         new_attempt: bool = False,
     ) -> None:
         """The last append: what is still new, then `bodies`, then the final state, all at once."""
-        await self._append(
-            [*self.progress.pending(), *bodies, StateChange(state, reason)],
+        await self.job_log.append(
+            [*self.job_log.progress.pending(), *bodies, StateChange(state, reason)],
             has_new=True,
             new_attempt=new_attempt,
-            answer_text=self.progress.whole_text,
+            answer_text=self.job_log.progress.whole_text,
         )
-        log.info("Ended %s.", state.value, extra=self._fields())
-
-    def _fields(self) -> dict[str, object]:
-        return {
-            "JOB": self.record.job.job_id,
-            "CONVERSATION": self.record.job.conversation_id,
-            "ATTEMPT": self.record.cursor.attempt,
-        }
-
-    async def _append(
-        self,
-        bodies: Sequence[EventBody],
-        *,
-        has_new: bool = False,
-        new_attempt: bool = False,
-        unless_cancelled: bool = False,
-        answer_text: str = "",
-        failures: int | None = None,
-    ) -> None:
-        """Append to the job's log; `has_new`: with all that was pending.
-
-        One that has begun is seen through, also when the worker drains: without its outcome
-        nobody here would know where the log stands.
-        """
-        # The record that `bodies` were made for. An earlier append that a drain does not wait for
-        # may move on `self.record` before the task begins, and with it the fence.
-        record = self.record
-
-        async def append() -> None:
-            self.record = await asyncio.to_thread(
-                self.store.append,
-                record,
-                bodies,
-                new_attempt=new_attempt,
-                unless_cancelled=unless_cancelled,
-                answer_text=answer_text,
-                failures=failures,
-            )
-            if has_new:
-                self.progress.commit()
-
-        appending = asyncio.create_task(append())
-        try:
-            await asyncio.shield(appending)
-        except asyncio.CancelledError:
-            # Also when it fails later than anyone waits for it.
-            appending.add_done_callback(self._tell_failure)
-            await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
-            raise
-
-    def _tell_failure(self, appending: "asyncio.Task[None]") -> None:
-        if not appending.cancelled() and (error := appending.exception()) is not None:
-            log.warning("An append failed: %s", error, extra=self._fields())
+        log.info("Ended %s.", state.value, extra=self.job_log.fields())
 
 
 def _now() -> float:
