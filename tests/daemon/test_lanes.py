@@ -69,6 +69,29 @@ def test_a_quiet_user_waits_for_one_job_of_a_loud_one_and_no_more(
         assert asked[lane] == by_lane[lane][-len(asked[lane]) :], "a lane keeps its order"
 
 
+def test_a_worker_that_must_go_while_it_looks_gives_back_all_that_it_holds(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    loud = flood(cloud, 2 * LANES)
+    with (
+        scripted_engine(tmp_path, 1) as engine,
+        running_worker(cloud, engine.socket_path, tmp_path) as worker,
+    ):
+        engine.finish(engine.next_request())
+        assert worker.stop() == 0
+    left = [job for _, job in loud if cloud.answer(job) is None]
+    assert cloud.messages() == (len(left), 0)
+    next_folder = tmp_path / "next"
+    next_folder.mkdir()
+    with (
+        scripted_engine(next_folder, LANES) as engine,
+        running_worker(cloud, engine.socket_path, tmp_path),
+    ):
+        for _ in left:
+            engine.finish(engine.next_request())
+        cloud.until_queue_is_empty()
+
+
 def test_what_is_put_back_keeps_its_place_and_its_count(cloud: Cloud, queue: JobsQueue) -> None:
     for number in range(3):
         for lane in range(12):

@@ -136,6 +136,9 @@ def test_a_turn_after_72_that_were_cancelled_is_answered_in_no_more_memory(
         answer = CANCELLED if turn % 10 else Answer(JobState.SUCCEEDED, CONTROL)
         for item in items_of_turn(job_of_turn(conversation_id, turn), CONTROL, answer):
             cloud.dynamodb.put_item(TableName=TABLE, Item=item)
+    opening = (Message(Role.SYSTEM, "Be brief."), Message(Role.USER, CONTROL))
+    first = table.prompt_item(job_of_turn(conversation_id, 1), opening)
+    cloud.dynamodb.put_item(TableName=TABLE, Item=first)
     cloud.turns[conversation_id] = 72
     with (
         scripted_engine(tmp_path) as engine,
@@ -147,7 +150,7 @@ def test_a_turn_after_72_that_were_cancelled_is_answered_in_no_more_memory(
         usual = peak_kib(worker)
         job = cloud.put_job("and now?", conversation_id=conversation_id)
         request = engine.next_request()
-        assert [item.content for item in request.messages] == ["and now?"]
+        assert [item.content for item in request.messages] == ["Be brief.", "and now?"]
         assert len(encode_frame(request)) < 1000
         engine.finish(request)
         cloud.until_end(job)
