@@ -12,8 +12,17 @@ import pytest
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import Message, Sampling
+from aistratus_contracts.limits import MAX_ERROR_CHARS
 from aistratus_contracts.states import FinishReason, Role
-from aistratus_daemon.frames import Cancel, Done, Generate, encode_frame
+from aistratus_daemon.frames import (
+    MAX_FRAME_BYTES,
+    Cancel,
+    Done,
+    Generate,
+    Probe,
+    Unknown,
+    encode_frame,
+)
 from support.engine_process import (
     MODEL,
     EngineLink,
@@ -209,6 +218,69 @@ def test_a_frame_of_100_mb_is_skipped_without_being_kept(engine: EngineProcess) 
         link.connection.sendall(b"\n")
         assert link.ask(request("after", sampling=greedy(3))).ids
         assert memory_kib(status) - before < 40_000
+
+
+def test_a_request_that_is_too_long_is_answered(engine: EngineProcess) -> None:
+    """It was dropped without a word, and its job waited for ever."""
+    with engine.link() as link:
+        line = encode_frame(request("huge", "\x01" * 3_000_000))
+        assert len(line) > MAX_FRAME_BYTES
+        link.connection.sendall(line)
+        link.until_end("huge")
+        assert link.of("huge").failed.code is JobErrorCode.PROMPT_TOO_LONG
+        assert link.ask(request("after", sampling=greedy(3))).ids
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b'"messages":7}',
+        b'"messages":[',
+        b"[" * 100_000,
+        b'"x":"\xff"}',
+        b'"' + b"x" * 9999 + b'":1}',
+    ],
+    ids=["wrong type", "cut off", "deep", "not UTF-8", "long name"],
+)
+def test_a_request_that_cannot_be_read_is_answered(link: EngineLink, rest: bytes) -> None:
+    link.connection.sendall(b'{"frame":"generate","job_id":"odd",' + rest + b"\n")
+    link.until_end("odd")
+    assert link.of("odd").failed.code is JobErrorCode.INVALID_REQUEST
+    assert len(link.of("odd").failed.message) <= MAX_ERROR_CHARS
+
+
+def test_an_engine_says_which_jobs_it_does_not_know(link: EngineLink) -> None:
+    link.send(request("known", LONG_QUESTION))
+    link.send(Probe("known"))
+    link.send(Probe("lost"))
+    unknown = []
+    while not isinstance(frame := link.receive(), Done):
+        if isinstance(frame, Unknown):
+            unknown.append(frame.job_id)
+    assert unknown == ["lost"]
+    link.send(Probe("known"))
+    while not isinstance(frame := link.receive(), Unknown):
+        pass
+    assert frame == Unknown("known"), "it has ended"
+
+
+def test_no_slot_of_the_engine_is_lost_to_any_kind_of_end(engine: EngineProcess) -> None:
+    with engine.link() as link:
+        for number in range(3):
+            name = f"round-{number}"
+            link.send(request(f"{name}-cancelled", LONG_QUESTION))
+            link.send(Cancel(f"{name}-cancelled"))
+            link.send(request(f"{name}-long", "word " * 4000))
+            link.connection.sendall(encode_frame(request(f"{name}-huge", "\x01" * 3_000_000)))
+            link.connection.sendall(f'{{"frame":"generate","job_id":"{name}-odd"}}\n'.encode())
+            link.until_end(*(f"{name}-{kind}" for kind in ("cancelled", "long", "huge", "odd")))
+        names = [f"last-{number}" for number in range(link.ready.slots)]
+        for name in names:
+            link.send(request(name, LONG_QUESTION))
+        for name in names:
+            link.until_text(name)
+        assert all(link.of(name).end is None for name in names), "they run side by side"
+        link.until_end(*names)
 
 
 def memory_kib(status: Path) -> int:

@@ -351,11 +351,15 @@ def test_the_short_way_and_moto_s_put_the_same(
         " AND begins_with(sk, :a) ",
         " AND sk > :b",
         " AND pk > :a",
+        " AND sk BETWEEN :a AND :c",
+        " AND sk BETWEEN :c AND :a",
+        " AND sk BETWEEN :a AND :a",
     ],
 )
 @pytest.mark.parametrize("limit", [None, 2, 3, 10])
+@pytest.mark.parametrize("forward", [None, True, False])
 def test_the_short_way_and_moto_s_find_the_same(
-    dynamodb: "DynamoDBClient", name: str, condition: str, limit: int | None
+    dynamodb: "DynamoDBClient", name: str, condition: str, limit: int | None, forward: bool | None
 ) -> None:
     pk = f"JOB#{uuid.uuid4().hex}"
     for sk in ("EV#1", "EV#2", "EV#3", "META"):
@@ -364,11 +368,14 @@ def test_the_short_way_and_moto_s_find_the_same(
     asked: dict[str, Any] = {
         "TableName": name,
         "KeyConditionExpression": f"pk = :pk{condition}",
-        "ExpressionAttributeValues": {":pk": {"S": pk}, ":a": {"S": "EV#2"}},
+        "ExpressionAttributeValues": {":pk": {"S": pk}},
         "ConsistentRead": True,
     }
-    if ":a" not in condition:
-        del asked["ExpressionAttributeValues"][":a"]
+    for word, value in ((":a", "EV#2"), (":c", "EV#3")):
+        if word in condition:
+            asked["ExpressionAttributeValues"][word] = {"S": value}
+    if forward is not None:
+        asked["ScanIndexForward"] = forward
     if limit is not None:
         asked["Limit"] = limit
     assert outcome(dynamodb.query, **asked) == outcome(dynamodb.query, **asked, **LONG_WAY)

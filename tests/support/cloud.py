@@ -21,6 +21,7 @@ from aistratus_contracts.job import (
     new_conversation_id,
     new_job_id,
 )
+from aistratus_contracts.lanes import message_group
 from aistratus_contracts.limits import VISIBILITY_TIMEOUT_SECONDS
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import JobState, Role
@@ -65,14 +66,20 @@ class Cloud:
         max_tokens: int = 400,
         cancel_requested: bool = False,
         send: bool = True,
+        owner: str = OWNER,
+        lane: int | None = None,
     ) -> Job:
-        """Store a job with its turn, and tell the queue."""
+        """Store a job with its turn, and tell the queue.
+
+        Without a lane its message has a group of its conversation's own, so it is a user's of its
+        own to the worker.
+        """
         conversation_id = conversation_id or new_conversation_id()
         turn = self.turns[conversation_id] = self.turns.get(conversation_id, 0) + 1
         now = datetime.now(UTC)
         job = Job(
             job_id=new_job_id(),
-            owner=OWNER,
+            owner=owner,
             conversation_id=conversation_id,
             turn=turn,
             model="aistratus-standin",
@@ -89,14 +96,16 @@ class Cloud:
         ):
             self.dynamodb.put_item(TableName=TABLE, Item=item)
         if send:
-            self.send(job)
+            self.send(job, lane=lane)
         return job
 
-    def send(self, job: Job, *, again: str = "") -> None:
+    def send(self, job: Job, *, again: str = "", lane: int | None = None) -> None:
         self.sqs.send_message(
             QueueUrl=self.queue_url,
             MessageBody=encode_queue_message(QueueMessage(job.job_id)),
-            MessageGroupId=job.conversation_id,
+            MessageGroupId=(
+                job.conversation_id if lane is None else message_group(job.owner, lane)
+            ),
             MessageDeduplicationId=job.job_id + again,
         )
 

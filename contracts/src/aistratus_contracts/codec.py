@@ -109,6 +109,14 @@ def dumps(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def text_bytes(text: str) -> int:
+    """How many bytes a text takes within a document as `dumps` writes it, escapes and all.
+
+    One character takes up to six: whoever limits what is stored or sent counts with this.
+    """
+    return len(dumps(text).encode()) - len('""')
+
+
 _Convert = Callable[[str, str, Any], Any]
 
 

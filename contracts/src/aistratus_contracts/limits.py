@@ -1,7 +1,13 @@
-"""Limits that every part keeps. A number stands here once, with its unit and its reason."""
+"""Limits that every part keeps. A number stands here once, with its unit and its reason.
 
-# A body larger than this is refused with 413. One SQS message or DynamoDB item must hold
-# what is made of it (DynamoDB: 400 KB an item).
+Bytes are either raw, a text in UTF-8 by itself, or encoded: as they lie in the JSON that is stored
+or sent, where a character takes up to six bytes (`codec.text_bytes`). Each limit of bytes says
+which. What lies in one DynamoDB item (400 KB) or in one frame must be limited encoded.
+"""
+
+# Encoded: the body as it comes over the wire. A larger one is refused with 413. No character takes
+# more bytes in the PROMPT item than it took in the body, so the item is at most a few hundred bytes
+# larger than this.
 MAX_BODY_BYTES = 256 * 1024
 MAX_MESSAGES = 256
 MAX_STOP_STRINGS = 4
@@ -13,8 +19,8 @@ MAX_SEED = 2**32 - 1
 # OpenAI's range: -100 practically forbids a token, 100 practically forces it.
 MAX_LOGIT_BIAS = 100.0
 MAX_LOGIT_BIASES = 300
-# A grammar's text, or a schema's JSON text, in UTF-8. It lies in the job's DynamoDB item, and the
-# engine compiles it.
+# Raw: a grammar's text, or a schema's JSON text, in UTF-8. In the job's DynamoDB item it takes at
+# most six times as much.
 MAX_GRAMMAR_BYTES = 16 * 1024
 # One counted repetition in a grammar or in a schema's pattern, and what nested ones multiply to:
 # who compiles them writes them out.
@@ -25,9 +31,14 @@ MAX_SCHEMA_COUNT = 4096
 MAX_REQUEST_ID_CHARS = 64
 MAX_TITLE_CHARS = 80
 
-# An answer is kept whole in one DynamoDB item (400 KB); past this the engine is stopped
-# and the job ends with finish_reason "length".
+# Encoded: an answer is kept whole in one DynamoDB item (400 KB). What would go past this is left
+# off, the engine is stopped and the job ends with finish_reason "length".
 MAX_ANSWER_BYTES = 320 * 1024
+# Encoded: the text and the token ids of one delta, an event in one DynamoDB item. More than this
+# that waits to be committed goes as several events.
+MAX_DELTA_BYTES = 256 * 1024
+# The sentence of a job's error. It is ours, but may quote what a library says of a request.
+MAX_ERROR_CHARS = 2000
 
 # HTTP API answers within 30 s or not at all; a held poll leaves room for its own work.
 MAX_EVENT_WAIT_SECONDS = 20

@@ -21,7 +21,7 @@ here talks to the network.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -297,24 +297,32 @@ def answer_item(job: Job, answer: Answer) -> Item:
 
 def read_turns(items: Sequence[Item]) -> list[Turn]:
     """A conversation's turns, in order, from its PROMPT and ANSWER items in key order."""
-    turns: list[Turn] = []
-    answers: dict[int, Answer] = {}
+    return list(reversed(list(read_turns_backwards(reversed(items)))))
+
+
+def read_turns_backwards(items: Iterable[Item]) -> Iterator[Turn]:
+    """A conversation's turns, the last one first, from its items in reverse key order.
+
+    It takes no more items than a turn needs, so a conversation may be read as it comes.
+    """
+    prompt: tuple[int, _Prompt] | None = None
     for item in items:
         number = int(item[SORT_KEY]["S"].split("#")[2])
         if "answer" in item:
-            answers[number] = codec.from_plain(Answer, codec.parse("Answer", item["answer"]["S"]))
-        else:
-            prompt = codec.from_plain(_Prompt, codec.parse("Prompt", item["prompt"]["S"]))
-            turns.append(
-                Turn(
-                    number,
-                    prompt.job_id,
-                    prompt.messages,
-                    prompt.created_at,
-                    answers.get(number),
-                )
-            )
-    return turns
+            if prompt is not None and prompt[0] == number:
+                answer = codec.from_plain(Answer, codec.parse("Answer", item["answer"]["S"]))
+                yield _turn(*prompt, answer)
+                prompt = None
+            continue
+        if prompt is not None:
+            yield _turn(*prompt, None)
+        prompt = number, codec.from_plain(_Prompt, codec.parse("Prompt", item["prompt"]["S"]))
+    if prompt is not None:
+        yield _turn(*prompt, None)
+
+
+def _turn(number: int, prompt: _Prompt, answer: Answer | None) -> Turn:
+    return Turn(number, prompt.job_id, prompt.messages, prompt.created_at, answer)
 
 
 def head_item(owner: str, head: ConversationHead) -> Item:

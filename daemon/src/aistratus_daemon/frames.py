@@ -1,11 +1,13 @@
 """The protocol between worker and engine: one JSON object a line over a unix socket.
 
-Worker to engine: `generate`, `cancel`. Engine to worker: `ready` (once, on connection),
-`tokens`, `notice`, `done`, `failed`, `stats`. A frame names its kind in `frame`. `job_id` is the
-job's, and after `#` which of the worker's requests this is: a job may be asked for again.
+Worker to engine: `generate`, `cancel`, `probe`. Engine to worker: `ready` (once, on connection),
+`tokens`, `notice`, `done`, `failed`, `unknown`, `stats`. A frame names its kind in `frame`.
+`job_id` is the job's, and after `#` which of the worker's requests this is: a job may be asked for
+again.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +18,11 @@ from aistratus_contracts.job import Message, Sampling
 from aistratus_contracts.states import FinishReason
 from aistratus_daemon.errors import FrameError
 
-# A frame holds at most one conversation's text; the worker leaves out what is older.
+# Encoded: a whole line, with its end. It holds at most one conversation's text; the worker leaves
+# out what is older, sends no longer line, and the engine answers one all the same.
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+# A request's line begins with its kind and its job, so that much can be read of any.
+_REQUEST_BEGINS: Final = re.compile(rb'\{"frame":"generate","job_id":("[^"\\\x00-\x1f]{1,256}")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,17 @@ class Generate:
 @dataclass(frozen=True, slots=True)
 class Cancel:
     """Stop this job; a `done` follows, unless it had ended before."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Is this job yours? Only an `unknown` follows, if it is not: it never came, or has ended.
+
+    Frames are read in the order in which they were sent, so a request that was sent before and
+    is unknown was lost.
+    """
 
     job_id: str
 
@@ -95,6 +111,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """The engine works on no such job; nothing more will be said of it."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How the engine stands; totals count since its start.
 
@@ -117,16 +140,18 @@ class Stats:
     time_to_first_token_seconds_count: int
 
 
-Frame = Generate | Cancel | Ready | Tokens | JobNotice | Done | Failed | Stats
+Frame = Generate | Cancel | Probe | Ready | Tokens | JobNotice | Done | Failed | Unknown | Stats
 
 _KINDS: Final[dict[str, type[Frame]]] = {
     "generate": Generate,
     "cancel": Cancel,
+    "probe": Probe,
     "ready": Ready,
     "tokens": Tokens,
     "notice": JobNotice,
     "done": Done,
     "failed": Failed,
+    "unknown": Unknown,
     "stats": Stats,
 }
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
@@ -154,7 +179,9 @@ def decode_frame(line: bytes) -> Frame:
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
-        raise FrameError("A line on the socket is no JSON; the other side is not ours.") from None
+        raise FrameError(
+            "A line on the socket is no JSON; the other side is not ours.", job_id=job_in(line)
+        ) from None
     name = document.pop("frame", None) if isinstance(document, dict) else None
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
@@ -167,3 +194,15 @@ def decode_frame(line: bytes) -> Frame:
             f"A frame on the socket is not as agreed: {error}",
             job_id=job_id if kind is Generate and isinstance(job_id, str) else None,
         ) from error
+
+
+def job_in(beginning: bytes) -> str | None:
+    """The job that a request's line asks for, from its beginning alone; None for anything else."""
+    found = _REQUEST_BEGINS.match(beginning)
+    if found is None:
+        return None
+    try:
+        name: str = json.loads(found[1])
+    except ValueError:
+        return None
+    return name

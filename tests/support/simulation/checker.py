@@ -7,7 +7,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, Event, StateChange
 from aistratus_contracts.states import JobState
 from aistratus_contracts.table import Answer, JobRecord, Turn
-from aistratus_daemon.worker.conversation import messages_for
+from aistratus_daemon.worker.conversation import Due, messages_for
 from support.simulation.model import answer_to, token_of
 from support.simulation.tables import Item, Table, Write
 
@@ -101,7 +101,8 @@ class Checker:
             turns = self._turns(log)
             in_order = all(turn.answer is not None for turn in turns[:-1])
             check(in_order, "begun before an earlier turn had ended")
-            log.expected = answer_to(messages_for(turns)[0])
+            due = Due(turns[-1], turns[:-1], 0)
+            log.expected = answer_to(messages_for(due))
         for delta in deltas:
             log.text += delta.text
             check(list(delta.token_ids) == [token_of(c) for c in delta.text], "text without tokens")

@@ -12,8 +12,10 @@ from aistratus_daemon.frames import (
     Generate,
     JobNotice,
     NewTokens,
+    Probe,
     Ready,
     Tokens,
+    Unknown,
     decode_frame,
     encode_frame,
 )
@@ -126,6 +128,9 @@ class SimulatedEngine:
                 case Cancel(name):
                     if (sequence := self._sequences.get(name)) is not None:
                         self._end(sequence, FinishReason.CANCELLED)
+                case Probe(name):
+                    if name not in self._sequences:
+                        self._send(Unknown(name))
                 case frame:
                     self.world.violated(f"The worker sent {frame}.")
 

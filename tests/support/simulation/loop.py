@@ -237,6 +237,9 @@ class PipeTransport(asyncio.Transport):
             self.loop.process.world.after(self.LATENCY_SECONDS, self._tell_peer)
             self.loop.call_soon(self.protocol.connection_lost, None)
 
+    def abort(self) -> None:
+        self.close()
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002
         return default
 

@@ -119,7 +119,10 @@ class FifoQueue:
                             "MessageId": message.message_id,
                             "ReceiptHandle": message.receipt,
                             "Body": message.body,
-                            "Attributes": {"MessageGroupId": message.group},
+                            "Attributes": {
+                                "MessageGroupId": message.group,
+                                "ApproximateReceiveCount": str(message.receives),
+                            },
                         }
                     ]
                 }
@@ -174,7 +177,7 @@ class SimulatedSqs:
         ReceiveRequestAttemptId: str,  # noqa: N803
     ) -> dict[str, Any]:
         assert MaxNumberOfMessages == 1
-        assert MessageSystemAttributeNames == ["MessageGroupId"]
+        assert MessageSystemAttributeNames == ["MessageGroupId", "ApproximateReceiveCount"]
         queue = self.queues[QueueUrl]
         answer: dict[str, Any] = self.sdk.call(
             "ReceiveMessage",

@@ -29,7 +29,8 @@ Key = tuple[str, str]
 PAGE_ITEMS: Final = 8
 _EQUALS: Final = re.compile(r"(#?\w+) = (:\w+)")
 _ABSENT: Final = re.compile(r"attribute_not_exists\((#?\w+)\)")
-_QUERY: Final = re.compile(rf"{PARTITION_KEY} = (:\w+) AND begins_with\({SORT_KEY}, (:\w+)\)")
+_BEGINS: Final = re.compile(rf"{PARTITION_KEY} = (:\w+) AND begins_with\({SORT_KEY}, (:\w+)\)")
+_BETWEEN: Final = re.compile(rf"{PARTITION_KEY} = (:\w+) AND {SORT_KEY} BETWEEN (:\w+) AND (:\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,31 @@ class Table:
 
     def query(self, operation: Item) -> Answer:
         """One page of a Query."""
-        found = _QUERY.fullmatch(operation["KeyConditionExpression"])
-        if found is None:
-            raise self._unknown(operation["KeyConditionExpression"])
-        pk, prefix = (operation["ExpressionAttributeValues"][name]["S"] for name in found.groups())
+        items = self._found(operation)
+        is_forward = operation.get("ScanIndexForward", True)
+        if not is_forward:
+            items.reverse()
         after = operation.get("ExclusiveStartKey")
-        items = self.partition(pk, prefix)
         if after is not None:
-            items = [item for item in items if _key(item) > _key(after)]
-        page = {"Items": items[:PAGE_ITEMS]}
-        if len(items) > PAGE_ITEMS:
-            last = items[PAGE_ITEMS - 1]
+            items = [item for item in items if (_key(item) > _key(after)) is is_forward]
+            items = [item for item in items if _key(item) != _key(after)]
+        most = min(PAGE_ITEMS, operation.get("Limit", PAGE_ITEMS))
+        page = {"Items": items[:most]}
+        if len(items) > most:
+            last = items[most - 1]
             page["LastEvaluatedKey"] = {name: last[name] for name in (PARTITION_KEY, SORT_KEY)}  # type: ignore[assignment]
         return Answer(page)
+
+    def _found(self, operation: Item) -> list[Item]:
+        condition = operation["KeyConditionExpression"]
+        values = operation["ExpressionAttributeValues"]
+        if found := _BEGINS.fullmatch(condition):
+            pk, prefix = (values[name]["S"] for name in found.groups())
+            return self.partition(pk, prefix)
+        if found := _BETWEEN.fullmatch(condition):
+            pk, first, last = (values[name]["S"] for name in found.groups())
+            return [it for it in self.partition(pk) if first <= it[SORT_KEY]["S"] <= last]
+        raise self._unknown(condition)
 
     def _holds(self, item: Item, old: Item | None) -> bool:
         (operation,) = item.values()

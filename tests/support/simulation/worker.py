@@ -53,6 +53,9 @@ class SimulatedWorker:
     process: Process | None = None
     link: Link | None = None
     is_draining: bool = False
+    # Of the process that lives now.
+    consumer: Consumer | None = None
+    client: EngineClient | None = None
     _lives: int = 0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: SimulatedLoop | None = None
@@ -134,6 +137,7 @@ class SimulatedWorker:
         suspects = Suspects()
         engine = EngineClient(Path(self.engine.path), lambda _: None, suspects.engine_lost)
         consumer = Consumer(queue, store, engine, suspects, self._stopping)
+        self.consumer, self.client = consumer, engine
         drained = asyncio.Event()
         heartbeat = Heartbeat(store, engine, link.process.name, consumer.held)
         signs_of_life = asyncio.create_task(heartbeat.run(drained))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aistratus_contracts.errors import JobErrorCode
+from aistratus_contracts.limits import MAX_ERROR_CHARS
 from aistratus_daemon.engine.forms import Forms
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
@@ -24,12 +25,16 @@ from aistratus_daemon.errors import FrameError
 from aistratus_daemon.frames import (
     MAX_FRAME_BYTES,
     Cancel,
+    Done,
     Failed,
     Frame,
     Generate,
+    Probe,
     Ready,
+    Unknown,
     decode_frame,
     encode_frame,
+    job_in,
 )
 from aistratus_daemon.notify import Watchdog
 
@@ -82,6 +87,8 @@ class EngineServer:
     _inbox: _Inbox = field(default_factory=queue.SimpleQueue)
     _connection: socket.socket | None = None
     _stats_at: float = 0.0
+    # What was asked for and has not ended, wherever it is just now.
+    _open: set[str] = field(default_factory=set)
     _forms: Forms = field(init=False)
     _scheduler: Scheduler = field(init=False)
 
@@ -144,11 +151,16 @@ class EngineServer:
                     pass  # the next step takes it
                 case _Gone():
                     self._scheduler.drop_all()
+                    self._open.clear()
                     self._hang_up()
                 case Generate():
+                    self._open.add(item.job_id)
                     self._scheduler.generate(item)
                 case Cancel():
                     self._scheduler.cancel(item.job_id)
+                case Probe(job_id):
+                    if job_id not in self._open:
+                        self._send(Unknown(job_id))
                 case Failed():
                     # The reader could not read a request; its job must not wait for an answer.
                     self._send(item)
@@ -156,6 +168,8 @@ class EngineServer:
                     log.error("The worker sent a frame that only the engine sends; ignored.")
 
     def _send(self, frame: Frame) -> None:
+        if isinstance(frame, Done | Failed):
+            self._open.discard(frame.job_id)
         if self._connection is None:
             return
         try:
@@ -198,8 +212,10 @@ class EngineServer:
 def read_frames(connection: socket.socket) -> Iterator[Frame]:
     """The frames that come in, until the other side closes.
 
-    A line that is no frame is logged by name and skipped; one that is too long is skipped
-    without being kept. A request that cannot be read, but names its job, comes as a `Failed`.
+    A request that cannot be read or is too long, but names its job, comes as a `Failed`. Any other
+    line of that kind is logged and skipped, and the connection stays: to close it would take all
+    jobs from the worker for the sake of one, and who waits for the skipped one finds out by a
+    `Probe`. What is too long is not kept.
     """
     with connection.makefile("rb") as stream:
         is_skipping = False
@@ -212,17 +228,28 @@ def read_frames(connection: socket.socket) -> Iterator[Frame]:
             if not line:
                 return
             is_whole = line.endswith(b"\n")
-            if is_skipping or not is_whole:
-                if not is_skipping:
-                    log.error(
-                        "A frame is cut off or longer than %d bytes; it is skipped.",
-                        MAX_FRAME_BYTES,
-                    )
-                is_skipping = not is_whole
-                continue
-            try:
-                yield decode_frame(line)
-            except FrameError as error:
-                log.error("%s It is skipped.", error)
-                if error.job_id is not None:
-                    yield Failed(error.job_id, JobErrorCode.INVALID_REQUEST, str(error))
+            if not (is_skipping or is_whole):
+                yield from _too_long(line)
+            elif not is_skipping:
+                yield from _read(line)
+            is_skipping = not is_whole
+
+
+def _read(line: bytes) -> Iterator[Frame]:
+    try:
+        yield decode_frame(line)
+    except FrameError as error:
+        log.error("%s It is skipped.", error)
+        if error.job_id is not None:
+            yield Failed(error.job_id, JobErrorCode.INVALID_REQUEST, str(error)[:MAX_ERROR_CHARS])
+
+
+def _too_long(beginning: bytes) -> Iterator[Frame]:
+    log.error("A frame is cut off or longer than %d bytes; it is skipped.", MAX_FRAME_BYTES)
+    job_id = job_in(beginning)
+    if job_id is not None and len(beginning) == MAX_FRAME_BYTES:
+        yield Failed(
+            job_id,
+            JobErrorCode.PROMPT_TOO_LONG,
+            f"This conversation takes more than {MAX_FRAME_BYTES} bytes; begin a new one.",
+        )

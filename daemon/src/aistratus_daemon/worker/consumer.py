@@ -1,4 +1,4 @@
-"""The worker's loop: one receive per free slot, a heartbeat for what is held, a clean way out."""
+"""The worker's loop: one job per free slot, a heartbeat for what is held, a clean way out."""
 
 import asyncio
 import logging
@@ -9,12 +9,14 @@ from typing import Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_contracts.errors import ContractError
-from aistratus_contracts.job import decode_queue_message
-from aistratus_contracts.table import JobRecord, Turn
-from aistratus_daemon.worker.conversation import messages_for
+from aistratus_contracts.job import Message, decode_queue_message
+from aistratus_contracts.table import JobRecord
+from aistratus_daemon.worker.conversation import history_bytes, messages_for, next_due
 from aistratus_daemon.worker.engine_client import EngineClient
+from aistratus_daemon.worker.fair_share import FairShare
+from aistratus_daemon.worker.job_log import JobLog
 from aistratus_daemon.worker.job_run import EngineStaysAway, JobRun
-from aistratus_daemon.worker.jobs_queue import JobsQueue, Received
+from aistratus_daemon.worker.jobs_queue import RECEIVE_WAIT_SECONDS, JobsQueue, Received
 from aistratus_daemon.worker.store import AppendRefused, JobStore
 from aistratus_daemon.worker.suspects import Suspects
 
@@ -25,6 +27,11 @@ QUEUE_PAUSE_SECONDS: Final = 1.0
 # Three beats in a visibility timeout; one that failed is tried again much sooner.
 BEATS_PER_VISIBILITY_TIMEOUT: Final = 3
 TRIES_PER_BEAT: Final = 5
+
+# A message is put back for another user's at most so many times of those that the queue allows.
+PATIENCE_SHARE: Final = 0.5
+# Of how many conversations it is kept in mind how far they have been answered.
+REMEMBERED_CONVERSATIONS: Final = 1024
 
 _CLOUD_ERRORS: Final = (BotoCoreError, ClientError)
 T = TypeVar("T")
@@ -43,10 +50,21 @@ class Consumer:
     # A beat that is on its way must not meet a delete: SQS would call the receipt stale.
     _receipts: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _share: FairShare = field(init=False)
+    # By conversation; what was looked at last comes last.
+    _settled: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        most = self.queue.max_receives
+        self._share = FairShare(None if most is None else int(most * PATIENCE_SHARE))
 
     def held(self) -> int:
         """How many messages are this worker's just now."""
         return len(self._held)
+
+    def running(self) -> int:
+        """How many jobs are in the works just now."""
+        return len(self._tasks)
 
     async def run(self) -> None:
         """Work until `stopping`, then commit, give everything back and return."""
@@ -87,7 +105,24 @@ class Consumer:
         return None
 
     async def _take_one(self) -> None:
-        receive = asyncio.create_task(asyncio.to_thread(self.queue.receive))
+        message = await self._receive(RECEIVE_WAIT_SECONDS)
+        if message is None:
+            return
+        found = [message]
+        if self.engine.slots - len(self._tasks) <= 1:
+            found = await self._share.look(message, lambda: self._receive(0))
+        if not self.stopping.is_set():
+            chosen = self._share.first_of(found)
+            self._begin(chosen)
+            found.remove(chosen)
+        # Also what came while we were told to stop, before anything of it is begun.
+        await self._put_back(found)
+
+    async def _receive(self, wait_seconds: int) -> Received | None:
+        """The next message, held from here on; None where there is none, or it is time to stop."""
+        if self.stopping.is_set():
+            return None
+        receive = asyncio.create_task(asyncio.to_thread(self.queue.receive, wait_seconds))
         stop = asyncio.create_task(self.stopping.wait())
         await asyncio.wait({receive, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -98,16 +133,35 @@ class Consumer:
             message = await receive
         except _CLOUD_ERRORS as error:
             log.error("The queue cannot be read (%s); trying again.", error)
-            await self._or_stopping(asyncio.sleep(QUEUE_PAUSE_SECONDS))
-            return
-        if message is not None and self.stopping.is_set():
-            # It came while we were told to stop: it goes back before anything is begun.
-            await self._settle(message, self.queue.release)
-        elif message is not None:
+            if wait_seconds:
+                await self._or_stopping(asyncio.sleep(QUEUE_PAUSE_SECONDS))
+            return None
+        if message is not None:
             self._held[message.message_id] = message
-            task = asyncio.create_task(self._work(message))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        return message
+
+    def _begin(self, message: Received) -> None:
+        task = asyncio.create_task(self._work(message))
+        self._tasks.add(task)
+        self._share.began(message)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._share.ended(message)
+
+        task.add_done_callback(ended)
+
+    async def _put_back(self, messages: list[Received]) -> None:
+        if not messages:
+            return
+        async with self._receipts:
+            for message in messages:
+                self._drop(message)
+            try:
+                await asyncio.to_thread(self.queue.release_all, messages)
+            except _CLOUD_ERRORS as error:
+                # Harmless: they come back when their visibility timeout runs out.
+                log.warning("Messages could not be put back: %s", error)
 
     async def _work(self, message: Received) -> None:
         """See a message through: to its deletion, or back to the queue."""
@@ -147,33 +201,58 @@ class Consumer:
         """
         wanted = decode_queue_message(message.body).job_id
         asked = await asyncio.to_thread(self.store.load, wanted)
-        while asked is not None and (due := await self._next_due(asked)) is not None:
-            record, turns = due
-            messages, left_out = messages_for(turns)
+        if asked is None or asked.cursor.state.is_final:
+            # An earlier turn that is still open has a message of its own, or will get one.
+            return
+        conversation_id = asked.job.conversation_id
+        while True:
+            settled = self._settled.pop(conversation_id, 0)
+            task = await asyncio.to_thread(self._next_due, asked, settled)
+            if task is None:
+                return
+            record, messages, left_out = task
+            self._remember(conversation_id, record.job.turn - 1)
             await JobRun(
-                record,
+                JobLog(record, self.store),
                 messages,
                 left_out,
-                self.store,
                 self.engine,
                 self.suspects,
-                running=self.held,
+                running=self.running,
                 given_up=self.queue.set_job_aside,
             ).run()
 
-    async def _next_due(self, asked: JobRecord) -> tuple[JobRecord, list[Turn]] | None:
-        """The first open turn up to the one asked for, with the turns that lead to it."""
-        turns = await asyncio.to_thread(self.store.turns, asked.job)
-        for index, turn in enumerate(turns):
-            if turn.answer is None:
-                record = await asyncio.to_thread(self.store.load, turn.job_id)
-                if record is not None and record.cursor.state.is_final:
-                    # It ended since the turns were read, by the last append of a worker that was
-                    # thought dead. What comes next must be answered with that answer in sight.
-                    return await self._next_due(asked)
-                if record is not None:
-                    return record, turns[: index + 1]
+    def _next_due(
+        self, asked: JobRecord, settled: int
+    ) -> tuple[JobRecord, tuple[Message, ...], int] | None:
+        """What to answer next: a job, what the model gets to read, and how many turns it does not.
+
+        It is the first open turn up to the one asked for.
+        """
+        room = history_bytes(self.engine.context)
+        orphans: set[int] = set()
+        ended: set[int] = set()
+        while (
+            due := next_due(self.store.turns_backwards(asked.job), room, orphans, settled)
+        ) is not None:
+            record = self.store.load(due.turn.job_id)
+            number = due.turn.turn
+            if record is None or number in ended:
+                orphans.add(number)
+            elif record.cursor.state.is_final:
+                # It ended since the turns were read, by the last append of a worker that was
+                # thought dead. What comes next must be answered with that answer in sight.
+                ended.add(number)
+            else:
+                opening = self.store.first_turn(asked.job) if due.left_out else None
+                return record, messages_for(due, opening), due.left_out
         return None
+
+    def _remember(self, conversation_id: str, settled: int) -> None:
+        """So many turns of the conversation have ended: none of them need be looked at again."""
+        self._settled[conversation_id] = settled
+        if len(self._settled) > REMEMBERED_CONVERSATIONS:
+            del self._settled[next(iter(self._settled))]
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
         """Do what is due with a message; also a drain waits until that is done."""

@@ -1,41 +1,130 @@
-"""What the model gets to read: the conversation before a turn, then the turn."""
+"""What the model gets to read: the conversation before a turn, then the turn.
 
-from collections.abc import Sequence
+A conversation is read from its end, and no further than a model could make use of, for it may be
+much longer than what this process can hold.
+"""
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field
 from typing import Final
 
+from aistratus_contracts.codec import text_bytes
 from aistratus_contracts.job import Message
-from aistratus_contracts.states import Role
+from aistratus_contracts.states import JobState, Role
 from aistratus_contracts.table import Turn
 
-# More text than this fits no model's context; what is older is not sent to the engine.
+# Encoded. More text than this fits no model's context; what is older is not sent to the engine.
 MAX_HISTORY_BYTES: Final = 4 * 1024 * 1024
+# Encoded. Text of a context takes about 4 bytes a token, and hardly ever so many.
+HISTORY_BYTES_PER_TOKEN: Final = 32
+# Encoded. Turns that say nothing (cancelled, failed) are passed over, but no further than this.
+MAX_READ_BYTES: Final = 4 * 1024 * 1024
 
 
-def messages_for(turns: Sequence[Turn]) -> tuple[tuple[Message, ...], int]:
-    """The messages to answer, and how many turns were left off at the front.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The turn to answer next, and what of the conversation before it was kept, in order.
 
-    The last of `turns` is the one to answer. A question that never got any answer is left out:
-    the roles must take turns, and its reader knows that it failed.
+    `left_out` counts the turns before those.
     """
-    *earlier, current = turns
-    kept = list(current.messages)
-    size = _size(kept)
-    left_out = 0
-    for turn in reversed(earlier):
-        said = _with_answer(turn)
-        size += _size(said)
-        if size > MAX_HISTORY_BYTES:
-            left_out += bool(said)
-            said = [item for item in said if item.role is Role.SYSTEM]
-        kept = said + kept
-    return tuple(kept), left_out
+
+    turn: Turn
+    earlier: list[Turn]
+    left_out: int
 
 
-def _with_answer(turn: Turn) -> list[Message]:
-    if turn.answer is not None and turn.answer.text:
-        return [*turn.messages, Message(Role.ASSISTANT, turn.answer.text)]
-    return list(turn.messages[:-1])
+def history_bytes(context: int) -> int:
+    """How much of a conversation a context of so many tokens can use, in bytes as they are sent."""
+    return min(MAX_HISTORY_BYTES, context * HISTORY_BYTES_PER_TOKEN)
 
 
-def _size(messages: Sequence[Message]) -> int:
-    return sum(len(item.content.encode()) for item in messages)
+def next_due(
+    backwards: Iterable[Turn], room: int, orphans: Set[int] = frozenset(), settled: int = 0
+) -> Due | None:
+    """The first turn without an answer, from a conversation's turns read backwards.
+
+    `room` is how many bytes its history may have. `orphans` are turns whose job is gone: nobody
+    will ever answer them. Up to turn `settled` all are known to have ended.
+
+    A turn is begun when all before it have ended. So an answer that a worker gave says that no
+    earlier turn is open, and from there on only what the model gets to read is read.
+    """
+    due: Turn | None = None
+    earlier = _Earlier(room)
+    is_settled = False
+    for turn in backwards:
+        is_settled |= turn.turn <= settled
+        if turn.answer is None and turn.turn not in orphans and not is_settled:
+            due, earlier = turn, _Earlier(room)
+            continue
+        is_settled |= turn.answer is not None and (
+            turn.answer.state is JobState.SUCCEEDED or bool(turn.answer.text)
+        )
+        if due is not None:
+            earlier.add(turn)
+        if is_settled and (due is None or earlier.is_enough):
+            break
+    if due is None:
+        return None
+    return Due(due, earlier.turns[::-1], earlier.left_out(due))
+
+
+@dataclass
+class _Earlier:
+    """The turns before the one that is due, the last one first, as far as there is room."""
+
+    room: int
+    turns: list[Turn] = field(default_factory=list)
+    is_full: bool = False
+    _read: int = 0
+    _last: int = 0
+
+    def add(self, turn: Turn) -> None:
+        """One turn further back; it is kept if it says something, and fits."""
+        messages = (*turn.messages, *_answer_of(turn))
+        self._read += sum(_sizes(messages))
+        said = sum(_sizes(_said(turn)))
+        self.room -= said
+        self.is_full = self.is_full or self.room < 0
+        if not self.is_full:
+            self._last = turn.turn
+            if said:
+                self.turns.append(turn)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether nothing that lies further back would be kept, or is worth reading."""
+        return self.is_full or self._read > MAX_READ_BYTES
+
+    def left_out(self, due: Turn) -> int:
+        """How many turns lie before those that were kept or passed over for saying nothing."""
+        return (self._last or due.turn) - 1
+
+
+def messages_for(due: Due, opening: Turn | None = None) -> tuple[Message, ...]:
+    """The messages to answer.
+
+    `opening` is the conversation's first turn, if it was left out: its system message stays. A
+    question that never got any answer is left out: the roles must take turns, and its reader knows
+    that it failed.
+    """
+    system = () if opening is None else opening.messages
+    return (
+        *(item for item in system if item.role is Role.SYSTEM),
+        *(item for turn in due.earlier for item in _said(turn)),
+        *due.turn.messages,
+    )
+
+
+def _said(turn: Turn) -> tuple[Message, ...]:
+    return (*turn.messages, *_answer_of(turn)) if _answer_of(turn) else turn.messages[:-1]
+
+
+def _answer_of(turn: Turn) -> tuple[Message, ...]:
+    if turn.answer is None or not turn.answer.text:
+        return ()
+    return (Message(Role.ASSISTANT, turn.answer.text),)
+
+
+def _sizes(messages: Iterable[Message]) -> Iterator[int]:
+    return (text_bytes(item.content) for item in messages)

@@ -1,7 +1,8 @@
 """The worker's end of the engine's socket.
 
 It connects whenever there is an engine to connect to. When the engine goes, every open stream
-hears so, and the jobs go on from their committed tokens once it is back.
+hears so, and the jobs go on from their committed tokens once it is back. An engine that says
+nothing at all for long has gone, too: nobody waits for it without end.
 """
 
 import asyncio
@@ -22,9 +23,11 @@ from aistratus_daemon.frames import (
     Generate,
     JobNotice,
     NewTokens,
+    Probe,
     Ready,
     Stats,
     Tokens,
+    Unknown,
     decode_frame,
     encode_frame,
 )
@@ -34,11 +37,19 @@ log = logging.getLogger("worker")
 # The engine's socket appears when its model is loaded; systemd's restart takes about a second.
 RECONNECT_SECONDS: Final = 0.1
 
-JobFrame = NewTokens | JobNotice | Done | Failed
+# While it has jobs, an engine says how it stands every 10 s, and its watchdog ends it if it hangs
+# for 30. One that is silent for longer than this, or does not read, is not waited for any more.
+SILENCE_SECONDS: Final = 120.0
+
+JobFrame = NewTokens | JobNotice | Done | Failed | Unknown
 
 
 class EngineLost(DaemonError):
     """The engine went away while it worked on this job."""
+
+
+class FrameTooLong(DaemonError):
+    """A request is longer than the engine reads, and was not sent."""
 
 
 class _Lost:
@@ -65,9 +76,13 @@ class JobStream:
             raise EngineLost("The engine went away in the middle of an answer.")
         return frame
 
-    async def cancel(self) -> None:
+    def cancel(self) -> None:
         """Ask the engine to stop; a `Done` follows."""
-        await self.client.send(Cancel(self.name))
+        self.client.post(Cancel(self.name))
+
+    def probe(self) -> None:
+        """Ask whether the engine has this job; an `Unknown` follows only if it has not."""
+        self.client.post(Probe(self.name))
 
     def close(self) -> None:
         """No more is wanted."""
@@ -86,6 +101,8 @@ class EngineClient:
     counted: Callable[[Stats], None]
     lost: Callable[[], None]
     stats: Stats | None = None
+    # How many tokens a job's context has, by the engine that was there last.
+    context: int = 0
     _ready: asyncio.Future[Ready] = field(init=False)
     _writer: asyncio.StreamWriter | None = None
     _streams: dict[str, JobStream] = field(default_factory=dict)
@@ -104,7 +121,7 @@ class EngineClient:
         return self._ready.result().slots if self._ready.done() else 0
 
     async def open(self, request: Generate) -> JobStream:
-        """Hand a job to the engine; raises `EngineLost` when there is none.
+        """Hand a job to the engine; raises `EngineLost` when there is none, or `FrameTooLong`.
 
         The request gets a name of its own: what the engine still says of an earlier one for the
         same job must not be taken for this one's.
@@ -114,7 +131,7 @@ class EngineClient:
         self._streams[name] = stream
         try:
             await self.send(replace(request, job_id=name))
-        except EngineLost:
+        except BaseException:
             self.forget(stream)
             raise
         return stream
@@ -124,15 +141,28 @@ class EngineClient:
         self._streams.pop(stream.name, None)
 
     async def send(self, frame: Frame) -> None:
-        """Send a frame; raises `EngineLost`."""
+        """Send a frame; raises `EngineLost`, or `FrameTooLong`."""
         if self._writer is None:
             raise EngineLost("The engine is not there.")
+        line = encode_frame(frame)
+        if len(line) > MAX_FRAME_BYTES:
+            raise FrameTooLong(
+                f"This conversation takes {len(line)} bytes, and the engine reads at most "
+                f"{MAX_FRAME_BYTES}; begin a new one."
+            )
         try:
-            self._writer.write(encode_frame(frame))
-            await self._writer.drain()
+            self._writer.write(line)
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await self._writer.drain()
         except OSError as error:
             self._lose()
-            raise EngineLost(f"The engine went away: {error}") from error
+            raise EngineLost(f"The engine went away: {str(error) or 'it reads no more'}") from error
+
+    def post(self, frame: Cancel | Probe) -> None:
+        """Send a short frame, without waiting until it is on its way; raises `EngineLost`."""
+        if self._writer is None:
+            raise EngineLost("The engine is not there.")
+        self._writer.write(encode_frame(frame))
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -152,9 +182,10 @@ class EngineClient:
                 self._lose()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
+        while line := await self._next_line(reader):
             match decode_frame(line):
                 case Ready() as ready:
+                    self.context = ready.context
                     log.info("The engine is ready with %d slots.", ready.slots)
                     if not self._ready.done():
                         self._ready.set_result(ready)
@@ -164,11 +195,22 @@ class EngineClient:
                 case Tokens(items):
                     for item in items:
                         self._pass_on(item)
-                case (JobNotice() | Done() | Failed()) as frame:
+                case (JobNotice() | Done() | Failed() | Unknown()) as frame:
                     self._pass_on(frame)
                 case _:
                     raise FrameError("The engine sent a frame that only the worker sends.")
         log.warning("The engine closed the connection.")
+
+    async def _next_line(self, reader: asyncio.StreamReader) -> bytes:
+        """The next line; empty where the engine has gone, or is silent although it has jobs."""
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    return await reader.readline()
+            except TimeoutError:
+                if self._streams:
+                    log.error("The engine says nothing; hanging up.")
+                    return b""
 
     def _pass_on(self, frame: JobFrame) -> None:
         stream = self._streams.get(frame.job_id)
@@ -177,7 +219,8 @@ class EngineClient:
 
     def _lose(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            # What was not sent yet is not worth waiting for.
+            self._writer.transport.abort()
         self._writer = None
         if self._ready.done():
             self._ready = asyncio.get_running_loop().create_future()

@@ -7,7 +7,7 @@ what is committed counts: a job that is taken up again goes on from there.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,14 +15,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import EventBody, JobError, StateChange, Usage
 from aistratus_contracts.job import Job, Message
-from aistratus_contracts.limits import MAX_ANSWER_BYTES
+from aistratus_contracts.limits import MAX_ERROR_CHARS
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_contracts.table import JobRecord
 from aistratus_daemon.errors import DaemonError
-from aistratus_daemon.frames import Done, Failed, Generate, JobNotice, NewTokens
-from aistratus_daemon.worker.engine_client import EngineClient, EngineLost, JobStream
-from aistratus_daemon.worker.progress import Progress
-from aistratus_daemon.worker.store import AppendRefused, CancelRequested, JobStore
+from aistratus_daemon.frames import Done, Failed, Generate, JobNotice, NewTokens, Unknown
+from aistratus_daemon.worker.engine_client import (
+    EngineClient,
+    EngineLost,
+    FrameTooLong,
+    JobStream,
+)
+from aistratus_daemon.worker.job_log import DRAIN_COMMIT_SECONDS, JobLog
+from aistratus_daemon.worker.store import AppendRefused, CancelRequested
 from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
@@ -36,15 +40,19 @@ COMMIT_SECONDS: Final = 0.1
 # time that the engine lacks.
 COMMITS_PER_SECOND: Final = 20
 # While no token comes (a long prompt), this often the table is asked whether to stop.
-CANCEL_CHECK_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 1.0
+# And this often the engine is asked whether it has the job at all.
+PROBE_SECONDS: Final = 10.0
+# How often a job may get lost on its way into the engine.
+MAX_LOST_REQUESTS: Final = 3
+# How long an engine may take to say that it has stopped. Its usage is not worth more.
+STOP_PATIENCE_SECONDS: Final = 10.0
 # Engines that a job may bring down, alone, without its answer growing.
 MAX_FAILURES: Final = 3
 # What an engine may have computed and not said when it dies.
 UNHEARD_TOKENS: Final = 16
 # Real weights are loaded in less. An engine that stays away longer has a sick machine.
 ENGINE_PATIENCE_SECONDS: Final = 120.0
-# A drain has two seconds for everything.
-DRAIN_COMMIT_SECONDS: Final = 1.0
 
 
 def commit_seconds(running: int) -> float:
@@ -56,6 +64,10 @@ class EngineStaysAway(DaemonError):
     """There is no engine, and there was none for long."""
 
 
+class RequestLost(DaemonError):
+    """The engine does not know a job that it was asked for."""
+
+
 @dataclass(eq=False)
 class JobRun:
     """A job in this worker's hands. Raises `AppendRefused` when it is not ours any more.
@@ -64,40 +76,39 @@ class JobRun:
     because of what it does to engines, and why, before it ends.
     """
 
-    record: JobRecord
+    job_log: JobLog
     messages: tuple[Message, ...]
     left_out: int
-    store: JobStore
     engine: EngineClient
     suspects: Suspects
     running: Callable[[], int]
     given_up: Callable[[Job, str], None]
-    progress: Progress = field(default_factory=Progress)
     _committed_at: float = -float("inf")
     _is_cancelled: bool = False
-    _is_too_long: bool = False
+    _lost_requests: int = 0
+    _probed_at: float = 0.0
+    # When the engine was told to stop, if it was.
+    _stopped_at: float | None = None
     # How many tokens the answer had when the engine last died of it, as far as is known here.
     _fell_at: int = 0
 
     async def run(self) -> None:
         """Answer the job; returns once its final state is in the table."""
-        if self.record.cursor.attempt > 0:
-            events = await asyncio.to_thread(self.store.events, self.record.job.job_id)
-            self.progress = Progress.from_events(events)
-            self._fell_at = len(self.progress.token_ids)
-        failures = self.record.cursor.failures
+        await self.job_log.read()
+        self._fell_at = self.job_log.progress.reached
+        failures = self.job_log.record.cursor.failures
         try:
             while failures < MAX_FAILURES:
-                self._is_cancelled |= self.record.cursor.cancel_requested
+                self._is_cancelled |= self.job_log.record.cursor.cancel_requested
                 if self._is_over():
                     await self._end_early(new_attempt=True)
                     return
-                await self._append(
+                await self.job_log.append(
                     [StateChange(JobState.RUNNING)], new_attempt=True, failures=failures
                 )
                 try:
                     while not await self._answer():
-                        log.info("Made room for a suspect.", extra=self._fields())
+                        log.info("Goes back to the engine's door.", extra=self.job_log.fields())
                 except EngineLost as error:
                     failures = await self._lose(error)
                 else:
@@ -109,15 +120,21 @@ class JobRun:
     async def _answer(self) -> bool:
         """Have the engine go on with the answer; returns whether the job has ended.
 
-        It has not if others, which may have brought down the engine, must be tried alone.
+        It has not if others, which may have brought down the engine, must be tried alone, or if
+        the engine lost the request.
         """
         while not self._is_over() and not await self._is_admitted():
-            await self._check_cancel()
+            await self._look()
         if self._is_over():
             await self._end_early()
             return True
         with self.suspects.inside(self):
-            stream = await self.engine.open(self._request())
+            try:
+                stream = await self.engine.open(self._request())
+            except FrameTooLong as error:
+                await self._fail(JobErrorCode.PROMPT_TOO_LONG, str(error))
+                return True
+            self._probed_at, self._stopped_at = _now(), None
             has_ended = must_yield = False
             try:
                 while not (has_ended or must_yield):
@@ -125,6 +142,8 @@ class JobRun:
                     must_yield = self._must_yield()
                 if not has_ended:
                     await self._commit_or_stop(stream)
+            except RequestLost as error:
+                has_ended = await self._count_lost(error)
             except asyncio.CancelledError:
                 # The worker drains: what is generated is kept, the rest is for the next attempt.
                 await self._keep()
@@ -132,12 +151,12 @@ class JobRun:
             finally:
                 stream.close()
                 if not has_ended:
-                    await self._stop(stream)
+                    self._stop(stream)
         return has_ended
 
     def _is_over(self) -> bool:
         """Whether nothing more is wanted of the engine."""
-        return self._is_cancelled or self._is_too_long
+        return self._is_cancelled or self.job_log.progress.is_full
 
     async def _end_early(self, *, new_attempt: bool = False) -> None:
         state, reason = JobState.SUCCEEDED, FinishReason.LENGTH
@@ -148,7 +167,7 @@ class JobRun:
     async def _is_admitted(self) -> bool:
         """Wait at the engine's door, but not for ever."""
         try:
-            async with asyncio.timeout(CANCEL_CHECK_SECONDS):
+            async with asyncio.timeout(CHECK_SECONDS):
                 await self.suspects.until_admitted(self)
         except TimeoutError:
             return False
@@ -162,93 +181,142 @@ class JobRun:
 
     async def _lose(self, error: EngineLost) -> int:
         """The engine is gone: keep what it said, wait for the next; returns this job's failures."""
-        failures = 0 if self._is_past_its_fall() else self.record.cursor.failures
-        self._fell_at = max(self._fell_at, self.progress.reached)
+        failures = 0 if self._is_past_its_fall() else self.job_log.record.cursor.failures
+        self._fell_at = max(self._fell_at, self.job_log.progress.reached)
         is_guilty = self.suspects.is_guilty(self)
         alone = " This job was alone in it." if is_guilty else ""
-        log.warning("%s%s", error, alone, extra=self._fields())
+        log.warning("%s%s", error, alone, extra=self.job_log.fields())
         try:
             await self._commit()
         except CancelRequested:
-            self._is_cancelled = True
-            self.progress.discard()
-        try:
-            async with asyncio.timeout(ENGINE_PATIENCE_SECONDS):
-                await self.engine.ready()
-        except TimeoutError:
+            self._cancel()
+        if not await self._is_engine_back():
             raise EngineStaysAway(
                 f"The engine went away and did not come back in {ENGINE_PATIENCE_SECONDS} s."
             ) from error
         return failures + is_guilty
 
+    async def _is_engine_back(self) -> bool:
+        """Wait for the next engine, as long as there is something to do for it."""
+        give_up_at = _now() + ENGINE_PATIENCE_SECONDS
+        while not self._is_over() and _now() < give_up_at:
+            try:
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self.engine.ready()
+            except TimeoutError:
+                await self._look()
+            else:
+                return True
+        return self._is_over()
+
+    async def _count_lost(self, error: RequestLost) -> bool:
+        """A request got lost: it is made again, but not for ever; returns whether the job ended."""
+        log.error("%s", error, extra=self.job_log.fields())
+        self._lost_requests += 1
+        try:
+            await self._commit()
+        except CancelRequested:
+            self._cancel()
+        if self._is_over():
+            await self._end_early()
+            return True
+        if self._lost_requests < MAX_LOST_REQUESTS:
+            return False
+        sentence = f"The engine lost this prompt {MAX_LOST_REQUESTS} times; ask again."
+        await self._fail(JobErrorCode.ENGINE_FAILED, sentence)
+        return True
+
     def _is_past_its_fall(self) -> bool:
         """Whether the answer has come clearly further than when the engine last died of it."""
-        return self.progress.reached > self._fell_at + UNHEARD_TOKENS
+        return self.job_log.progress.reached > self._fell_at + UNHEARD_TOKENS
 
     async def _give_up(self) -> None:
         sentence = f"The engine broke down {MAX_FAILURES} times over this prompt; rephrase it."
-        await asyncio.to_thread(self.given_up, self.record.job, sentence)
-        await self._end(JobState.FAILED, None, [JobError(JobErrorCode.POISON, sentence)])
+        await asyncio.to_thread(self.given_up, self.job_log.record.job, sentence)
+        await self._fail(JobErrorCode.POISON, sentence)
+
+    async def _fail(self, code: JobErrorCode, sentence: str) -> None:
+        error = JobError(code, sentence[:MAX_ERROR_CHARS])
+        await self._end(JobState.FAILED, None, [error])
 
     def _request(self) -> Generate:
-        job = self.record.job
+        job = self.job_log.record.job
         return Generate(
             job_id=job.job_id,
             cache_key=f"{job.owner}/{job.conversation_id}",
             messages=self.messages,
             sampling=job.sampling,
-            committed=tuple(self.progress.token_ids),
+            committed=tuple(self.job_log.progress.token_ids),
             left_out=self.left_out,
         )
 
     async def _take_frame(self, stream: JobStream) -> bool:
         """Act on one frame, or on none having come; returns whether the job has ended."""
         match await stream.next(self._patience()):
-            case None if self.progress.pending():
+            case None if self.job_log.progress.pending():
                 await self._commit_or_stop(stream)
             case None:
-                await self._check_cancel(stream)
+                return await self._is_ended_while_silent(stream)
             case NewTokens() as tokens:
-                self.progress.add(tokens)
-                if self._patience() <= 0:
-                    await self._commit_or_stop(stream)
+                await self._take_tokens(stream, tokens)
+            case Unknown():
+                raise RequestLost("The engine does not know a job that it was asked for.")
             case JobNotice(_, notice):
-                if not self.progress.has_notice:
-                    await self._append([notice])
-                    self.progress.has_notice = True
+                if not self.job_log.progress.has_notice:
+                    await self.job_log.append([notice])
+                    self.job_log.progress.has_notice = True
             case Done(_, reason, usage):
                 await self._end_done(reason, usage)
                 return True
             case Failed(_, code, message):
-                await self._end(JobState.FAILED, None, [JobError(code, message)])
+                await self._fail(code, message)
                 return True
+        return False
+
+    async def _take_tokens(self, stream: JobStream, tokens: NewTokens) -> None:
+        if self._is_over():
+            return
+        self.job_log.progress.add(tokens)
+        if self.job_log.progress.is_full:
+            self._stop_engine(stream)
+        elif self._patience() <= 0:
+            await self._commit_or_stop(stream)
+
+    async def _is_ended_while_silent(self, stream: JobStream) -> bool:
+        """The engine says nothing: see whether that will change; returns whether the job ended."""
+        await self._look()
+        if self._is_over():
+            self._stop_engine(stream)
+            if self._stopped_at is not None and _now() - self._stopped_at > STOP_PATIENCE_SECONDS:
+                await self._end_early()
+                return True
+        if _now() - self._probed_at >= PROBE_SECONDS:
+            self._probed_at = _now()
+            stream.probe()
         return False
 
     def _patience(self) -> float:
         """How long to wait for the next frame, in seconds."""
-        if not self.progress.pending():
-            return CANCEL_CHECK_SECONDS
+        if not self.job_log.progress.pending():
+            return CHECK_SECONDS
         due = self._committed_at + commit_seconds(self.running())
         return max(0.0, due - _now())
 
     async def _commit_or_stop(self, stream: JobStream) -> None:
         """Commit what is new; where the reader wants no more, tell the engine."""
-        if self._is_cancelled or self._is_too_long:
-            self.progress.discard()
-            return
         try:
             await self._commit()
         except CancelRequested:
-            await self._cancel(stream)
-        if len(self.progress.text.encode()) > MAX_ANSWER_BYTES:
-            self._is_too_long = True
-            await stream.cancel()
+            self._cancel()
+            self._stop_engine(stream)
 
     async def _commit(self) -> None:
-        pending = self.progress.pending()
+        pending = self.job_log.progress.pending()
         if pending:
             failures = 0 if self._is_past_its_fall() else None
-            await self._append(pending, has_new=True, unless_cancelled=True, failures=failures)
+            await self.job_log.append(
+                pending, has_new=True, unless_cancelled=True, failures=failures
+            )
             self._committed_at = _now()
 
     async def _keep(self) -> None:
@@ -257,33 +325,35 @@ class JobRun:
             async with asyncio.timeout(DRAIN_COMMIT_SECONDS):
                 await self._commit()
         except (TimeoutError, AppendRefused, BotoCoreError, ClientError) as error:
-            log.warning("Some tokens are not kept: %s", error, extra=self._fields())
+            log.warning("Some tokens are not kept: %s", error, extra=self.job_log.fields())
 
-    async def _check_cancel(self, stream: JobStream | None = None) -> None:
-        now = await asyncio.to_thread(self.store.load, self.record.job.job_id)
-        # A job that is gone or taken over is found out by the next append.
-        if now is None or now.cursor.cancel_requested:
-            await self._cancel(stream)
+    async def _look(self) -> None:
+        """Whether the job is still wanted, and still this worker's; raises `AppendRefused`."""
+        if await self.job_log.is_cancel_wanted():
+            self._cancel()
 
-    async def _cancel(self, stream: JobStream | None) -> None:
+    def _cancel(self) -> None:
         self._is_cancelled = True
-        self.progress.discard()
-        if stream is not None:
-            await stream.cancel()
+        self.job_log.progress.discard()
 
-    async def _stop(self, stream: JobStream) -> None:
+    def _stop_engine(self, stream: JobStream) -> None:
+        """Ask the engine to stop, once; a `Done` follows."""
+        if self._stopped_at is None:
+            self._stopped_at = _now()
+            stream.cancel()
+
+    def _stop(self, stream: JobStream) -> None:
         """The engine need not go on with what nobody will commit."""
         try:
-            await stream.cancel()
+            stream.cancel()
         except EngineLost as error:
             log.debug("%s", error)
 
     async def _end_done(self, reason: FinishReason, usage: Usage) -> None:
         if self._is_cancelled:
-            self.progress.discard()
+            self.job_log.progress.discard()
             await self._end(JobState.CANCELLED, FinishReason.CANCELLED, [usage])
-        elif self._is_too_long:
-            self.progress.discard()
+        elif self.job_log.progress.is_full:
             await self._end(JobState.SUCCEEDED, FinishReason.LENGTH, [usage])
         else:
             await self._end(JobState.SUCCEEDED, reason, [usage])
@@ -297,66 +367,13 @@ class JobRun:
         new_attempt: bool = False,
     ) -> None:
         """The last append: what is still new, then `bodies`, then the final state, all at once."""
-        text = self.progress.text + self.progress.new_text
-        await self._append(
-            [*self.progress.pending(), *bodies, StateChange(state, reason)],
+        await self.job_log.append(
+            [*self.job_log.progress.pending(), *bodies, StateChange(state, reason)],
             has_new=True,
             new_attempt=new_attempt,
-            answer_text=text,
+            answer_text=self.job_log.progress.whole_text,
         )
-        log.info("Ended %s.", state.value, extra=self._fields())
-
-    def _fields(self) -> dict[str, object]:
-        return {
-            "JOB": self.record.job.job_id,
-            "CONVERSATION": self.record.job.conversation_id,
-            "ATTEMPT": self.record.cursor.attempt,
-        }
-
-    async def _append(
-        self,
-        bodies: Sequence[EventBody],
-        *,
-        has_new: bool = False,
-        new_attempt: bool = False,
-        unless_cancelled: bool = False,
-        answer_text: str = "",
-        failures: int | None = None,
-    ) -> None:
-        """Append to the job's log; `has_new`: with all that was pending.
-
-        One that has begun is seen through, also when the worker drains: without its outcome
-        nobody here would know where the log stands.
-        """
-        # The record that `bodies` were made for. An earlier append that a drain does not wait for
-        # may move on `self.record` before the task begins, and with it the fence.
-        record = self.record
-
-        async def append() -> None:
-            self.record = await asyncio.to_thread(
-                self.store.append,
-                record,
-                bodies,
-                new_attempt=new_attempt,
-                unless_cancelled=unless_cancelled,
-                answer_text=answer_text,
-                failures=failures,
-            )
-            if has_new:
-                self.progress.commit()
-
-        appending = asyncio.create_task(append())
-        try:
-            await asyncio.shield(appending)
-        except asyncio.CancelledError:
-            # Also when it fails later than anyone waits for it.
-            appending.add_done_callback(self._tell_failure)
-            await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
-            raise
-
-    def _tell_failure(self, appending: "asyncio.Task[None]") -> None:
-        if not appending.cancelled() and (error := appending.exception()) is not None:
-            log.warning("An append failed: %s", error, extra=self._fields())
+        log.info("Ended %s.", state.value, extra=self.job_log.fields())
 
 
 def _now() -> float:

@@ -1,8 +1,9 @@
-"""The queue of jobs: SQS FIFO, one message group per conversation.
+"""The queue of jobs: SQS FIFO, its message groups the users' lanes.
 
 Blocking calls; the consumer runs them in threads.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from aistratus_contracts.job import Job, QueueMessage, encode_queue_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 log = logging.getLogger("worker")
 
@@ -26,12 +29,16 @@ _BATCH: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that is ours until its visibility timeout runs out."""
+    """A message that is ours until its visibility timeout runs out.
+
+    `receives` is how often the queue has given it out, this time included.
+    """
 
     message_id: str
     receipt: str
     body: str
     group: str
+    receives: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class JobsQueue:
     """`jobs.fifo` as the worker uses it.
 
     `beats` is a client that gives up soon: a heartbeat that hangs is better sent again.
+    `max_receives` is how often the queue gives out a message before it sets it aside as dead; None
+    for ever.
     """
 
     client: "SQSClient"
@@ -54,18 +63,21 @@ class JobsQueue:
     url: str
     dead_letter_url: str
     visibility_seconds: int
+    max_receives: int | None = None
     _receive_id: str = field(default_factory=lambda: str(uuid4()))
 
     @classmethod
     def connect(
         cls, client: "SQSClient", beats: "SQSClient", url: str, dead_letter_url: str
     ) -> "JobsQueue":
-        """The queue, with the visibility timeout that it was deployed with."""
-        answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
-        seconds = int(answer["Attributes"]["VisibilityTimeout"])
-        return cls(client, beats, url, dead_letter_url, seconds)
+        """The queue, with what it was deployed with."""
+        names: list[QueueAttributeNameType] = ["VisibilityTimeout", "RedrivePolicy"]
+        found = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        policy = json.loads(found.get("RedrivePolicy", "{}"))
+        receives = int(policy["maxReceiveCount"]) if policy else None
+        return cls(client, beats, url, dead_letter_url, int(found["VisibilityTimeout"]), receives)
 
-    def receive(self) -> Received | None:
+    def receive(self, wait_seconds: int = RECEIVE_WAIT_SECONDS) -> Received | None:
         """The next message, waiting a short while for one.
 
         One at a time: of several in one call SQS prefers to take them from one group, and a
@@ -80,9 +92,9 @@ class JobsQueue:
             answer = self.client.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=1,
-                WaitTimeSeconds=RECEIVE_WAIT_SECONDS,
+                WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self.visibility_seconds,
-                MessageSystemAttributeNames=["MessageGroupId"],
+                MessageSystemAttributeNames=["MessageGroupId", "ApproximateReceiveCount"],
                 ReceiveRequestAttemptId=self._receive_id,
             )
         except ClientError:
@@ -95,6 +107,7 @@ class JobsQueue:
                 message["ReceiptHandle"],
                 message["Body"],
                 message["Attributes"]["MessageGroupId"],
+                int(message["Attributes"]["ApproximateReceiveCount"]),
             )
         return None
 
@@ -105,15 +118,7 @@ class JobsQueue:
         for start in range(0, len(held), _BATCH):
             part = held[start : start + _BATCH]
             answer = self.beats.change_message_visibility_batch(
-                QueueUrl=self.url,
-                Entries=[
-                    {
-                        "Id": str(index),
-                        "ReceiptHandle": message.receipt,
-                        "VisibilityTimeout": self.visibility_seconds,
-                    }
-                    for index, message in enumerate(part)
-                ],
+                QueueUrl=self.url, Entries=_entries(part, self.visibility_seconds)
             )
             for entry in answer.get("Failed", []):
                 if entry["SenderFault"]:
@@ -127,6 +132,13 @@ class JobsQueue:
         self.client.change_message_visibility(
             QueueUrl=self.url, ReceiptHandle=message.receipt, VisibilityTimeout=0
         )
+
+    def release_all(self, messages: Sequence[Received]) -> None:
+        """Give messages back, each to its old place; what is ours no more is left as it is."""
+        for start in range(0, len(messages), _BATCH):
+            self.client.change_message_visibility_batch(
+                QueueUrl=self.url, Entries=_entries(messages[start : start + _BATCH], 0)
+            )
 
     def delete(self, message: Received) -> None:
         """The message's job has ended."""
@@ -150,3 +162,12 @@ class JobsQueue:
             MessageDeduplicationId=deduplication_id,
             MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
         )
+
+
+def _entries(
+    messages: Sequence[Received], seconds: int
+) -> "list[ChangeMessageVisibilityBatchRequestEntryTypeDef]":
+    return [
+        {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+        for index, message in enumerate(messages)
+    ]

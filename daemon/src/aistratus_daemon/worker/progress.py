@@ -3,54 +3,90 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from aistratus_contracts.codec import text_bytes
 from aistratus_contracts.event import Delta, Event, EventBody, Notice
+from aistratus_contracts.limits import MAX_ANSWER_BYTES, MAX_DELTA_BYTES
 from aistratus_daemon.frames import NewTokens
 
 
 @dataclass
 class Progress:
-    """How far an answer has come: what is committed, and what waits for its commit."""
+    """How far an answer has come: what is committed, and what waits for its commit.
+
+    Together they are never more than an answer may be: what would go past that is not taken in,
+    and nothing after it.
+    """
 
     text: str = ""
     token_ids: list[int] = field(default_factory=list)
     has_notice: bool = False
-    new_text: str = ""
-    new_ids: list[int] = field(default_factory=list)
+    is_full: bool = False
+    _new: list[Delta] = field(default_factory=list)
+    _bytes: int = 0
 
     @property
     def reached(self) -> int:
         """How many tokens the answer has, committed or not."""
-        return len(self.token_ids) + len(self.new_ids)
+        return len(self.token_ids) + sum(len(delta.token_ids) for delta in self._new)
+
+    @property
+    def whole_text(self) -> str:
+        """The answer's text, committed or not."""
+        return self.text + "".join(delta.text for delta in self._new)
 
     @classmethod
     def from_events(cls, events: Sequence[Event]) -> "Progress":
         """What earlier attempts have committed."""
         progress = cls()
-        for event in events:
-            if isinstance(event.body, Delta):
-                progress.text += event.body.text
-                progress.token_ids += event.body.token_ids
-            elif isinstance(event.body, Notice):
-                progress.has_notice = True
+        deltas = [event.body for event in events if isinstance(event.body, Delta)]
+        progress.text = "".join(delta.text for delta in deltas)
+        progress.token_ids = [token for delta in deltas for token in delta.token_ids]
+        progress.has_notice = any(isinstance(event.body, Notice) for event in events)
+        progress._bytes = text_bytes(progress.text)
+        progress.is_full = progress._bytes > MAX_ANSWER_BYTES
         return progress
 
     def add(self, tokens: NewTokens) -> None:
-        """Tokens that are not committed yet."""
-        self.new_text += tokens.text
-        self.new_ids += tokens.token_ids
+        """Tokens that are not committed yet; where there is no room for them, `is_full`."""
+        size = text_bytes(tokens.text)
+        self.is_full = self.is_full or self._bytes + size > MAX_ANSWER_BYTES
+        if not self.is_full:
+            self._bytes += size
+            self._new.append(Delta(tokens.text, tokens.token_ids))
 
     def pending(self) -> list[EventBody]:
-        """The event that commits what is new, if anything is."""
-        if not self.new_ids and not self.new_text:
-            return []
-        return [Delta(self.new_text, tuple(self.new_ids))]
+        """The events that commit what is new: one, if one can hold it."""
+        events: list[EventBody] = []
+        group: list[Delta] = []
+        size = 0
+        for delta in self._new:
+            more = text_bytes(delta.text) + _bytes_of_ids(delta.token_ids)
+            if group and size + more > MAX_DELTA_BYTES:
+                events.append(_together(group))
+                group, size = [], 0
+            group.append(delta)
+            size += more
+        if any(delta.text or delta.token_ids for delta in group):
+            events.append(_together(group))
+        return events
 
     def commit(self) -> None:
         """What was new is in the table now."""
-        self.text += self.new_text
-        self.token_ids += self.new_ids
-        self.discard()
+        self.text = self.whole_text
+        self.token_ids += [token for delta in self._new for token in delta.token_ids]
+        self._new = []
 
     def discard(self) -> None:
         """What was new was not written, and will not be."""
-        self.new_text, self.new_ids = "", []
+        self._new = []
+
+
+def _together(deltas: Sequence[Delta]) -> Delta:
+    return Delta(
+        "".join(delta.text for delta in deltas),
+        tuple(token for delta in deltas for token in delta.token_ids),
+    )
+
+
+def _bytes_of_ids(ids: Sequence[int]) -> int:
+    return sum(len(str(token)) + len(",") for token in ids)

@@ -6,10 +6,10 @@ Blocking calls; the worker runs them in threads. Every append is the fenced tran
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Another writer on the same item (a reader's cancel) makes a transaction fail for a moment.
 CONFLICT_TRIES: Final = 8
 CONFLICT_PAUSE_SECONDS: Final = 0.02
+# Most conversations' whole history, and a small part of a page for those who need no more.
+TURN_ITEMS_PER_PAGE: Final = 32
 
 
 class AppendRefused(DaemonError):
@@ -69,15 +71,43 @@ class JobStore:
         """All events of a job, in order."""
         return [
             table.read_event(item)
-            for item in self._query(table.job_partition(job_id), table.EVENT_PREFIX)
+            for item in self._pages(
+                KeyConditionExpression=(
+                    f"{table.PARTITION_KEY} = :pk AND begins_with({table.SORT_KEY}, :prefix)"
+                ),
+                ExpressionAttributeValues={
+                    ":pk": {"S": table.job_partition(job_id)},
+                    ":prefix": {"S": table.EVENT_PREFIX},
+                },
+            )
         ]
 
-    def turns(self, job: Job) -> list[Turn]:
-        """The conversation up to and including this job's turn, in order."""
-        items = self._query(
-            table.user_partition(job.owner), table.turns_prefix(job.conversation_id)
+    def turns_backwards(self, job: Job) -> Iterator[Turn]:
+        """The conversation's turns from this job's to the first, read as they are taken.
+
+        A page is all that is held of it, whoever takes only a few has read only a few.
+        """
+        items = self._pages(
+            ScanIndexForward=False,
+            Limit=TURN_ITEMS_PER_PAGE,
+            KeyConditionExpression=(
+                f"{table.PARTITION_KEY} = :pk AND {table.SORT_KEY} BETWEEN :first AND :last"
+            ),
+            ExpressionAttributeValues={
+                ":pk": {"S": table.user_partition(job.owner)},
+                ":first": {"S": table.turns_prefix(job.conversation_id)},
+                ":last": {"S": table.prompt_sort_key(job.conversation_id, job.turn)},
+            },
         )
-        return [turn for turn in table.read_turns(items) if turn.turn <= job.turn]
+        return table.read_turns_backwards(items)
+
+    def first_turn(self, job: Job) -> Turn | None:
+        """What opened the conversation, without its answer."""
+        where = table.key(
+            table.user_partition(job.owner), table.prompt_sort_key(job.conversation_id, 1)
+        )
+        answer = self.client.get_item(TableName=self.table_name, Key=where, ConsistentRead=True)
+        return table.read_turns([answer["Item"]])[0] if "Item" in answer else None
 
     def append(
         self,
@@ -149,16 +179,13 @@ class JobStore:
             f"{before.cursor.next_seq}."
         )
 
-    def _query(self, partition: str, prefix: str) -> list[table.Item]:
+    def _pages(self, **asked: Any) -> Iterator[table.Item]:
+        """What a query finds, page by page; 1 MB of items at most lie here at a time."""
         pages = self.client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            ConsistentRead=True,
-            KeyConditionExpression=(
-                f"{table.PARTITION_KEY} = :pk AND begins_with({table.SORT_KEY}, :prefix)"
-            ),
-            ExpressionAttributeValues={":pk": {"S": partition}, ":prefix": {"S": prefix}},
+            TableName=self.table_name, ConsistentRead=True, **asked
         )
-        return [item for page in pages for item in page["Items"]]
+        for page in pages:
+            yield from page["Items"]
 
 
 def _reasons(error: ClientError) -> set[str]:

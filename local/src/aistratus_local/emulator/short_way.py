@@ -41,6 +41,7 @@ _VALUE: Final = r"(:\w+)"
 _EQUALS: Final = re.compile(f"{_NAME} = {_VALUE}")
 _ABSENT: Final = re.compile(rf"attribute_not_exists\({_NAME}\)")
 _COMPARES: Final = re.compile(f"{_NAME} (<|<=|>|>=) {_VALUE}")
+_BETWEEN: Final = re.compile(rf"{_NAME} BETWEEN {_VALUE} AND {_VALUE}")
 _BEGINS: Final = re.compile(rf"(begins_with)\({_NAME}, {_VALUE}\)")
 _COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "<": operator.lt,
@@ -112,7 +113,15 @@ def _put_item(backend: AtomicTables, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _query(backend: AtomicTables, asked: dict[str, Any]) -> dict[str, Any]:
-    _only(asked, "TableName", "ConsistentRead", "Limit", "KeyConditionExpression", *_NAMING)
+    _only(
+        asked,
+        "TableName",
+        "ConsistentRead",
+        "Limit",
+        "ScanIndexForward",
+        "KeyConditionExpression",
+        *_NAMING,
+    )
     table, words = _table(backend, asked), _Words(asked)
     is_in, *more = asked["KeyConditionExpression"].split(" AND ", 1)
     name, partition = _equals(is_in, words)
@@ -124,9 +133,9 @@ def _query(backend: AtomicTables, asked: dict[str, Any]) -> dict[str, Any]:
         found: list[Any] = [
             (key.value, item)
             for key, item in table.items.get(partition, {}).items()
-            if bound is None or bound[1](key.value, bound[2])
+            if bound is None or bound[1](key.value)
         ]
-    found.sort(key=operator.itemgetter(0))
+    found.sort(key=operator.itemgetter(0), reverse=not asked.get("ScanIndexForward", True))
     items = [item for _, item in found]
     if len(items) >= asked.get("Limit", len(items) + 1):
         raise _LongWay
@@ -337,15 +346,24 @@ def _equals(part: str, words: _Words) -> tuple[str, DynamoType]:
     return words.name(found[1]), words.value(found[2])
 
 
-def _range(part: str, words: _Words) -> tuple[str, Callable[[str, str], bool], str]:
-    """A condition on a sort key: its name, how it is compared, and with what."""
+def _range(part: str, words: _Words) -> tuple[str, Callable[[str], bool]]:
+    """A condition on a sort key: its name, and whether a value of it is meant."""
+    if found := _BETWEEN.fullmatch(part):
+        name, *values = found.groups()
+        first, last = (_text(words.value(value)) for value in values)
+        return words.name(name), lambda value: first <= value <= last
     if found := _COMPARES.fullmatch(part):
         name, comparison, value = found.groups()
     elif found := _BEGINS.fullmatch(part):
         comparison, name, value = found.groups()
     else:
         raise _LongWay
-    bound = words.value(value)
-    if bound.type != "S":
+    bound, compare = _text(words.value(value)), _COMPARISONS[comparison]
+    return words.name(name), lambda value: compare(value, bound)
+
+
+def _text(value: DynamoType) -> str:
+    if value.type != "S":
         raise _LongWay
-    return words.name(name), _COMPARISONS[comparison], bound.value
+    text: str = value.value
+    return text

@@ -1,0 +1,95 @@
+"""The log of a job in this worker's hands: what is in the table, and what will go there next."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aistratus_contracts.event import EventBody
+from aistratus_contracts.table import JobRecord
+from aistratus_daemon.worker.progress import Progress
+from aistratus_daemon.worker.store import FenceLost, JobGone, JobStore
+
+log = logging.getLogger("worker")
+
+# A drain has two seconds for everything.
+DRAIN_COMMIT_SECONDS: Final = 1.0
+
+
+@dataclass
+class JobLog:
+    """Where the log stands, as far as this worker knows. Raises `AppendRefused` when it is not."""
+
+    record: JobRecord
+    store: JobStore
+    progress: Progress = field(default_factory=Progress)
+
+    async def read(self) -> None:
+        """Take in what earlier attempts have committed."""
+        if self.record.cursor.attempt > 0:
+            events = await asyncio.to_thread(self.store.events, self.record.job.job_id)
+            self.progress = Progress.from_events(events)
+
+    async def is_cancel_wanted(self) -> bool:
+        """Look at the table, where nothing is to be written just now."""
+        job_id, mine = self.record.job.job_id, self.record.cursor
+        now = await asyncio.to_thread(self.store.load, job_id)
+        if now is None:
+            raise JobGone(f"Job {job_id} was deleted.")
+        if (now.cursor.attempt, now.cursor.next_seq) != (mine.attempt, mine.next_seq):
+            raise FenceLost(f"Job {job_id} is at attempt {now.cursor.attempt} now, and another's.")
+        return now.cursor.cancel_requested
+
+    async def append(
+        self,
+        bodies: Sequence[EventBody],
+        *,
+        has_new: bool = False,
+        new_attempt: bool = False,
+        unless_cancelled: bool = False,
+        answer_text: str = "",
+        failures: int | None = None,
+    ) -> None:
+        """Append to the log; `has_new`: with all that was pending.
+
+        One that has begun is seen through, also when the worker drains: without its outcome
+        nobody here would know where the log stands.
+        """
+        # The record that `bodies` were made for. An earlier append that a drain does not wait for
+        # may move on `self.record` before the task begins, and with it the fence.
+        record = self.record
+
+        async def append() -> None:
+            self.record = await asyncio.to_thread(
+                self.store.append,
+                record,
+                bodies,
+                new_attempt=new_attempt,
+                unless_cancelled=unless_cancelled,
+                answer_text=answer_text,
+                failures=failures,
+            )
+            if has_new:
+                self.progress.commit()
+
+        appending = asyncio.create_task(append())
+        try:
+            await asyncio.shield(appending)
+        except asyncio.CancelledError:
+            # Also when it fails later than anyone waits for it.
+            appending.add_done_callback(self._tell_failure)
+            await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
+            raise
+
+    def fields(self) -> dict[str, object]:
+        """What the journal notes beside a line about this job."""
+        return {
+            "JOB": self.record.job.job_id,
+            "CONVERSATION": self.record.job.conversation_id,
+            "ATTEMPT": self.record.cursor.attempt,
+        }
+
+    def _tell_failure(self, appending: "asyncio.Task[None]") -> None:
+        if not appending.cancelled() and (error := appending.exception()) is not None:
+            log.warning("An append failed: %s", error, extra=self.fields())
