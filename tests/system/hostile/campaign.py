@@ -42,8 +42,7 @@ class Campaign:
 
     def one(self, scenario: Scenario) -> Verdict:
         """Run it, and judge it."""
-        rig = self._stand.rig(is_raised=scenario.is_raised)
-        self._know_idle(rig)
+        rig = self.rig(is_raised=scenario.is_raised)
         seconds = scenario.short_seconds if self.is_short else scenario.seconds
         scale = SHORT_SCALE if self.is_short else 1.0
         seen = run(rig, scenario, self.seconds or seconds, self.scale or scale)
@@ -55,6 +54,12 @@ class Campaign:
             full_job_seconds=full,
             floor_seconds=SHORT_FLOOR_SECONDS if self.is_short else 0.0,
         )
+
+    def rig(self, *, is_raised: bool = False) -> Rig:
+        """The system, with the quiet user's measure of it when it is idle."""
+        rig = self._stand.rig(is_raised=is_raised)
+        self._know_idle(rig)
+        return rig
 
     def _know_idle(self, rig: Rig) -> None:
         """Have the quiet user's own measure of a system that does nothing else."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aistratus_local.provision import User, add_user, client
 from support.system import Demo, sign_in, started_demo
@@ -40,6 +40,7 @@ class Rig:
 
     demo: Demo
     slots: int
+    pools: Any
     crowd: list[SignedIn]
     quiet: QuietUser
     began: float = field(default_factory=time.monotonic)
@@ -50,7 +51,7 @@ class Rig:
 
     def newcomer(self, name: str) -> SignedIn:
         """Another user, who signs in as everybody does."""
-        return newcomer(self.demo, name)
+        return newcomer(self.demo, self.pools, name)
 
     @property
     def is_fresh(self) -> bool:
@@ -59,11 +60,10 @@ class Rig:
         return is_young and not self.is_spoilt and self.demo.process.poll() is None
 
 
-def newcomer(demo: Demo, name: str) -> SignedIn:
+def newcomer(demo: Demo, pools: Any, name: str) -> SignedIn:
     """Somebody new in the pool, signed in through the page."""
     password = secrets.token_urlsafe(15)
     state = demo.state
-    pools = client("cognito-idp", state["emulator_url"])
     add_user(pools, state["pool_id"], User(name, password, f"{name}@example.org"))
     tokens = sign_in(state, name, password)
     return SignedIn(name, password, tokens["access_token"], tokens.get("id_token", ""))
@@ -76,10 +76,11 @@ def running_rig(pace_seconds: float, settings: Mapping[str, str]) -> Iterator[Ri
         demo = stack.enter_context(started_demo(Path(folder), **settings))
         demo.until("Ready")
         slots = slots_of(demo)
-        crowd = [newcomer(demo, f"crowd-{number}") for number in range(slots)]
-        quiet = newcomer(demo, QUIET_NAME)
+        pools = client("cognito-idp", demo.state["emulator_url"])
+        crowd = [newcomer(demo, pools, f"crowd-{number}") for number in range(slots)]
+        quiet = newcomer(demo, pools, QUIET_NAME)
         user = stack.enter_context(quiet_user(demo.state["api_url"], quiet.token, pace_seconds))
-        yield Rig(demo, slots, crowd, user)
+        yield Rig(demo, slots, pools, crowd, user)
 
 
 def slots_of(demo: Demo) -> int:

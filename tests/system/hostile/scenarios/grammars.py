@@ -57,12 +57,12 @@ def all_of_bomb(depth: int) -> Format:
 
 def own_16_kb(salt: str) -> Format:
     """A sound grammar as large as it may be, which nobody has sent before."""
-    lines: list[str] = []
-    size = 0
-    while size < MAX_GRAMMAR_BYTES - 400:
-        lines.append(f'w{len(lines)} ::= "{salt}{len(lines)}" [a-z]* ("," [0-9]+)?')
-        size += len(lines[-1]) + 8
-    return _rules([f"root ::= ({' | '.join(f'w{n}' for n in range(30))})", *lines])
+    ways: list[str] = []
+    size = len("root ::= ")
+    while size < MAX_GRAMMAR_BYTES - 100:
+        ways.append(f'"{salt}{len(ways)}" [a-z]* ("," [0-9]+)?')
+        size += len(ways[-1]) + len(" | ")
+    return grammar(f"root ::= {' | '.join(ways)}")
 
 
 GRAMMARS: Final[Mapping[str, tuple[str, Format]]] = {
