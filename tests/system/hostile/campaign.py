@@ -45,7 +45,13 @@ class Campaign:
         rig = self.rig(is_raised=scenario.is_raised)
         seconds = scenario.short_seconds if self.is_short else scenario.seconds
         scale = SHORT_SCALE if self.is_short else 1.0
-        seen = run(rig, scenario, self.seconds or seconds, self.scale or scale)
+        seen = run(
+            rig,
+            scenario,
+            self.seconds or seconds,
+            self.scale or scale,
+            is_probed=scenario.is_probed_short or not self.is_short,
+        )
         full = rig.full_job_seconds or SHORT_JOB_SECONDS
         return judge(
             seen,

@@ -34,6 +34,7 @@ class Round:
     began: float
     accept: float | None = None
     first: float | None = None
+    whole: float | None = None
     tokens_per_second: float | None = None
     end: str = ""
 
@@ -166,7 +167,7 @@ def _read(http: httpx.Client, job_id: str, began: float, accept: float) -> Round
     """The answer to its end, as an app reads it."""
     events: list[dict[str, Any]] = []
     first: float | None = None
-    tokens, after = 0, 0
+    tokens, first_tokens, after = 0, 0, 0
     while time.monotonic() - began < GIVE_UP_SECONDS:
         answer = http.get(f"/jobs/{job_id}/events", params={"after": after, "wait": 20})
         if answer.status_code != 200:
@@ -176,11 +177,12 @@ def _read(http: httpx.Client, job_id: str, began: float, accept: float) -> Round
         events += page["events"]
         tokens += sum(len(e["delta"]["token_ids"]) for e in page["events"] if "delta" in e)
         if first is None and tokens:
-            first = time.monotonic() - began
+            first, first_tokens = time.monotonic() - began, tokens
         if page["done"]:
-            spent = time.monotonic() - began - (first or 0.0)
-            rate = tokens / spent if first is not None and spent > 0 else None
-            return Round(began, accept, first, rate, last_state(events))
+            whole, later = time.monotonic() - began, tokens - first_tokens
+            # What all came at once has no rate that anybody could see.
+            rate = later / (whole - first) if first is not None and later else None
+            return Round(began, accept, first, whole, rate, last_state(events))
     return Round(began, accept, first, end="given up")
 
 

@@ -38,8 +38,13 @@ class Run:
     seconds: float
 
 
-def run(rig: Rig, scenario: Scenario, seconds: float, scale: float) -> Run:
-    """Attack for so many seconds at most; the system is idle again afterwards, or spoilt."""
+def run(
+    rig: Rig, scenario: Scenario, seconds: float, scale: float, *, is_probed: bool = True
+) -> Run:
+    """Attack for so many seconds at most; the system is idle again afterwards, or spoilt.
+
+    `is_probed`: slots are counted, if the scenario takes any.
+    """
     evidence = Evidence()
     watch = Watch(rig.demo)
     began = time.monotonic()
@@ -48,7 +53,8 @@ def run(rig: Rig, scenario: Scenario, seconds: float, scale: float) -> Run:
         _in_thread(rig, scenario, evidence, seconds, scale)
     finally:
         rounds = rig.quiet.pause()
-    serving = slots.serving(rig) if scenario.takes_slots and _is_up(rig) else None
+    is_probed = is_probed and scenario.takes_slots and _is_up(rig)
+    serving = slots.serving(rig) if is_probed else None
     seen = watch.end()
     rig.is_spoilt = (
         not _is_up(rig)
@@ -114,12 +120,12 @@ async def _attack(
             evidence.is_cut = True
         for caller in (me, *crowd):
             await caller.until_heard()
-            await until_ended(caller, evidence)
+            await until_ended(caller, evidence, min(NATURAL_END_SECONDS, 4.0 + 2 * seconds))
 
 
-async def until_ended(caller: Caller, evidence: Evidence) -> None:
+async def until_ended(caller: Caller, evidence: Evidence, natural_seconds: float) -> None:
     """See all jobs of a caller to their ends; what does not end by itself is cancelled."""
-    left = await _see_off(caller, list(caller.jobs), NATURAL_END_SECONDS)
+    left = await _see_off(caller, list(caller.jobs), natural_seconds)
     if left:
         evidence.cancelled_at_end += len(left)
         for job_id in left:

@@ -70,7 +70,7 @@ class Scenario:
 
     `seconds` bounds it; it may end sooner. `short_seconds` is its bound in CI. `is_raised`: the
     limits by user are out of the way, so that what they hide is tried too. `takes_slots`: it
-    brings jobs, so the engine's slots are counted afterwards.
+    brings jobs, so the engine's slots are counted afterwards; in CI only where `is_probed_short`.
     """
 
     name: str
@@ -81,3 +81,4 @@ class Scenario:
     is_raised: bool = False
     takes_slots: bool = True
     is_short: bool = True
+    is_probed_short: bool = True

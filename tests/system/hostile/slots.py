@@ -56,6 +56,8 @@ async def _spans(rig: Rig, users: int, *, is_whole: bool) -> list[Span]:
         running = [
             (caller, job) for caller, job in zip(callers, asked, strict=True) if job is not None
         ]
+        if not running:
+            return []
         if not is_whole:
             begun = [caller.follow(job, only_until_text=True) for caller, job in running]
             await asyncio.wait([asyncio.ensure_future(it) for it in begun], timeout=BEGIN_SECONDS)

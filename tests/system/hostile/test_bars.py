@@ -20,7 +20,7 @@ from system.hostile.scenarios.registry import SCENARIOS, by_name
 from system.hostile.slots import at_once
 from system.hostile.verdict import Verdict, judge
 
-IDLE = [Round(0.0, 0.02, 0.1, 80.0, "succeeded")] * 20
+IDLE = [Round(0.0, 0.02, 0.1, 0.2, 80.0, "succeeded")] * 20
 
 
 def job(seconds: int, *codes: str, end: str = "succeeded") -> list[dict[str, Any]]:
@@ -32,8 +32,8 @@ def job(seconds: int, *codes: str, end: str = "succeeded") -> list[dict[str, Any
     ]
 
 
-def seen(evidence: Evidence, first: float = 0.15, **changes: Any) -> Run:
-    rounds = [Round(0.0, 0.02, first, 80.0, "succeeded")] * 5
+def seen(evidence: Evidence, first: float = 0.15, whole: float = 0.2, **changes: Any) -> Run:
+    rounds = [Round(0.0, 0.02, first, whole, 80.0, "succeeded")] * 5
     quiet = Run(SCENARIOS[0], evidence, rounds, Seen([], [], {}), 16, 16, 1.0)
     return replace(quiet, **changes)
 
@@ -51,6 +51,10 @@ def test_a_first_token_may_take_twice_as_long_and_one_job() -> None:
     evidence.ended(job(2))
     assert verdict(seen(evidence, first=2.19)).faults == ()
     assert "bar is 2.20" in verdict(seen(evidence, first=2.21)).faults[0]
+
+
+def test_an_answer_that_stops_in_its_middle_is_a_fault() -> None:
+    assert "answer took 30.00 s" in verdict(seen(Evidence(), whole=30.0)).faults[0]
 
 
 def test_a_job_that_hangs_is_no_excuse_for_the_wait() -> None:

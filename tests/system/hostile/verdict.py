@@ -55,7 +55,8 @@ def judge(
     before, during = figures(idle), figures(run.rounds)
     one_job = min(run.evidence.longest_job_seconds or alone_job_seconds, full_job_seconds)
     bar = max(IDLE_FACTOR * before.get("first_p95", 0.0) + one_job, floor_seconds)
-    faults = [*_of_the_quiet_user(run, during, bar), *_of_the_system(run)]
+    whole_bar = max(IDLE_FACTOR * before.get("whole_p95", 0.0) + one_job, floor_seconds)
+    faults = [*_of_the_quiet_user(run, during, bar, whole_bar), *_of_the_system(run)]
     return Verdict(run, before, during, one_job, bar, tuple(faults))
 
 
@@ -65,6 +66,7 @@ def figures(rounds: Sequence[Round]) -> dict[str, float]:
     for name, values in {
         "accept": [it.accept for it in rounds],
         "first": [it.first for it in rounds],
+        "whole": [it.whole for it in rounds],
         "tokens_per_second": [it.tokens_per_second for it in rounds],
     }.items():
         known = sorted(value for value in values if value is not None)
@@ -75,7 +77,9 @@ def figures(rounds: Sequence[Round]) -> dict[str, float]:
     return found
 
 
-def _of_the_quiet_user(run: Run, during: dict[str, float], bar: float) -> list[str]:
+def _of_the_quiet_user(
+    run: Run, during: dict[str, float], bar: float, whole_bar: float
+) -> list[str]:
     faults = [
         f"The quiet user's prompt ended {each.end!r}."
         for each in run.rounds
@@ -83,6 +87,9 @@ def _of_the_quiet_user(run: Run, during: dict[str, float], bar: float) -> list[s
     ][:SHOWN]
     if (p95 := during.get("first_p95")) is not None and p95 > bar:
         faults.append(f"The quiet user's first token came after {p95:.2f} s; the bar is {bar:.2f}.")
+    if (p95 := during.get("whole_p95")) is not None and p95 > whole_bar:
+        # An answer that stops in its middle has had its first token in time.
+        faults.append(f"The quiet user's answer took {p95:.2f} s; the bar is {whole_bar:.2f}.")
     return faults
 
 

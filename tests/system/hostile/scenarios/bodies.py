@@ -21,13 +21,13 @@ def _filled(head: str, unit: str, tail: str) -> bytes:
 
 
 def _many_keys() -> bytes:
-    """Each key another, but for one at the end that was there before."""
+    """Each key another, but for the last one, which was the last one before."""
     keys: list[str] = []
     size = len(GOOD) + 20
     while size < MAX_BODY_BYTES - 20:
         keys.append(f'"{len(keys):x}":1')
         size += len(keys[-1]) + 1
-    return ("{" + ",".join([GOOD, *keys, '"0":1']) + "}").encode()
+    return ("{" + ",".join([GOOD, *keys, keys[-1]]) + "}").encode()
 
 
 HARD: Final[dict[str, bytes]] = {

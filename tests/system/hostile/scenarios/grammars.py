@@ -151,7 +151,12 @@ async def many_of_16_kb(attack: Attack) -> None:
 
 SCENARIOS: Final = (
     *(
-        Scenario(f"grammar-{name}", f"A form is asked for: {what}.", again_and_again(wanted))
+        Scenario(
+            f"grammar-{name}",
+            f"A form is asked for: {what}.",
+            again_and_again(wanted),
+            is_probed_short=False,  # the next one has them all, and is probed
+        )
         for name, (what, wanted) in GRAMMARS.items()
     ),
     Scenario(
