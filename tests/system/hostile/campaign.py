@@ -42,7 +42,8 @@ class Campaign:
 
     def one(self, scenario: Scenario) -> Verdict:
         """Run it, and judge it."""
-        rig = self.rig(is_raised=scenario.is_raised)
+        # In CI one system serves for all of them.
+        rig = self.rig(is_raised=scenario.is_raised and not self.is_short)
         seconds = scenario.short_seconds if self.is_short else scenario.seconds
         scale = SHORT_SCALE if self.is_short else 1.0
         seen = run(

@@ -118,13 +118,13 @@ async def _attack(
                 await scenario.attack(attack)
         except TimeoutError:
             evidence.is_cut = True
-        for caller in (me, *crowd):
-            await caller.until_heard()
-            await until_ended(caller, evidence, min(NATURAL_END_SECONDS, 4.0 + 2 * seconds))
+        patience = min(NATURAL_END_SECONDS, 4.0 + 2 * seconds)
+        await asyncio.gather(*(until_ended(it, evidence, patience) for it in (me, *crowd)))
 
 
 async def until_ended(caller: Caller, evidence: Evidence, natural_seconds: float) -> None:
     """See all jobs of a caller to their ends; what does not end by itself is cancelled."""
+    await caller.until_heard()
     left = await _see_off(caller, list(caller.jobs), natural_seconds)
     if left:
         evidence.cancelled_at_end += len(left)

@@ -69,8 +69,9 @@ class Scenario:
     """An attack with a name.
 
     `seconds` bounds it; it may end sooner. `short_seconds` is its bound in CI. `is_raised`: the
-    limits by user are out of the way, so that what they hide is tried too. `takes_slots`: it
-    brings jobs, so the engine's slots are counted afterwards; in CI only where `is_probed_short`.
+    limits by user are out of the way, so that what they hide is tried too; not in CI.
+    `takes_slots`: it brings jobs, so the engine's slots are counted afterwards; in CI only where
+    `is_probed_short`.
     """
 
     name: str

@@ -8,34 +8,47 @@ from system.hostile.scenario import NEVER_ENDS, WHOLE_ANSWER_TOKENS, Attack, Sce
 
 READERS: Final = 500
 POSTS: Final = 1200
+# Beyond every limit by user, also where the scenario is short.
+MIN_READERS: Final = 100
+MIN_POSTS: Final = 80
 BEYOND_ALL_EVENTS: Final = 10**9
 
 
 async def long_polls(attack: Attack) -> None:
     """500 readers that wait for what does not come, of jobs that are kept open."""
-    count = attack.share(READERS)
-    asked = [
-        await attack.me.ask("a", max_tokens=WHOLE_ANSWER_TOKENS, **NEVER_ENDS)
-        for _ in range(min(count, 20))
-    ]
+    count = max(MIN_READERS, attack.share(READERS))
+    whole = {"max_tokens": WHOLE_ANSWER_TOKENS, **NEVER_ENDS}
+    asked = [await attack.me.ask("a", **whole) for _ in range(min(count, 20))]
     open_jobs = cycle([job["job_id"] for job in asked if job is not None] or ["job-none"])
 
     async def once(_: int) -> None:
         answer = await attack.me.poll(next(open_jobs), after=BEYOND_ALL_EVENTS)
         if answer is not None and answer.status_code == 200 and answer.json()["done"]:
             # Its job has ended, and nothing holds its reader any more: there is a new one.
-            await attack.me.ask("a", max_tokens=WHOLE_ANSWER_TOKENS, **NEVER_ENDS)
+            await attack.me.ask("a", **whole)
 
-    await attack.again(count, once)
+    try:
+        await attack.again(count, once)
+    finally:
+        _expect(attack, f"{count} readers waited at once", {"too_many_readers"})
 
 
 async def open_jobs(attack: Attack) -> None:
     """More than a thousand prompts as fast as they are taken, none of them read."""
+    count = max(MIN_POSTS, attack.share(POSTS))
 
     async def once(number: int) -> None:
         await attack.me.ask(f"Count to {number}.", max_tokens=64)
 
-    await attack.again(8, once, attack.share(POSTS))
+    await attack.again(8, once, count)
+    if not attack.is_over:
+        _expect(attack, f"{count} prompts were sent", {"too_many_open_jobs", "rate_limited"})
+
+
+def _expect(attack: Attack, what: str, codes: set[str]) -> None:
+    """One of these must have been heard by now."""
+    if not codes & attack.evidence.codes.keys():
+        attack.evidence.found(f"{what}, and none was told {' or '.join(sorted(codes))}.")
 
 
 async def whole_context(attack: Attack) -> None:
@@ -81,8 +94,8 @@ async def take_back_everything(attack: Attack) -> None:
 
 
 SCENARIOS: Final = (
-    Scenario("long-polls", "500 readers of one user wait at once.", long_polls, seconds=45),
-    Scenario("open-jobs", "More than a thousand prompts of one user at once.", open_jobs, 30),
+    Scenario("long-polls", "500 readers of one user wait at once.", long_polls, 45, 4),
+    Scenario("open-jobs", "More than a thousand prompts of one user at once.", open_jobs, 30, 6),
     Scenario("whole-context", "Everybody asks for the whole context at once.", whole_context, 30),
     Scenario("abandoned", "Conversations are opened and abandoned.", abandoned),
     Scenario(

@@ -59,5 +59,6 @@ SCENARIOS: Final = (
         injections,
         seconds=60,
         short_seconds=2.5,
+        is_raised=True,
     ),
 )

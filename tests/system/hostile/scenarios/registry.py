@@ -17,13 +17,16 @@ from system.hostile.scenarios import (
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     *bodies.SCENARIOS,
     *doors.SCENARIOS,
-    *marks.SCENARIOS,
     *crowds.SCENARIOS,
     *grammars.SCENARIOS,
     *(scenario for scenario in histories.SCENARIOS if not scenario.is_raised),
     *(scenario for scenario in operations.SCENARIOS if not scenario.is_raised),
     *pages.SCENARIOS,
-    *(scenario for scenario in (*histories.SCENARIOS, *operations.SCENARIOS) if scenario.is_raised),
+    *(
+        scenario
+        for scenario in (*marks.SCENARIOS, *histories.SCENARIOS, *operations.SCENARIOS)
+        if scenario.is_raised
+    ),
 )
 
 
