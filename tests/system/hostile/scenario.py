@@ -82,4 +82,4 @@ class Scenario:
     is_raised: bool = False
     takes_slots: bool = True
     is_short: bool = True
-    is_probed_short: bool = True
+    is_probed_short: bool = False

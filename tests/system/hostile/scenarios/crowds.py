@@ -60,7 +60,8 @@ async def whole_context(attack: Attack) -> None:
         if accepted is not None:
             await caller.follow(accepted["job_id"])
 
-    await attack.again(3 * len(attack.crowd), once)
+    everybody = len(attack.crowd)
+    await attack.again(max(everybody, attack.share(3 * everybody)), once)
 
 
 async def abandoned(attack: Attack) -> None:
@@ -97,10 +98,13 @@ SCENARIOS: Final = (
     Scenario("long-polls", "500 readers of one user wait at once.", long_polls, 45, 4),
     Scenario("open-jobs", "More than a thousand prompts of one user at once.", open_jobs, 30, 6),
     Scenario("whole-context", "Everybody asks for the whole context at once.", whole_context, 30),
-    Scenario("abandoned", "Conversations are opened and abandoned.", abandoned),
+    Scenario(
+        "abandoned", "Conversations are opened and abandoned.", abandoned, is_probed_short=True
+    ),
     Scenario(
         "take-back-everything",
         "Every prompt is cancelled and its conversation deleted at once.",
         take_back_everything,
+        is_probed_short=True,
     ),
 )

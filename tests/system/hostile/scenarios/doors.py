@@ -162,6 +162,9 @@ SCENARIOS: Final = (
         takes_slots=False,
     ),
     Scenario(
-        "engine-socket", "A stranger on the machine opens the engine's socket.", engine_socket
+        "engine-socket",
+        "A stranger on the machine opens the engine's socket.",
+        engine_socket,
+        is_probed_short=True,
     ),
 )

@@ -155,12 +155,14 @@ SCENARIOS: Final = (
             f"grammar-{name}",
             f"A form is asked for: {what}.",
             again_and_again(wanted),
-            is_probed_short=False,  # the next one has them all, and is probed
         )
         for name, (what, wanted) in GRAMMARS.items()
     ),
     Scenario(
-        "grammars-together", "All hostile forms, from everybody, again and again.", all_together
+        "grammars-together",
+        "All hostile forms, from everybody, again and again.",
+        all_together,
+        is_probed_short=True,
     ),
     Scenario(
         "grammars-of-16-kb", "Many conversations, each with a large form of its own.", many_of_16_kb

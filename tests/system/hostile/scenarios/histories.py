@@ -98,6 +98,7 @@ SCENARIOS: Final = (
         one_frame,
         seconds=90,
         short_seconds=25,
+        is_probed_short=True,
     ),
     Scenario(
         "frames-too-long",
