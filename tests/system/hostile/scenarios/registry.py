@@ -22,6 +22,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *(scenario for scenario in histories.SCENARIOS if not scenario.is_raised),
     *(scenario for scenario in operations.SCENARIOS if not scenario.is_raised),
     *pages.SCENARIOS,
+    doors.GUESSING,
     *(
         scenario
         for scenario in (*marks.SCENARIOS, *histories.SCENARIOS, *operations.SCENARIOS)
