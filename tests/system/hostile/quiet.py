@@ -83,7 +83,7 @@ class QuietUser:
         self._process.stdin.flush()
 
     def _wait(self, is_so: Any) -> None:
-        limit = GIVE_UP_SECONDS + START_SECONDS
+        limit = 2 * GIVE_UP_SECONDS + START_SECONDS  # its last poll may be held as long again
         assert self._changed.wait_for(is_so, limit), "the quiet user's process says nothing"
 
     def _read(self) -> None:
