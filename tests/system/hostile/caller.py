@@ -22,7 +22,10 @@ POLL_SECONDS: Final = 20
 
 @dataclass
 class Caller:
-    """Asks over HTTP, with a token or without one. A broken connection is counted, and is None."""
+    """Asks over HTTP, with a token or without one. A broken connection is counted, and is None.
+
+    `jobs` are those that were accepted and whose end has not been seen.
+    """
 
     http: httpx.AsyncClient
     evidence: Evidence
@@ -101,11 +104,17 @@ class Caller:
             if answer is not None and answer.status_code in (429, 503):
                 await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
                 continue
+            if answer is not None and answer.status_code == 404:
+                self.jobs.pop(job_id, None)
+                return None
             if answer is None or answer.status_code != 200:
-                return None if answer is not None and answer.status_code == 404 else events
+                return events
             page = answer.json()
             events += page["events"]
             has_text = any("delta" in event for event in page["events"])
+            if page["done"] and job_id in self.jobs:
+                del self.jobs[job_id]
+                self.evidence.ended(events)
             if page["done"] or (only_until_text and has_text):
                 return events
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from system.hostile import slots
 from system.hostile.caller import Caller, calling
-from system.hostile.evidence import FINAL, Evidence, last_state
+from system.hostile.evidence import Evidence
 from system.hostile.processes import Seen, Watch
 from system.hostile.quiet import Round
 from system.hostile.rig import Rig
@@ -20,6 +20,8 @@ from system.hostile.scenario import Attack, Scenario
 # What accepted jobs may take to end by themselves when nothing more comes, and once cancelled.
 NATURAL_END_SECONDS: Final = 20.0
 CANCELLED_END_SECONDS: Final = 45.0
+# And beyond that for each of them, to be looked at.
+LOOK_SECONDS: Final = 0.05
 READERS: Final = 8
 # The attacker's own work is somebody else's machine's: the system's processes go first.
 ATTACKER_NICENESS: Final = 10
@@ -136,21 +138,15 @@ async def until_ended(caller: Caller, evidence: Evidence, natural_seconds: float
 
 async def _see_off(caller: Caller, jobs: Sequence[str], seconds: float) -> list[str]:
     """Those of the jobs that have not ended after so long; those that were deleted are gone."""
-    left = dict.fromkeys(jobs)
     waiting = iter(jobs)
 
     async def read() -> None:
         for job_id in waiting:
-            events = await caller.follow(job_id)
-            if events is None:
-                del left[job_id]
-            elif last_state(events) in FINAL:
-                del left[job_id]
-                caller.evidence.ended(events)
+            await caller.follow(job_id)
 
     readers = [asyncio.create_task(read()) for _ in range(READERS)]
-    await asyncio.wait(readers, timeout=seconds)
+    await asyncio.wait(readers, timeout=seconds + len(jobs) * LOOK_SECONDS)
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
-    return list(left)
+    return [job_id for job_id in jobs if job_id in caller.jobs]

@@ -63,6 +63,7 @@ SCENARIOS: Final = (
         "Ten thousand hostile jobs; then every slot serves.",
         very_many,
         seconds=3600,
+        is_probed_short=True,
         is_raised=True,
         is_short=False,
     ),
