@@ -187,6 +187,11 @@ soak: ## Attacks the system and proves that it holds (ARGS="--jobs 50 --kills 10
 	@tools/setup setup dev --quiet
 	PYTHONPATH=tests $(PY) -m system.faults.soak $(ARGS)
 
+.PHONY: attack
+attack: ## One user against all others, and what a quiet one feels (ARGS="--only grammar", "--list")
+	@tools/setup setup dev --quiet
+	PYTHONPATH=tests $(PY) -m system.hostile $(ARGS)
+
 .PHONY: bench-boot
 bench-boot: ## Measures a unit's start to READY on a booted systemd, as root (ARGS="--rounds 3")
 	@tools/setup setup dev --quiet
