@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aistratus_local.provision import User, add_user, client
-from support.system import Demo, sign_in, started_demo
+from support.system import Demo, access_key, sign_in, started_demo
 from system.hostile.quiet import QuietUser, Round, quiet_user
 
 # The limits by user, out of the way: for what they would hide, and for very many jobs.
@@ -81,7 +81,7 @@ def running_rig(pace_seconds: float, settings: Mapping[str, str]) -> Iterator[Ri
         demo = stack.enter_context(started_demo(Path(folder), **settings))
         demo.until("Ready")
         slots = slots_of(demo)
-        pools = client("cognito-idp", demo.state["emulator_url"])
+        pools = client("cognito-idp", demo.state["emulator_url"], access_key(demo.state))
         crowd = [newcomer(demo, pools, f"crowd-{number}") for number in range(slots)]
         quiet = newcomer(demo, pools, QUIET_NAME)
         user = stack.enter_context(quiet_user(demo.state["api_url"], quiet.token, pace_seconds))

@@ -1,6 +1,7 @@
 """A model's vocabulary: text to tokens, tokens to text, and which of them are special."""
 
 import ctypes
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -11,6 +12,8 @@ from aistratus_daemon.engine.template import ChatTemplate
 from aistratus_daemon.errors import ModelError
 
 _PIECE_BYTES: Final = 64
+# What a template writes around messages, as `<|user|>`, `<start_of_turn>` or `[INST]`.
+_MARK: Final = re.compile(r"<\|[\w-]+\|>|</?[a-z_]+>|\[/?[A-Z_]+\]")
 
 
 @dataclass
@@ -39,24 +42,38 @@ class Vocabulary:
     @cached_property
     def template(self) -> ChatTemplate:
         """The model file's chat template."""
-        source = llama_cpp.llama_model_chat_template(self.model, None)
-        if source is None:
-            raise ModelError("The model file has no chat template; use a chat model.")
         return ChatTemplate(
-            source.decode(),
+            self._template_source(),
             bos=self._special_text(llama_cpp.llama_vocab_bos(self.vocab)),
             eos=self._special_text(llama_cpp.llama_vocab_eos(self.vocab)),
         )
 
+    def _template_source(self) -> str:
+        source = llama_cpp.llama_model_chat_template(self.model, None)
+        if source is None:
+            raise ModelError("The model file has no chat template; use a chat model.")
+        return str(source.decode())
+
     @cached_property
     def control_texts(self) -> tuple[str, ...]:
-        """The texts that stand for control tokens, as `</s>`."""
-        return tuple(
-            text
-            for token in range(self.size)
-            if llama_cpp.llama_vocab_is_control(self.vocab, token)
-            and (text := self._special_text(token))
+        """The texts that mark who speaks, or that a text is over, as `</s>` or `<|user|>`.
+
+        Some are tokens of their own, control or user-defined; where a model has none for its
+        roles, the template writes them as plain text.
+        """
+        tokens = (
+            self._special_text(token) for token in range(self.size) if self._is_special(token)
         )
+        marks = _MARK.findall(self._template_source())
+        return tuple(dict.fromkeys(filter(None, [*tokens, *marks])))
+
+    def _is_special(self, token: int) -> bool:
+        if llama_cpp.llama_vocab_is_control(self.vocab, token):
+            return True
+        attributes = llama_cpp.llama_vocab_get_attr(self.vocab, token)
+        is_users = bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED)
+        # Some vocabularies have runs of blanks and whole words among these.
+        return is_users and self._special_text(token).startswith(("<", "["))
 
     @cached_property
     def end_tokens(self) -> frozenset[int]:

@@ -95,7 +95,14 @@ async def take_back_everything(attack: Attack) -> None:
 
 
 SCENARIOS: Final = (
-    Scenario("long-polls", "500 readers of one user wait at once.", long_polls, 45, 4),
+    # Its bar depends on the machine's speed: the readers' own work slows the answers before it.
+    Scenario(
+        "long-polls",
+        "500 readers of one user wait at once.",
+        long_polls,
+        seconds=45,
+        is_short=False,
+    ),
     Scenario("open-jobs", "More than a thousand prompts of one user at once.", open_jobs, 30, 6),
     Scenario("whole-context", "Everybody asks for the whole context at once.", whole_context, 30),
     Scenario(
