@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aistratus_contracts import limits
 from aistratus_contracts.job import Job
 from aistratus_contracts.lanes import message_group
 from aistratus_daemon.worker.jobs_queue import JobsQueue
@@ -14,7 +15,7 @@ from support.cloud import Cloud, emulated_cloud, states_of
 from support.scripted_engine import job_of, scripted_engine
 from support.worker_process import running_worker
 
-LANES = 16
+LANES = limits.LANES_PER_USER
 
 
 @pytest.fixture

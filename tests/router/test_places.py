@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aistratus_contracts import table
+from aistratus_contracts import limits, table
 from aistratus_contracts.event import StateChange
 from aistratus_contracts.lanes import message_group, user_of
 from aistratus_contracts.states import FinishReason, JobState
@@ -45,10 +45,10 @@ def ask(api: Api, body: dict[str, Any] | None = None, owner: str = "ann") -> Rep
 
 
 def test_conversations_go_in_lanes_of_their_own(api: Api) -> None:
-    for _ in range(16):
+    for _ in range(limits.LANES_PER_USER):
         api.infer()
 
-    assert lanes(api) == list(range(16))
+    assert lanes(api) == list(range(limits.LANES_PER_USER))
 
 
 def test_a_conversations_open_jobs_share_a_lane(api: Api) -> None:
@@ -250,7 +250,7 @@ def test_what_is_refused_costs_the_table_nothing(api: Api) -> None:
 
 
 def test_places_are_looked_after_only_when_they_get_scarce(api: Api) -> None:
-    for _ in range(16):
+    for _ in range(limits.LANES_PER_USER):
         api.infer()
     assert api.dynamodb.count("batch_get_item") == 0
     api.infer()

@@ -60,7 +60,8 @@ DEFAULT_IDLE_TIMEOUT_SECONDS = 600
 
 # What one user may have at a time, so that one cannot stop the others. A deployment may set others.
 # Lanes are the message groups of a user's jobs: that many are in workers' hands at once at most.
-LANES_PER_USER = 16
+# Fewer than an engine has slots, so that another user's job finds one free.
+LANES_PER_USER = 12
 OPEN_JOBS_PER_USER = 64
 PROMPTS_PER_MINUTE = 60
 PROMPT_BURST = 60

@@ -1,11 +1,11 @@
 """Whose turn it is: a worker's last free slot goes to the user who has least of it.
 
-A user's messages come in at most 16 lanes (`aistratus_contracts.lanes`), so at most 16 of them are
-in flight at a time, however many there are. Behind those, the queue gives out what others have
-sent. So when one slot is free and the message at hand is of a user who has jobs running here, or
-was served here not long ago, a worker receives on, holding what it has: each receive brings
-another lane. The slot goes to the user with the fewest jobs running here; among equals, to the one
-who was served here longest ago, or never. All else goes back at once, to its old place.
+A user's messages come in lanes (`aistratus_contracts.lanes`), one in flight for each, however many
+there are. Behind those, the queue gives out what others have sent. So when one slot is free and the
+message at hand is of a user who has jobs running here, or was served here not long ago, a worker
+receives on, holding what it has: each receive brings another lane. The slot goes to the user with
+the fewest jobs running here; among equals, to the one who was served here longest ago, or never.
+All else goes back at once, to its old place.
 
 So ten thousand prompts of one user delay another's first token by no more than one job's length,
 also where the engine has but one slot. No slot stays empty for it: if nobody else waits, the first

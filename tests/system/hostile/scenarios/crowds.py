@@ -7,9 +7,11 @@ from typing import Final
 from system.hostile.scenario import NEVER_ENDS, WHOLE_ANSWER_TOKENS, Attack, Scenario
 
 READERS: Final = 500
+KEPT_OPEN: Final = 20
 POSTS: Final = 1200
 # Beyond every limit by user, also where the scenario is short.
 MIN_READERS: Final = 100
+MIN_KEPT_OPEN: Final = 5
 MIN_POSTS: Final = 80
 BEYOND_ALL_EVENTS: Final = 10**9
 
@@ -18,7 +20,8 @@ async def long_polls(attack: Attack) -> None:
     """500 readers that wait for what does not come, of jobs that are kept open."""
     count = max(MIN_READERS, attack.share(READERS))
     whole = {"max_tokens": WHOLE_ANSWER_TOKENS, **NEVER_ENDS}
-    asked = [await attack.me.ask("a", **whole) for _ in range(min(count, 20))]
+    kept_open = max(MIN_KEPT_OPEN, attack.share(KEPT_OPEN))
+    asked = [await attack.me.ask("a", **whole) for _ in range(kept_open)]
     open_jobs = cycle([job["job_id"] for job in asked if job is not None] or ["job-none"])
 
     async def once(_: int) -> None:
@@ -95,14 +98,7 @@ async def take_back_everything(attack: Attack) -> None:
 
 
 SCENARIOS: Final = (
-    # Its bar depends on the machine's speed: the readers' own work slows the answers before it.
-    Scenario(
-        "long-polls",
-        "500 readers of one user wait at once.",
-        long_polls,
-        seconds=45,
-        is_short=False,
-    ),
+    Scenario("long-polls", "500 readers of one user wait at once.", long_polls, 45, 8),
     Scenario("open-jobs", "More than a thousand prompts of one user at once.", open_jobs, 30, 6),
     Scenario("whole-context", "Everybody asks for the whole context at once.", whole_context, 30),
     Scenario(
