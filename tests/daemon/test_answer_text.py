@@ -1,7 +1,9 @@
 """What has been shown is never taken back, and a stop string is never half-shown."""
 
 import itertools
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +112,24 @@ def test_committed_tokens_always_spell_the_committed_text(said: str, cuts: list[
         committed += part
         if "zz" not in said:
             assert b"".join(pieces[i] for i in committed_ids).decode() == committed
+
+
+@pytest.mark.parametrize("stop", [(), ("x" * 63 + "y", "xy" * 32)])
+@pytest.mark.parametrize(("first", "rest"), [(b"x", b"x"), (b"\xf0", b""), (b"x", b"")])
+def test_what_a_token_costs_does_not_grow_with_the_answer(
+    stop: tuple[str, ...], first: bytes, rest: bytes
+) -> None:
+    """Tokens without a text, behind half a character, made it grow like a square."""
+
+    def seconds(tokens: int) -> float:
+        said = [first, *[rest] * (tokens - 1)]
+        best = float("inf")
+        for _ in range(3):
+            text, began = AnswerText(stop=stop), time.process_time()
+            for number, piece in enumerate(said):
+                text.add(number, piece)
+            best = min(best, time.process_time() - began)
+        return best
+
+    seconds(1000)
+    assert seconds(16_000) / seconds(4000) < 10

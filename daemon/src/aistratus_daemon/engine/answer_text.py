@@ -6,26 +6,49 @@ a committed token's text is complete, which is what makes an answer resumable fr
 """
 
 import codecs
+from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from aistratus_daemon.engine.stop_string import StopString
+
+
+class _Token(NamedTuple):
+    """One that waits. `end` is how long the text is with it; no half character follows a whole."""
+
+    id: int
+    text: str
+    end: int
+    is_whole: bool
 
 
 @dataclass(slots=True)
 class AnswerText:
-    """The undecided end of one answer."""
+    """The undecided end of one answer. What a token costs does not grow with what waits."""
 
     stop: tuple[str, ...] = ()
-    stopped: bool = False
-    _ids: list[int] = field(default_factory=list)
-    _texts: list[str] = field(default_factory=list)
-    # Whether the decoder holds half a character after this token.
-    _is_whole: list[bool] = field(default_factory=list)
+    _stops: list[StopString] = field(init=False)
+    _stop_at: int | None = None
+    _length: int = 0
+    # Some of their text could be the beginning of a stop string.
+    _held: deque[_Token] = field(default_factory=deque)
+    # They are certain, but for the half character that they end in.
+    _halved: list[_Token] = field(default_factory=list)
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
 
+    def __post_init__(self) -> None:
+        self._stops = [StopString(text) for text in self.stop]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has come."""
+        return self._stop_at is not None
+
     def add(self, token_id: int, piece: bytes) -> tuple[tuple[int, ...], str]:
         """`push` and `take` in one; most tokens are certain as soon as they come."""
-        if not self.stop and not self._ids:
+        if not (self.stop or self._held or self._halved):
             try:
                 return (token_id,), piece.decode()
             except UnicodeDecodeError:
@@ -35,52 +58,33 @@ class AnswerText:
 
     def push(self, token_id: int, piece: bytes) -> None:
         """Add a generated token; `piece` is its text in UTF-8, perhaps cut inside a character."""
-        self._ids.append(token_id)
-        self._texts.append(self._decoder.decode(piece))
-        self._is_whole.append(not self._decoder.getstate()[0])
-        if self.stop and self._cut_at_stop():
-            self.stopped = True
+        text, begin = self._decoder.decode(piece), self._length
+        self._length += len(text)
+        is_whole = not self._decoder.getstate()[0]
+        self._held.append(_Token(token_id, text, self._length, is_whole))
+        found = [begin + at for stop in self._stops if (at := stop.read(text)) is not None]
+        if found:
+            self._stop_at = min(found)
 
     def take(self) -> tuple[tuple[int, ...], str]:
         """What has become certain since the last call: token ids and their text."""
         if self.stopped:
             return self.finish()
-        text = "".join(self._texts)
-        certain = len(text) - self._held_back(text)
-        count = shown = end = 0
-        for position, piece in enumerate(self._texts):
-            end += len(piece)
-            if end > certain:
-                break
-            if self._is_whole[position]:
-                count, shown = position + 1, end
-        ids = tuple(self._ids[:count])
-        del self._ids[:count], self._texts[:count], self._is_whole[:count]
-        return ids, text[:shown]
+        certain = self._length - max((stop.matched for stop in self._stops), default=0)
+        leaving: list[_Token] = []
+        while self._held and self._held[0].end <= certain:
+            self._halved.append(self._held.popleft())
+            if self._halved[-1].is_whole:
+                leaving += self._halved
+                self._halved.clear()
+        return tuple(token.id for token in leaving), "".join(token.text for token in leaving)
 
     def finish(self) -> tuple[tuple[int, ...], str]:
         """All that is left, at the end of the answer; half a character is not shown."""
-        text = "".join(self._texts)
-        ids = tuple(self._ids)
-        self._ids, self._texts, self._is_whole = [], [], []
-        return ids, text
-
-    def _cut_at_stop(self) -> bool:
-        text = "".join(self._texts)
-        found = [at for stop in self.stop if (at := text.find(stop)) >= 0]
-        if not found:
-            return False
-        self._texts = [text[: min(found)]] + [""] * (len(self._texts) - 1)
-        return True
-
-    def _held_back(self, text: str) -> int:
-        """How many characters at the end could be the beginning of a stop string."""
-        return max(
-            (
-                length
-                for stop in self.stop
-                for length in range(min(len(stop) - 1, len(text)), 0, -1)
-                if text.endswith(stop[:length])
-            ),
-            default=0,
-        )
+        left = [*self._halved, *self._held]
+        self._halved.clear()
+        self._held.clear()
+        text = "".join(token.text for token in left)
+        if self._stop_at is not None:
+            text = text[: max(0, self._stop_at - (self._length - len(text)))]
+        return tuple(token.id for token in left), text

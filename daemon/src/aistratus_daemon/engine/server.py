@@ -1,7 +1,7 @@
 """The engine's socket and its main loop.
 
-One thread reads frames, the main thread computes. One worker is served at a time; when it goes,
-what it asked for is forgotten and the next one is served.
+One thread looks who connects, one reads frames, the main thread computes. One worker is served at
+a time; when it goes, what it asked for is forgotten and the next one is served.
 """
 
 import gc
@@ -17,6 +17,7 @@ from typing import Final
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.limits import MAX_ERROR_CHARS
+from aistratus_daemon.engine.door import Door, listen
 from aistratus_daemon.engine.forms import Forms
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
@@ -107,22 +108,19 @@ class EngineServer:
 
     def listen(self) -> socket.socket:
         """Open the socket; from here on a worker can connect."""
-        self.settings.socket.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(self.settings.socket))
-        self.settings.socket.chmod(0o660)
-        listener.listen(1)
-        return listener
+        return listen(self.settings.socket, self.settings.peers)
 
     def run(self, listener: socket.socket) -> None:
         """Compute until stopped."""
-        reader = threading.Thread(target=self._read, args=(listener,), daemon=True)
-        reader.start()
+        door = Door(listener, self.settings.peers)
+        threading.Thread(target=door.keep, daemon=True).start()
+        threading.Thread(target=self._read, args=(door,), daemon=True).start()
         self._forms.start()
         while self._handle_frames():
             self._scheduler.step()
             self.watchdog.feed()
             self._send_stats()
+        door.close()
         self._hang_up()
         self._forms.close()
 
@@ -195,10 +193,9 @@ class EngineServer:
 
     # --- the reading thread ---
 
-    def _read(self, listener: socket.socket) -> None:
+    def _read(self, door: Door) -> None:
         while True:
-            connection, _ = listener.accept()
-            connection.settimeout(None)
+            connection = door.next()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
             log.info("A worker has connected.")
             self._inbox.put(_Connected(connection))

@@ -22,6 +22,13 @@ class CacheType(StrEnum):
     Q8_0 = "q8_0"
 
 
+class Peers(StrEnum):
+    """Who may speak on the socket, beside root: the engine's own user alone, or its group too."""
+
+    USER = "user"
+    GROUP = "group"
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """What a person may set. 0, or `auto`, is for what suits the machine (`machine`).
@@ -46,6 +53,7 @@ class EngineSettings:
     repack: Switch = Switch.AUTO
     parked_mib: int = 1024
     system_prompt: str = ""
+    peers: Peers = Peers.USER
 
 
 def read_settings(environment: Environment) -> EngineSettings:
@@ -67,4 +75,5 @@ def read_settings(environment: Environment) -> EngineSettings:
         repack=environment.choice("AISTRATUS_ENGINE_REPACK", Switch.AUTO),
         parked_mib=environment.count("AISTRATUS_ENGINE_PARKED_MIB", 1024, low=0, high=1_048_576),
         system_prompt=environment.variables.get("AISTRATUS_SYSTEM_PROMPT", ""),
+        peers=environment.choice("AISTRATUS_ENGINE_PEERS", Peers.USER),
     )
