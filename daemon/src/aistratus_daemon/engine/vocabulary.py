@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import llama_cpp
 
+from aistratus_daemon.engine.marks import Marks
 from aistratus_daemon.engine.template import ChatTemplate
 from aistratus_daemon.errors import ModelError
 
 _PIECE_BYTES: Final = 64
 # What a template writes around messages, as `<|user|>`, `<start_of_turn>` or `[INST]`.
-_MARK: Final = re.compile(r"<\|[\w-]+\|>|</?[a-z_]+>|\[/?[A-Z_]+\]")
+_MARK: Final = re.compile(r"<\|[\w-]+\|>|<</?[A-Z_]+>>|</?[a-z_]+>|\[/?[A-Z_]+\]")
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Vocabulary:
         return str(source.decode())
 
     @cached_property
-    def control_texts(self) -> tuple[str, ...]:
+    def control_texts(self) -> Marks:
         """The texts that mark who speaks, or that a text is over, as `</s>` or `<|user|>`.
 
         Some are tokens of their own, control or user-defined; where a model has none for its
@@ -65,12 +66,14 @@ class Vocabulary:
             self._special_text(token) for token in range(self.size) if self._is_special(token)
         )
         marks = _MARK.findall(self._template_source())
-        return tuple(dict.fromkeys(filter(None, [*tokens, *marks])))
+        return Marks([*tokens, *marks])
 
     def _is_special(self, token: int) -> bool:
         if llama_cpp.llama_vocab_is_control(self.vocab, token):
             return True
         attributes = llama_cpp.llama_vocab_get_attr(self.vocab, token)
+        if attributes & llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN:
+            return True  # llama.cpp parses it like a control token
         is_users = bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED)
         # Some vocabularies have runs of blanks and whole words among these.
         return is_users and self._special_text(token).startswith(("<", "["))
