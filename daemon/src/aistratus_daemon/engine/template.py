@@ -6,14 +6,22 @@ sandbox and reaches nothing but the messages.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import Message
+from aistratus_contracts.states import Role
 from aistratus_daemon.errors import ModelError, RequestRefused
+
+# What a template may make of a few words; those with tools and dates in them write some thousands.
+MAX_SAMPLE_CHARS: Final = 65_536
+MAX_FAULT_CHARS: Final = 300
+_SAMPLE: Final = tuple(
+    Message(role, "Hello") for role in (Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.USER)
+)
 
 
 class ChatTemplate:
@@ -45,6 +53,18 @@ class ChatTemplate:
                 JobErrorCode.TEMPLATE_FAILED,
                 f"The model's chat template refused these messages: {error}",
             ) from error
+
+    def sample_fault(self) -> str:
+        """What is wrong with a sample conversation's prompt; some models know no system role."""
+        fault = ""
+        for messages in (_SAMPLE, _SAMPLE[1:]):
+            try:
+                prompt = self.render(messages)
+            except RequestRefused as error:
+                fault = str(error)[:MAX_FAULT_CHARS]
+            else:
+                return "" if len(prompt) <= MAX_SAMPLE_CHARS else "its prompts are too long"
+        return fault
 
 
 def _refuse(message: str) -> NoReturn:

@@ -4,10 +4,12 @@ import ctypes
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import llama_cpp
 
+from aistratus_daemon.engine.form_trial import apart
 from aistratus_daemon.engine.marks import Marks
 from aistratus_daemon.engine.template import ChatTemplate
 from aistratus_daemon.errors import ModelError
@@ -23,6 +25,7 @@ class Vocabulary:
 
     model: Any
     vocab: Any
+    file: Path
     _pieces: list[bytes | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -33,6 +36,7 @@ class Vocabulary:
 
         Without a template no prompt can be made: better to hear so now than at the first job.
         """
+        self._try_template()
         _ = self.template, self.control_texts, self.end_tokens
 
     @cached_property
@@ -48,6 +52,22 @@ class Vocabulary:
             bos=self._special_text(llama_cpp.llama_vocab_bos(self.vocab)),
             eos=self._special_text(llama_cpp.llama_vocab_eos(self.vocab)),
         )
+
+    def _try_template(self) -> None:
+        """Render a sample where it costs nobody anything if it runs on, grows or crashes."""
+        answer = apart(lambda: {"fault": self._template_fault()})
+        if fault := answer.get("fault", "it takes too much time or memory"):
+            raise ModelError(
+                f"The chat template in {self.file} cannot be used ({fault}); use another file."
+            )
+
+    def _template_fault(self) -> str:
+        try:
+            return self.template.sample_fault()
+        except ModelError as error:
+            return str(error)
+        except (MemoryError, RecursionError) as error:
+            return type(error).__name__
 
     def _template_source(self) -> str:
         source = llama_cpp.llama_model_chat_template(self.model, None)
