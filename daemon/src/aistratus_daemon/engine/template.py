@@ -64,7 +64,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return "".join(kept)
 
     def _generate(self, source: nodes.Template, *args: Any, **more: Any) -> str:
-        for node in (*source.find_all(nodes.For), *source.find_all(nodes.Macro)):
+        looping: list[nodes.For | nodes.Macro] = [
+            *source.find_all(nodes.For),
+            *source.find_all(nodes.Macro),
+        ]
+        for node in looping:
             call = nodes.Call(nodes.EnvironmentAttribute("step"), [], [], None, None)
             node.body.insert(0, nodes.ExprStmt(call, lineno=node.lineno))
         return super()._generate(source, *args, **more)
