@@ -51,7 +51,7 @@ def main() -> None:
     _reply(answers, {"ready": True})
     while line := requests.readline():
         wanted = codec.from_plain(ResponseFormat, json.loads(line))
-        _reply(answers, _apart(lambda it=wanted: _tried(tokenizer, it)))  # type: ignore[misc]
+        _reply(answers, apart(lambda it=wanted: _tried(tokenizer, it)))  # type: ignore[misc]
 
 
 def _reply(answers: BinaryIO, document: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def _reply(answers: BinaryIO, document: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What `work` answers in a child with limits; who does not live to answer is too costly."""
     reading, writing = os.pipe()
     child = os.fork()

@@ -75,7 +75,7 @@ class Llama:
         vocab = llama_cpp.llama_model_get_vocab(self._model)
         if vocab is None:
             raise ModelError(f"{settings.model_file} holds no vocabulary; use another file.")
-        self.vocabulary = Vocabulary(self._model, vocab)
+        self.vocabulary = Vocabulary(self._model, vocab, settings.model_file)
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context or trained, trained)
         here = machine.look()

@@ -8,10 +8,9 @@ from aistratus_contracts.errors import JobErrorCode, NoticeCode
 from aistratus_contracts.event import Notice
 from aistratus_contracts.job import Message
 from aistratus_contracts.states import Role
+from aistratus_daemon.engine.marks import Marks
 from aistratus_daemon.errors import RequestRefused
 
-# Breaks the text of a control token without a visible trace.
-_WORD_JOINER: Final = "\u2060"
 # Turns that go together, so that the next ones find the prompt's beginning, and what is computed
 # of it, as it was.
 TURNS_PER_BLOCK: Final = 4
@@ -84,20 +83,13 @@ def _recent(
     return messages, 0
 
 
-def disarm(messages: Sequence[Message], control_texts: Sequence[str]) -> list[Message]:
-    """The messages with no control token spelt out in them.
+def disarm(messages: Sequence[Message], marks: Marks) -> list[Message]:
+    """The messages with no mark spelt out in them.
 
     Prompts are tokenized with control tokens parsed, since the template writes some; what a
     person writes must stay text, or a message could pretend to end itself.
     """
-    return [replace(item, content=_disarmed(item.content, control_texts)) for item in messages]
-
-
-def _disarmed(text: str, control_texts: Sequence[str]) -> str:
-    for control in control_texts:
-        if control in text:
-            text = text.replace(control, control[:1] + _WORD_JOINER + control[1:])
-    return text
+    return [replace(item, content=marks.disarm(item.content)) for item in messages]
 
 
 def _without_oldest_turns(messages: Sequence[Message], turns: int = 1) -> list[Message] | None:

@@ -4,16 +4,19 @@ import ctypes
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import llama_cpp
 
+from aistratus_daemon.engine.form_trial import apart
+from aistratus_daemon.engine.marks import Marks
 from aistratus_daemon.engine.template import ChatTemplate
 from aistratus_daemon.errors import ModelError
 
 _PIECE_BYTES: Final = 64
 # What a template writes around messages, as `<|user|>`, `<start_of_turn>` or `[INST]`.
-_MARK: Final = re.compile(r"<\|[\w-]+\|>|</?[a-z_]+>|\[/?[A-Z_]+\]")
+_MARK: Final = re.compile(r"<\|[\w-]+\|>|<</?[A-Z_]+>>|</?[a-z_]+>|\[/?[A-Z_]+\]")
 
 
 @dataclass
@@ -22,6 +25,7 @@ class Vocabulary:
 
     model: Any
     vocab: Any
+    file: Path
     _pieces: list[bytes | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,6 +36,7 @@ class Vocabulary:
 
         Without a template no prompt can be made: better to hear so now than at the first job.
         """
+        self._try_template()
         _ = self.template, self.control_texts, self.end_tokens
 
     @cached_property
@@ -48,6 +53,22 @@ class Vocabulary:
             eos=self._special_text(llama_cpp.llama_vocab_eos(self.vocab)),
         )
 
+    def _try_template(self) -> None:
+        """Render a sample where it costs nobody anything if it runs on, grows or crashes."""
+        answer = apart(lambda: {"fault": self._template_fault()})
+        if fault := answer.get("fault", "it takes too much time or memory"):
+            raise ModelError(
+                f"The chat template in {self.file} cannot be used ({fault}); use another file."
+            )
+
+    def _template_fault(self) -> str:
+        try:
+            return self.template.sample_fault()
+        except ModelError as error:
+            return str(error)
+        except (MemoryError, RecursionError) as error:
+            return type(error).__name__
+
     def _template_source(self) -> str:
         source = llama_cpp.llama_model_chat_template(self.model, None)
         if source is None:
@@ -55,7 +76,7 @@ class Vocabulary:
         return str(source.decode())
 
     @cached_property
-    def control_texts(self) -> tuple[str, ...]:
+    def control_texts(self) -> Marks:
         """The texts that mark who speaks, or that a text is over, as `</s>` or `<|user|>`.
 
         Some are tokens of their own, control or user-defined; where a model has none for its
@@ -65,12 +86,14 @@ class Vocabulary:
             self._special_text(token) for token in range(self.size) if self._is_special(token)
         )
         marks = _MARK.findall(self._template_source())
-        return tuple(dict.fromkeys(filter(None, [*tokens, *marks])))
+        return Marks([*tokens, *marks])
 
     def _is_special(self, token: int) -> bool:
         if llama_cpp.llama_vocab_is_control(self.vocab, token):
             return True
         attributes = llama_cpp.llama_vocab_get_attr(self.vocab, token)
+        if attributes & llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN:
+            return True  # llama.cpp parses it like a control token
         is_users = bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED)
         # Some vocabularies have runs of blanks and whole words among these.
         return is_users and self._special_text(token).startswith(("<", "["))
