@@ -115,7 +115,7 @@ test: ## Every check and every test (ARGS="-k fence" picks some)
 	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --durations=40 $(ARGS)
 
 .PHONY: test-long
 test-long: ## The long attacks, which CI tries in a short form: simulation, soak, hostile users
