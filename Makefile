@@ -115,7 +115,14 @@ test: ## Every check and every test (ARGS="-k fence" picks some)
 	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --durations=40 $(ARGS)
+
+.PHONY: test-long
+test-long: ## The long attacks, which CI tries in a short form: simulation, soak, hostile users
+	@tools/setup setup dev --quiet
+	AISTRATUS_SIMULATION_EXAMPLES=500 $(PY) -m pytest --timeout=3000 tests/daemon/test_simulation.py
+	@$(MAKE) soak ARGS="--seconds 1200"
+	@$(MAKE) attack
 
 .PHONY: lint
 lint: ## ruff and mypy --strict
