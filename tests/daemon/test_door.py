@@ -50,7 +50,8 @@ def test_the_sockets_mode_lets_in_no_more(tmp_path: Path, peers: Peers, mode: in
 
 @contextmanager
 def somebody_else() -> Iterator[None]:
-    """As another user; only root can."""
+    """As another user."""
+    assert ME == 0, "only root can be somebody else; run this test as root, as CI does"
     os.setegid(OTHER)
     os.seteuid(OTHER)
     try:
@@ -72,7 +73,6 @@ def intrude(path: Path) -> bytes:
             return b""
 
 
-@pytest.mark.skipif(ME != 0, reason="only root can be somebody else")
 def test_strangers_are_shown_out_beside_a_running_answer() -> None:
     question = (Message(Role.USER, "Tell me about the whole journey of a prompt."),)
     with tempfile.TemporaryDirectory() as name, running_engine(Path(name)) as engine:
