@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 import stat
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from aistratus_contracts.known_models import known_models
 from aistratus_contracts.registry import Parameter
 from aistratus_local import models, state
 from aistratus_local.access_key import AccessKey
@@ -85,12 +87,11 @@ def test_real_weights_come_from_one_pinned_revision(monkeypatch: pytest.MonkeyPa
         "tinyllama", Console(StringIO()), {"XDG_CACHE_HOME": "/cache", "HOME": "/home/x"}
     )
     (remote,) = fetched
-    assert remote.url.startswith("https://huggingface.co/TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF/")
-    assert "/52e7645ba7c309695bec7ac98f4f005b139cf465/" in remote.url
-    assert remote.size == 668_788_096
-    assert remote.sha256.startswith("9fecc3b3cd76bba8")
-    assert found.path == Path("/cache/aistratus/models/tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf")
-    assert found.card.context == 2048
+    weights = known_models()["tinyllama"].weights
+    assert re.search(r"^https://huggingface\.co/.*/resolve/[0-9a-f]{40}/", remote.url)
+    assert (remote.url, remote.size, remote.sha256) == (weights.url, weights.bytes, weights.sha256)
+    assert found.path == Path("/cache/aistratus/models") / weights.file
+    assert found.card == known_models()["tinyllama"].card
     local_model(
         "tinyllama",
         Console(StringIO()),
