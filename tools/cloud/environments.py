@@ -13,6 +13,7 @@ import botocore.session
 
 from cloud import ROOT
 from cloud.errors import CloudError
+from cloud.instance_types import default_instance_types
 
 TERRAFORM: Final = ROOT / "terraform"
 DEFAULT_REGION: Final = "eu-central-1"
@@ -66,11 +67,12 @@ def load(name: str, region: str = "", folder: Path = TERRAFORM) -> Environment:
             f"terraform/envs/{name}.tfvars says env = {json.dumps(said.get('env'))}. A file is "
             f'named for its environment: write env = "{name}" there.'
         )
+    defaults = [each.type for each in default_instance_types()]
     return Environment(
         name=name,
         region=choose_region(region, read_assignments(file).get("region")),
         project=str(said["project"]),
-        instance_types=tuple(said["instance_types"]),
+        instance_types=tuple(said["instance_types"] or defaults),
         on_demand_only=bool(said["on_demand_only"]),
         deletion_protection=bool(said["deletion_protection"]),
         variables_file=file,
