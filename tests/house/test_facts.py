@@ -7,6 +7,7 @@ reason, is one that a person would have to change too when a model or a type is 
 import json
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,18 +50,23 @@ INSTANCE_TYPES_REPEATED = {
 """Who else may name an instance type."""
 
 
-def _strange(facts: Iterable[str], home: str, repeated: dict[str, str]) -> dict[str, list[str]]:
-    """The files, and what they say, that are neither the fact's home nor may repeat it."""
-    words = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, facts))})(?![\w-])")
-    allowed = (home, *repeated)
+@cache
+def _tree() -> dict[str, bytes]:
+    return {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in tracked()}
+
+
+def _saying(facts: Iterable[str]) -> dict[str, list[str]]:
+    """The files that say any of these facts, and which."""
+    words = {fact: fact.encode() for fact in facts}
     found = {}
-    for path in tracked():
-        name = path.relative_to(ROOT).as_posix()
-        if any(name == each or name.startswith(f"{each}/") for each in allowed):
-            continue
-        if said := set(words.findall(path.read_text("utf-8", errors="ignore"))):
-            found[name] = sorted(said)
+    for name, content in _tree().items():
+        if said := [fact for fact, word in words.items() if word in content]:
+            found[name] = said
     return found
+
+
+def _is_in(name: str, places: Iterable[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}/") for place in places)
 
 
 def _facts_of_models() -> Iterable[str]:
@@ -71,24 +77,30 @@ def _facts_of_models() -> Iterable[str]:
         yield from (f"{weights.bytes:,}", f"{weights.bytes:_}")
 
 
+def _instance_types() -> list[str]:
+    return [each.type for each in known_instance_types()]
+
+
 def test_a_models_facts_stand_in_their_home() -> None:
-    assert _strange(_facts_of_models(), MODELS, MODELS_REPEATED) == {}
+    places = (MODELS, *MODELS_REPEATED)
+    found = _saying(_facts_of_models())
+    assert {name: said for name, said in found.items() if not _is_in(name, places)} == {}
 
 
 def test_an_instance_type_is_named_in_its_home() -> None:
-    types = [each.type for each in known_instance_types()]
-    assert _strange(types, HOME_OF_TYPES, INSTANCE_TYPES_REPEATED) == {}
+    places = (HOME_OF_TYPES, *INSTANCE_TYPES_REPEATED)
+    found = _saying(_instance_types())
+    assert {name: said for name, said in found.items() if not _is_in(name, places)} == {}
 
 
 @pytest.mark.parametrize("place", MODELS_REPEATED)
 def test_who_may_repeat_a_models_facts_does(place: str) -> None:
-    assert any(each.startswith(place) for each in _strange(_facts_of_models(), MODELS, {}))
+    assert any(_is_in(name, [place]) for name in _saying(_facts_of_models()))
 
 
 @pytest.mark.parametrize("place", INSTANCE_TYPES_REPEATED)
 def test_who_may_name_an_instance_type_does(place: str) -> None:
-    types = [each.type for each in known_instance_types()]
-    assert any(each.startswith(place) for each in _strange(types, HOME_OF_TYPES, {}))
+    assert any(_is_in(name, [place]) for name in _saying(_instance_types()))
 
 
 def test_a_models_facts_can_be_true() -> None:
