@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from aistratus_daemon.worker.jobs_queue import RECEIVE_WAIT_SECONDS
+from aistratus_local.models import choices
 from support.system import (
     Demo,
     demo_environment,
@@ -145,7 +146,7 @@ def test_a_wrong_model_is_one_sentence(tmp_path: Path, command: str) -> None:
     ended = run_local(command, environment=demo_environment(tmp_path, MODEL="gpt", PROMPT="x"))
     assert ended.returncode == 1
     assert ended.stdout == (
-        "There is no model 'gpt' here. Choose one of: standin, tinyllama "
+        f"There is no model 'gpt' here. Choose one of: {', '.join(choices())} "
         "(for example: make demo MODEL=tinyllama).\n"
     )
 
