@@ -180,7 +180,7 @@ async def test_an_answer_that_nobody_reads_is_not_finished(
         asking = asyncio.create_task(ask("What is it?", client, out, io.StringIO()))
         await until(lambda: bool(stand.jobs))
         stand.last_job.say("A chat.")
-        assert await asking is ExitCode.FAILED
+        assert await asking is ExitCode.ANSWERED, "who read it has what they wanted"
     assert stand.last_job.cancelled
 
 
@@ -202,10 +202,8 @@ def test_an_empty_question_is_wrong_usage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("  \n"))
-    with pytest.raises(SystemExit) as caught:
-        main(["-"])
-    assert caught.value.code == ExitCode.USAGE
-    assert "the question is empty" in capsys.readouterr().err
+    assert main(["-"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("Say what to ask")
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -16,10 +16,11 @@ import pytest
 from aistratus_contracts.registry import Parameter
 from aistratus_local import models, state
 from aistratus_local.access_key import AccessKey
+from aistratus_local.choices import UnknownModel
 from aistratus_local.console import Console, Progress
 from aistratus_local.download import RemoteFile
 from aistratus_local.errors import LocalError
-from aistratus_local.models import LocalModel, UnknownModel, local_model
+from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import read_options
 from aistratus_local.ports import Ports, PortTaken, claim, port_of
 from aistratus_local.processes import Part

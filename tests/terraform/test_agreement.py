@@ -25,8 +25,9 @@ from aistratus_contracts.models import decode_catalogue
 from aistratus_contracts.registry import REGISTRY_VARIABLE, Parameter, Scope
 from aistratus_contracts.table import TABLE_SCHEMA, TTL_ATTRIBUTE
 from aistratus_desktop.native import CALLBACK_PATH, CALLBACK_PORTS
+from aistratus_local.choices import TINYLLAMA
 from aistratus_local.gateway.api import OPEN_ROUTES
-from aistratus_local.models import TINYLLAMA, model_id
+from aistratus_local.models import model_id
 from aistratus_local.provision import (
     DEAD_LETTER_QUEUE_NAME,
     MAX_RECEIVE_COUNT,

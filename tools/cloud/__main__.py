@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,15 +10,18 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_router.problems import RouterError
+from aistratus_router.redrive import run as redrive
 from cloud import state
-from cloud.aws import code_of, said_by, sign_in
+from cloud.asked import BOOTSTRAP, check_programs, read
+from cloud.aws import check_credentials, code_of, said_by, sign_in
 from cloud.bootstrap import bootstrap
 from cloud.deploy import DIFFERS, Options, deploy, drift, plan
 from cloud.destroy import destroy
 from cloud.environments import TERRAFORM, choose_region, load, read_defaults
-from cloud.errors import CloudError
+from cloud.errors import CloudError, Usage
 from cloud.gpu import fleet_of, told
 from cloud.images import publish
+from cloud.registry import open_registry
 from cloud.stack import open_stack
 from cloud.terraform import Terraform
 from cloud.users import invite
@@ -26,10 +30,18 @@ INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code. An error is a sentence."""
-    chosen = _parser().parse_args(arguments)
+    """Run a command; returns the exit code, 2 for a wrong call. An error is a sentence."""
     try:
-        return int(_COMMANDS[chosen.command](chosen))
+        chosen = read(arguments)
+        check_programs(chosen)
+        code = int(_COMMANDS[chosen.command](chosen))
+        sys.stdout.flush()
+    except Usage as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
     except CloudError as error:
         sys.stderr.write(f"{error}\n")
     except ClientError as error:
@@ -42,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run the same command again to finish.\n")
         return INTERRUPTED
+    else:
+        return code
     return 1
 
 
@@ -80,11 +94,6 @@ def _drift(chosen: argparse.Namespace) -> int:
 
 
 def _destroy(chosen: argparse.Namespace) -> int:
-    if not chosen.yes and not sys.stdin.isatty():
-        raise CloudError(
-            "Removing an environment needs somebody who types its name. From a script, say so: "
-            f"make destroy ENV={chosen.env} YES=1"
-        )
     destroy(chosen.env, chosen.region, confirm=None if chosen.yes else input)
     return 0
 
@@ -121,7 +130,20 @@ def _fleet(chosen: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"{told(environment.name, shown)}\n")
         if chosen.command == "stop":
-            sys.stdout.write("It stays off until the next prompt, or make start.\n")
+            sys.stdout.write(
+                f"It stays off until the next prompt, or make start ENV={environment.name}.\n"
+            )
+    return 0
+
+
+def _redrive(chosen: argparse.Namespace) -> int:
+    environment = load(chosen.env, chosen.region)
+    account = sign_in(environment.region)
+    return redrive(chosen.request, open_registry(account, environment))
+
+
+def _credentials(_chosen: argparse.Namespace) -> int:
+    check_credentials()
     return 0
 
 
@@ -150,7 +172,7 @@ def _publish_image(chosen: argparse.Namespace) -> int:
 
 
 def _unlock(chosen: argparse.Namespace) -> int:
-    is_bootstrap = chosen.env == state.BOOTSTRAP
+    is_bootstrap = chosen.env == BOOTSTRAP
     account = sign_in(
         choose_region(chosen.region) if is_bootstrap else load(chosen.env, chosen.region).region
     )
@@ -169,7 +191,7 @@ def _unlock(chosen: argparse.Namespace) -> int:
             f"that run is dead for certain: make unlock ENV={chosen.env} "
             f"REGION={account.region} LOCK={lock.id}"
         )
-    folder = TERRAFORM / state.BOOTSTRAP if is_bootstrap else TERRAFORM
+    folder = TERRAFORM / BOOTSTRAP if is_bootstrap else TERRAFORM
     terraform = Terraform(folder, state.data_folder(bucket, chosen.env))
     terraform.run("init", "-reconfigure", *state.backend(account, bucket, state.key_of(chosen.env)))
     terraform.run("force-unlock", "-force", lock.id)
@@ -187,39 +209,17 @@ _COMMANDS: Final = {
     "fleet": _fleet,
     "start": _fleet,
     "stop": _fleet,
+    "redrive": _redrive,
     "bootstrap": _bootstrap,
     "publish-image": _publish_image,
     "unlock": _unlock,
+    "credentials": _credentials,
 }
-_WITHOUT_ENVIRONMENT: Final = {"bootstrap", "publish-image"}
-_WITH_IMAGE: Final = {"deploy", "plan", "drift", "publish-image"}
-_WITH_JSON: Final = {"deploy", "drift", "outputs", "fleet", "start", "stop", "bootstrap"}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cloud", description="Aistratus on AWS.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in _COMMANDS:
-        command = commands.add_parser(name)
-        if name not in _WITHOUT_ENVIRONMENT:
-            command.add_argument("env", help="the environment: a file in terraform/envs")
-        command.add_argument("--region", default="")
-        if name in _WITH_IMAGE:
-            command.add_argument("--image-id", default="")
-        if name in _WITH_JSON:
-            command.add_argument("--json", action="store_true", help="for machines")
-        if name == "plan":
-            command.add_argument("--detailed-exitcode", action="store_true")
-        elif name == "destroy":
-            command.add_argument("--yes", action="store_true", help="do not ask")
-        elif name == "user":
-            command.add_argument("email")
-            command.add_argument("--again", action="store_true", help="send a new password")
-        elif name == "bootstrap":
-            command.add_argument("--github-repository", default=None, metavar="OWNER/NAME")
-        elif name == "unlock":
-            command.add_argument("lock", nargs="?", default="", help="the lock's id")
-    return parser
+def _forget_stdout() -> None:
+    """Whoever read it has left, as `head` does: the interpreter's last flush goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _project() -> str:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
@@ -63,8 +64,10 @@ class Progress:
     def say(self, line: str) -> None:
         """One line for the person."""
         self._said_last = time.monotonic()
-        self._out.write(f"{line}\n")
-        self._out.flush()
+        # Terraform must come to its end, also when nobody reads any more.
+        with suppress(BrokenPipeError):
+            self._out.write(f"{line}\n")
+            self._out.flush()
 
     @property
     def took(self) -> str:

@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from aistratus_contracts.models import ModelCard
+from aistratus_local.choices import STANDIN, TINYLLAMA, check_choice
 from aistratus_local.console import Console
 from aistratus_local.download import RemoteFile, fetch
-from aistratus_local.errors import LocalError
-
-STANDIN: Final = "standin"
-TINYLLAMA: Final = "tinyllama"
-CHOICES: Final = (STANDIN, TINYLLAMA)
 
 # Where real weights come from; a mirror of the same layout can take its place.
 MODELS_URL_VARIABLE: Final = "AISTRATUS_MODELS_URL"
@@ -29,16 +25,6 @@ _TINYLLAMA_BYTES: Final = 668_788_096
 _TINYLLAMA_SHA256: Final = "9fecc3b3cd76bba89d504f29b616eedf7da85b96540e490ca5824d3f7d2776a0"
 
 
-class UnknownModel(LocalError):
-    """`MODEL` names none of ours."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"There is no model {name!r} here. Choose one of: {', '.join(CHOICES)} "
-            "(for example: make demo MODEL=tinyllama)."
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class LocalModel:
     """A model whose file is on this machine."""
@@ -46,13 +32,6 @@ class LocalModel:
     card: ModelCard
     path: Path
     sha256: str
-
-
-def check_choice(name: str) -> str:
-    """The name, if it is one of ours; raises `UnknownModel`."""
-    if name not in CHOICES:
-        raise UnknownModel(name)
-    return name
 
 
 def model_id(choice: str) -> str:
