@@ -16,7 +16,7 @@ from cloud.asked import BOOTSTRAP
 from cloud.aws import Account, said_by
 from cloud.environments import TERRAFORM
 from cloud.errors import CloudError
-from cloud.progress import Progress
+from cloud.progress import Progress, tell
 from cloud.terraform import Terraform
 
 # Written when Terraform is through. Its state does not tell: a run that is interrupted writes all
@@ -50,7 +50,7 @@ def bootstrap(
     """
     bucket = state.bucket_name(account, project)
     if not state.has_bucket(account, bucket):
-        out.write(f"Making the state bucket {bucket} …\n")
+        tell(out, f"Making the state bucket {bucket} …")
         state.make_bucket(account, bucket)
     state.check_unlocked(account, bucket, BOOTSTRAP)
     known = state.read_json(account, bucket, state.key_of(BOOTSTRAP))

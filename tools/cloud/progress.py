@@ -22,6 +22,13 @@ _SIGNS: Final = {"Creation": "+", "Modifications": "~", "Destruction": "-"}
 _STILL_SECONDS: Final = 30.0
 
 
+def tell(out: TextIO, line: str) -> None:
+    """One line, if somebody still reads: what is begun comes to its end without a reader too."""
+    with suppress(BrokenPipeError):
+        out.write(f"{line}\n")
+        out.flush()
+
+
 class Progress:
     """A watcher for `Terraform.run`: condenses what it says, and keeps all of it in a log."""
 
@@ -64,10 +71,7 @@ class Progress:
     def say(self, line: str) -> None:
         """One line for the person."""
         self._said_last = time.monotonic()
-        # Terraform must come to its end, also when nobody reads any more.
-        with suppress(BrokenPipeError):
-            self._out.write(f"{line}\n")
-            self._out.flush()
+        tell(self._out, line)
 
     @property
     def took(self) -> str:
