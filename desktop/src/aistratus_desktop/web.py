@@ -6,6 +6,7 @@ known by a cookie.
 """
 
 import argparse
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -192,10 +193,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         sys.stderr.write(
-            f"The chat cannot have port {options.port} ({_reason(error)}). Stop what listens "
-            "there, and run the same command again.\n"
+            f"The chat cannot have port {options.port} ({os.strerror(error.errno or 0)}). Stop "
+            "what listens there, and run the same command again.\n"
         )
         return 1
     address = f"http://localhost:{options.port}"
@@ -214,10 +215,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         server.run([listener])
     return 0
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else "") or str(error)
 
 
 if __name__ == "__main__":
