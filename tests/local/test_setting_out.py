@@ -18,10 +18,12 @@ from aistratus_contracts.known_models import known_models
 from aistratus_contracts.registry import Parameter
 from aistratus_local import models, state
 from aistratus_local.access_key import AccessKey
+from aistratus_local.choices import UnknownModel
 from aistratus_local.console import Console, Progress
+from aistratus_local.demo import ask_line
 from aistratus_local.download import RemoteFile
 from aistratus_local.errors import LocalError
-from aistratus_local.models import LocalModel, UnknownModel, local_model
+from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import read_options
 from aistratus_local.ports import Ports, PortTaken, claim, port_of
 from aistratus_local.processes import Part
@@ -345,3 +347,12 @@ def test_a_terminal_that_knows_no_check_mark_gets_a_star() -> None:
     out = io.TextIOWrapper(raw, encoding="ascii")
     Console(out).done("x", 1.0)
     assert raw.getvalue().startswith(b"  * x")
+
+
+def test_each_demo_says_how_to_ask_that_demo() -> None:
+    assert ask_line(8551, {}) == 'make ask PROMPT="What is Aistratus?"'
+    assert ask_line(8651, {}) == 'make ask GATEWAY_PORT=8651 PROMPT="What is Aistratus?"'
+    elsewhere = ask_line(8651, {"AISTRATUS_STATE_DIR": "/my demo"})
+    assert elsewhere == "make ask AISTRATUS_STATE_DIR='/my demo' PROMPT=\"What is Aistratus?\""
+    asked = {"GATEWAY_PORT": "8651"}
+    assert read_options("ask", [], {"PROMPT": "Who?", **asked}).ports.gateway == 8651

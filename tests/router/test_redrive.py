@@ -10,7 +10,8 @@ import pytest
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import JobError, StateChange
 from aistratus_contracts.states import JobState
-from aistratus_router.redrive import main, read_request, redrive
+from aistratus_router.redrive import main, redrive
+from aistratus_router.redrive_request import read_request
 from support.router_api import Api, Emulator, emulator_api
 
 RUNNING = StateChange(JobState.RUNNING)

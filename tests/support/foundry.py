@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
-from aistratus_local.models import STANDIN, local_model
+from aistratus_local.models import local_model
 from housekeeping import ROOT
 from machine import boot, ssh
 from support.emulator_process import running_emulator_process

@@ -11,23 +11,12 @@ from urllib.parse import urlsplit
 
 from aistratus_contracts.known_models import known_models
 from aistratus_contracts.models import ModelCard
+from aistratus_local.choices import STANDIN, check_choice
 from aistratus_local.console import Console
 from aistratus_local.download import RemoteFile, fetch
-from aistratus_local.errors import LocalError
 
-STANDIN: Final = "standin"
 # A mirror of the same layout, in place of the host that real weights come from.
 MODELS_URL_VARIABLE: Final = "AISTRATUS_MODELS_URL"
-
-
-class UnknownModel(LocalError):
-    """`MODEL` names none of ours."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"There is no model {name!r} here. Choose one of: {', '.join(choices())} "
-            "(for example: make demo MODEL=tinyllama)."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +26,6 @@ class LocalModel:
     card: ModelCard
     path: Path
     sha256: str
-
-
-def choices() -> tuple[str, ...]:
-    """The names that `MODEL` takes."""
-    return (STANDIN, *known_models())
-
-
-def check_choice(name: str) -> str:
-    """The name, if it is one of ours; raises `UnknownModel`."""
-    if name not in choices():
-        raise UnknownModel(name)
-    return name
 
 
 def model_id(choice: str) -> str:
