@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,15 @@ def test_the_document_can_be_written_to_a_file(tmp_path: Path) -> None:
     openapi.main([str(tmp_path / "openapi.json")])
 
     assert (tmp_path / "openapi.json").read_text(encoding="utf-8") == openapi.document_text()
+
+
+def test_words_and_examples_are_loaded_for_the_document_alone() -> None:
+    program = (
+        "import sys; import aistratus_router.app; "
+        "assert not {'aistratus_router.openapi', 'aistratus_router.prose'} & set(sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_router_serves_the_document(quick_api: Api) -> None:
