@@ -1,8 +1,8 @@
 """How a route is declared. Routing, admission, reading and the OpenAPI document follow from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,20 +14,20 @@ ID_PATTERNS: Final = {"job_id": JOB_ID_PATTERN, "conversation_id": CONVERSATION_
 
 M = TypeVar("M", bound=BaseModel)
 
+# Named tuples: a dataclass takes longer to make, at every start.
 
-@dataclass(frozen=True, slots=True)
-class Written:
+
+class Written(NamedTuple):
     """An answer that is JSON text already, and its headers."""
 
     text: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 Handler = Callable[..., M | Written | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One route.
 
     A caller needs a token with `scope`; where it is None, anyone may call. `ids` are the names in
