@@ -166,9 +166,9 @@ def test_another_version_is_refused_by_name(case: Case) -> None:
     for version in (2, 0):
         with pytest.raises(UnknownVersion, match=f"version {version}"):
             case.decode(json.dumps(document | {"v": version}))
-    for version in ("1", True, None, 1.0):
+    for no_version in ("1", True, None, 1.0):
         with pytest.raises(WrongType, match=r"\.v must be"):
-            case.decode(json.dumps(document | {"v": version}))
+            case.decode(json.dumps(document | {"v": no_version}))
     del document["v"]
     with pytest.raises(MissingField, match="'v'"):
         case.decode(json.dumps(document))
