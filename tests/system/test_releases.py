@@ -18,16 +18,17 @@ from aistratus_contracts.errors import NoticeCode
 from aistratus_contracts.event import Delta, Event, Notice, StateChange, UnknownBody
 from aistratus_desktop.gateway.replies import read_events
 from aistratus_desktop.state.bubble import awaited
-from support.cloud import PREFIX, Cloud
+from support.cloud import Cloud, emulated_cloud
 from support.next_release import next_release
 from support.next_worker import NEW_CODE, NEW_SENTENCE, VERSION_VARIABLE
-from support.router_api import Api, Emulator, emulator_api, running_emulator
+from support.router_api import Api, api_over
 from support.scripted_engine import ANSWER, ScriptedEngine, scripted_engine
 from support.worker_process import WorkerProcess, running_worker
 
 PATIENCE_SECONDS = 60.0
 # So that what a worker leaves is soon another's.
 VISIBILITY_SECONDS = 2
+MAX_RECEIVES = 1000
 OWNERS = ("ann", "bob", "cyd")
 
 
@@ -53,35 +54,26 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with running_emulator() as emulator:
-        yield emulator
+def cloud() -> Iterator[Cloud]:
+    with emulated_cloud() as cloud:
+        dead = cloud.sqs.get_queue_attributes(
+            QueueUrl=cloud.dead_letter_url, AttributeNames=["QueueArn"]
+        )
+        arn = dead["Attributes"]["QueueArn"]
+        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES}
+        cloud.sqs.set_queue_attributes(
+            QueueUrl=cloud.queue_url,
+            Attributes={
+                "VisibilityTimeout": str(VISIBILITY_SECONDS),
+                "RedrivePolicy": json.dumps(policy),
+            },
+        )
+        yield cloud
 
 
 @pytest.fixture
-def api(emulator: Emulator) -> Api:
-    api = emulator_api(emulator)
-    addresses = api.registry.addresses
-    urls = addresses.queue_url, addresses.dead_letter_queue_url
-    dead = emulator.client("sqs").get_queue_attributes(QueueUrl=urls[1], AttributeNames=["All"])
-    policy = {"deadLetterTargetArn": dead["Attributes"]["QueueArn"], "maxReceiveCount": 1000}
-    emulator.client("sqs").set_queue_attributes(
-        QueueUrl=urls[0],
-        Attributes={
-            "VisibilityTimeout": str(VISIBILITY_SECONDS),
-            "RedrivePolicy": json.dumps(policy),
-        },
-    )
-    emulator.register(PREFIX, addresses.table_name, urls)
-    return api
-
-
-@pytest.fixture
-def cloud(emulator: Emulator, api: Api) -> Cloud:
-    addresses = api.registry.addresses
-    clients = emulator.client("dynamodb"), emulator.client("sqs")
-    urls = addresses.queue_url, addresses.dead_letter_queue_url
-    return Cloud(emulator.endpoint, *clients, *urls)
+def api(cloud: Cloud) -> Api:
+    return api_over(cloud)
 
 
 @pytest.fixture
