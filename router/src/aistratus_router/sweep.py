@@ -146,13 +146,13 @@ class _Sorting:
     def _goes_back(self, letter: Letter) -> bool:
         """Put a letter back if that may be."""
         found = self.redelivery.examine(letter)
-        told = {"job_id": letter.job_id, "fate": found.fate.value}
+        job_id, fate = letter.job_id, found.fate.value
         # A reason is the worker's, who leaves it before it ends a job: not for us to undo.
         if found.can_go_back and not letter.reason and self._is_first_time(found):
             self.redelivery.put_back(found)
-            logger.warning("a dead letter goes back", **told)
+            logger.warning("a dead letter goes back", job_id=job_id, fate=fate)
             return True
-        logger.info("a dead letter stays; make redrive shows it", **told)
+        logger.info("a dead letter stays; make redrive shows it", job_id=job_id, fate=fate)
         return False
 
     def _is_first_time(self, found: Finding) -> bool:
