@@ -123,7 +123,7 @@ def test_jobs_of_another_version_wait_for_a_worker_that_can_read_it(
         older.stop()
         until(lambda: cloud.messages() == (len(ahead), 0))
         rounds = (time.monotonic() - began) / VISIBILITY_SECONDS
-        assert all(1 < count <= rounds + 2 for count in receives(cloud))
+        assert max(receives(cloud)) <= rounds + 2
 
         _, next_engine = fleet.start_next("next", version=2)
         for _ in ahead:
