@@ -120,6 +120,7 @@ def test_jobs_of_another_version_wait_for_a_worker_that_can_read_it(
         plain = api.infer(owner="dan")
         engine.finish(engine.next_request())
         until_succeeded(api, plain, "dan")
+        until(lambda: sum(cloud.messages()) == len(ahead))
         older.stop()
         until(lambda: cloud.messages() == (len(ahead), 0))
         rounds = (time.monotonic() - began) / VISIBILITY_SECONDS
