@@ -109,6 +109,19 @@ def test_delete_still_puts_back_what_can_be(api: Api) -> None:
     assert api.dead_letters() == 0
 
 
+def test_what_only_another_release_can_read_is_put_back_as_it_is(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.bury("", body='{"v":2}', group="ann.3")
+
+    (letter,) = listed(api, capsys)
+    assert (letter["fate"], letter["state"]) == ("other_release", "other_release")
+    assert run(api, "--all") == 0
+    assert "put back" in capsys.readouterr().out
+    assert api.lose_messages() == ['{"v":2}']
+    assert api.dead_letters() == 0
+
+
 def test_a_job_that_is_not_there_is_said_to_be_so(
     api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:

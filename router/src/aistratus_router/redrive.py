@@ -144,8 +144,8 @@ def _handle(redelivery: Redelivery, found: Finding, request: Request) -> Row:
     """Put a letter back, delete it or leave it, as was asked."""
     if not (request.is_all or found.letter.job_id in request.job_ids):
         return Row(found, "")
-    if found.record is not None and found.fate is Fate.OPEN:
-        redelivery.put_back(found.letter, found.record)
+    if found.can_go_back:
+        redelivery.put_back(found)
         return Row(found, PUT_BACK)
     if request.is_delete:
         redelivery.letters.delete(found.letter)
