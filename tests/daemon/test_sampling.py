@@ -2,13 +2,19 @@
 
 import json
 from collections import Counter
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import LogitBias, ResponseFormat, Sampling
 from aistratus_contracts.states import FinishReason, ResponseFormatType
+from aistratus_router.requests import InferRequest
 from support.inner_engine import InnerEngine
+from support.router_api import HELLO, memory_api
+from support.sampling_cases import CASES
+from support.sampling_cases import QUESTION as JOURNEY
 
 QUESTION = "What is Aistratus?"
 SCHEMA = {
@@ -36,6 +42,11 @@ def drawn(seed: int | None = 5, **changes: object) -> Sampling:
     return Sampling(**fields)  # type: ignore[arg-type]
 
 
+def as_the_router_stores_it(settings: dict[str, Any]) -> Sampling:
+    api = memory_api()
+    return api.record(api.infer({**HELLO, **settings})["job_id"]).job.sampling
+
+
 def in_form(form: ResponseFormat, temperature: float = 0.0) -> Sampling:
     return Sampling(max_tokens=120, temperature=temperature, seed=3, response_format=form)
 
@@ -54,6 +65,24 @@ def test_a_seeded_answer_cut_at_any_token_and_resumed_is_the_uncut_one(inner: In
     assert len(whole.ids) > 10
     for cut in range(0, len(whole.ids), 3):
         rest = inner.answer(QUESTION, sampling, committed=tuple(whole.ids[:cut]))
+        assert whole.ids[:cut] + rest.ids == whole.ids
+
+
+def test_every_field_has_a_case() -> None:
+    not_sampling = {"messages", "conversation_id", "request_id", "model"}
+    assert set(CASES) == {field.name for field in fields(Sampling)}
+    assert set(CASES) == set(InferRequest.model_fields) - not_sampling
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_with_any_field_an_answer_cut_anywhere_and_resumed_is_the_uncut_one(
+    inner: InnerEngine, name: str
+) -> None:
+    beside, value = CASES[name]
+    sampling = as_the_router_stores_it({**beside, name: value})
+    whole = inner.answer(JOURNEY, sampling)
+    for cut in range(0, len(whole.ids), 7):
+        rest = inner.answer(JOURNEY, sampling, committed=tuple(whole.ids[:cut]))
         assert whole.ids[:cut] + rest.ids == whole.ids
 
 

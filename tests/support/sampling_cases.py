@@ -1,0 +1,28 @@
+"""For every field that steers sampling, a request with it that has another answer than without."""
+
+from typing import Any, Final
+
+QUESTION: Final = "Tell me about the whole journey of a prompt"
+LIKELIEST: Final[dict[str, Any]] = {"temperature": 0, "max_tokens": 120}
+# Not so wild that the last bits of a logit, which another batch may change, decide a draw.
+WILD: Final[dict[str, Any]] = {
+    "temperature": 1.5,
+    "top_p": 1,
+    "top_k": 0,
+    "min_p": 0,
+    "seed": 1,
+    "max_tokens": 40,
+}
+# What is asked for beside the field, and the field's value.
+CASES: Final[dict[str, tuple[dict[str, Any], Any]]] = {
+    "max_tokens": (LIKELIEST, 3),
+    "temperature": (WILD, 0.1),
+    "top_p": (WILD, 0.1),
+    "top_k": (WILD, 1),
+    "min_p": (WILD, 1),
+    "repeat_penalty": (LIKELIEST, 2),
+    "seed": (WILD, 2),
+    "stop": (LIKELIEST, ["gateway"]),
+    "logit_bias": (LIKELIEST, {"300": 100}),
+    "response_format": (LIKELIEST, {"type": "grammar", "grammar": 'root ::= "yes"'}),
+}
