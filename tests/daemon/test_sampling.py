@@ -86,6 +86,46 @@ def test_with_any_field_an_answer_cut_anywhere_and_resumed_is_the_uncut_one(
         assert whole.ids[:cut] + rest.ids == whole.ids
 
 
+def test_all_penalties_at_once_are_resumed_where_they_were(inner: InnerEngine) -> None:
+    sampling = drawn(
+        temperature=1.5,
+        max_tokens=100,
+        repeat_penalty=1.1,
+        frequency_penalty=-0.2,
+        presence_penalty=1.0,
+    )
+    whole = inner.answer(JOURNEY, sampling)
+    assert len(whole.ids) > 70
+    for cut in range(0, len(whole.ids), 9):
+        rest = inner.answer(JOURNEY, sampling, committed=tuple(whole.ids[:cut]))
+        assert whole.ids[:cut] + rest.ids == whole.ids
+
+
+def test_frequency_and_presence_count_the_whole_answer_and_nothing_else(
+    inner: InnerEngine,
+) -> None:
+    # So far apart that what the model says is lost; the first is in the prompt as well.
+    scores = {inner.llama.vocabulary.tokenize(QUESTION)[-1]: 100_000.0, 300: 90_000.0}
+    sampling = Sampling(
+        max_tokens=100,
+        temperature=0.0,
+        frequency_penalty=700.0,
+        presence_penalty=3300.0,
+        logit_bias=tuple(LogitBias(token, score) for token, score in scores.items()),
+    )
+    expected: list[int] = []
+    for _ in range(sampling.max_tokens):
+        left = {
+            token: score
+            - sampling.frequency_penalty * expected.count(token)
+            - sampling.presence_penalty * (token in expected)
+            for token, score in scores.items()
+        }
+        expected.append(max(left, key=lambda token: left[token]))
+
+    assert inner.answer(QUESTION, sampling).ids == expected
+
+
 def test_without_a_seed_two_answers_differ(inner: InnerEngine) -> None:
     one, other = (inner.answer(QUESTION, drawn(seed=None)) for _ in range(2))
     assert one.ids != other.ids

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 QUESTION: Final = "Tell me about the whole journey of a prompt"
 LIKELIEST: Final[dict[str, Any]] = {"temperature": 0, "max_tokens": 120}
+# Two tokens and no others, neither far ahead.
+TIED: Final[dict[str, Any]] = {**LIKELIEST, "logit_bias": {"300": 100, "301": 100}}
 # Not so wild that the last bits of a logit, which another batch may change, decide a draw.
 WILD: Final[dict[str, Any]] = {
     "temperature": 1.5,
@@ -21,6 +23,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], Any]]] = {
     "top_k": (WILD, 1),
     "min_p": (WILD, 1),
     "repeat_penalty": (LIKELIEST, 2),
+    "frequency_penalty": (LIKELIEST, 2),
+    "presence_penalty": (TIED, 2),
     "seed": (WILD, 2),
     "stop": (LIKELIEST, ["gateway"]),
     "logit_bias": (LIKELIEST, {"300": 100}),

@@ -77,6 +77,8 @@ class Bounds:
 class Sampling:
     """How to choose tokens; the field names and meanings are llama.cpp's.
 
+    The frequency and presence penalties are OpenAI's: they count the answer's tokens alone.
+
     A number with bounds is a field of `POST /infer` too: the router takes its name, type, bounds
     and note from here. `max_tokens` counts generated tokens; its bound is the model's.
     """
@@ -88,6 +90,12 @@ class Sampling:
     min_p: Annotated[float, Bounds(0, 1, "0 is off.")] = 0.05
     # Less than 0.1 would multiply scores without a bound.
     repeat_penalty: Annotated[float, Bounds(0.1, 2, "1 is off.")] = 1.0
+    frequency_penalty: Annotated[
+        float, Bounds(-2, 2, "Taken off a token's logit for each use in the answer. 0 is off.")
+    ] = 0.0
+    presence_penalty: Annotated[
+        float, Bounds(-2, 2, "Taken off a token's logit once the answer has used it. 0 is off.")
+    ] = 0.0
     seed: Annotated[int, Bounds(0, 2**32 - 1, "Without it, each job draws its own.")] | None = None
     stop: tuple[str, ...] = ()
     logit_bias: tuple[LogitBias, ...] = ()

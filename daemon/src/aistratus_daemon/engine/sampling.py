@@ -1,7 +1,11 @@
 """From logits to a token: llama.cpp's own samplers, and none where the likeliest is wanted.
 
-The order is llama.cpp's: bias, repeat penalty, top-k, top-p, min-p, temperature, then a draw. A
-seeded answer draws once a token, so one that is resumed after n tokens goes on with draw n + 1.
+The order is llama.cpp's: bias, penalties, top-k, top-p, min-p, temperature, then a draw. The
+repeat penalty looks at the last tokens, of the prompt too, as llama.cpp's users know it; the
+frequency and presence penalties look at the whole answer and nothing else, as OpenAI's do.
+
+An answer that is resumed goes on as if it had never stopped: the penalties have seen what is
+committed, and a seeded one, which draws once a token, goes on after n tokens with draw n + 1.
 """
 
 import ctypes
@@ -244,6 +248,12 @@ def _shaping(
             size, REPEAT_LAST_TOKENS, sampling.repeat_penalty, 0, 0
         )
         links.append(_after(repeat, [*prompt, *committed][-REPEAT_LAST_TOKENS:]))
+    if sampling.frequency_penalty or sampling.presence_penalty:
+        # No answer is longer than the context.
+        counts = llama_cpp.llama_sampler_init_penalties(
+            size, llama.context, 1, sampling.frequency_penalty, sampling.presence_penalty
+        )
+        links.append(_after(counts, committed))
     if _is_greedy(sampling):
         return links
     if sampling.top_k > 0:
