@@ -6,9 +6,8 @@ QUESTION: Final = "Tell me about the whole journey of a prompt"
 LIKELIEST: Final[dict[str, Any]] = {"temperature": 0, "max_tokens": 120}
 # Two tokens and no others, neither far ahead.
 TIED: Final[dict[str, Any]] = {**LIKELIEST, "logit_bias": {"300": 100, "301": 100}}
-# Not so wild that the last bits of a logit, which another batch may change, decide a draw.
 WILD: Final[dict[str, Any]] = {
-    "temperature": 1.5,
+    "temperature": 2,
     "top_p": 1,
     "top_k": 0,
     "min_p": 0,
