@@ -14,8 +14,6 @@ APP_PORT ?= 8550
 GATEWAY_PORT ?= 8551
 ISSUER_PORT ?= 8552
 EMULATOR_PORT ?= 8553
-CLOUD = @tools/setup setup dev --quiet && PYTHONPATH=tools exec $(PY) -m cloud
-ASK = $(if $(filter cloud,$(WHERE)),aistratus_desktop.ask -- "$$PROMPT",aistratus_local ask)
 # One of the ports that the login leads back to (RFC 8252); they are registered in the pool.
 LOGIN_PORT := 8571
 export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
@@ -23,95 +21,124 @@ export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
 # Without bytecode every start compiles anew; it stays in .venv and in folders that git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A prompt and a tag go through the environment, as they are: neither make nor the shell reads them.
+# What stands on make's command line, for the check of it: targets, and names of variables.
+export MAKE_GOALS := $(if $(filter 0,$(MAKELEVEL)),$(MAKECMDGOALS))
+export MAKE_GIVEN := $(if $(filter 0,$(MAKELEVEL)),$(foreach name,$(.VARIABLES),$(if \
+	$(filter command,$(firstword $(origin $(name)))),$(name))))
+
+# Values go through the environment, as they are: neither make nor the shell reads them.
 override export PROMPT := $(value PROMPT)
 override export EMAIL := $(value EMAIL)
 override export VERSION := $(value VERSION)
+override export VARIANT := $(value VARIANT)
+override export WHERE := $(value WHERE)
+override export REGION := $(value REGION)
+override export IMAGE_ID := $(value IMAGE_ID)
+override export LOCK := $(value LOCK)
+override export GITHUB_REPOSITORY := $(value GITHUB_REPOSITORY)
+override export YES := $(value YES)
+override export AGAIN := $(value AGAIN)
+override export UPGRADE := $(value UPGRADE)
+# A shell's ENV may name its start-up file, by a path: that is no environment of ours.
+override export ENV := $(if $(findstring /,$(value ENV)),,$(value ENV))
+
+# Each target is checked before anything is installed: its words, its variables, its programs.
+READY = tools/setup setup dev --quiet --for $@
+local = @set -- $(1) && tools/setup setup demo --quiet --for $@ -- "$$@" && \
+	exec $(PY) -m aistratus_local "$$@"
+cloud = @set -- $(1) && $(READY) -- "$$@" && PYTHONPATH=tools exec $(PY) -m cloud "$$@"
 
 ##@ Use
 
 .PHONY: demo
 demo: ## The whole system on this machine, and the app in the browser (MODEL=tinyllama: real weights)
-	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local demo
+	$(call local,demo)
 
 .PHONY: ask
-ask: ## One question: make ask PROMPT="What is Aistratus?" (WHERE=cloud: of what is deployed)
-	@tools/setup setup demo --quiet && exec $(PY) -m $(ASK)
+ask: ## One question: make ask PROMPT="What is Aistratus?" (ENV=dev: of what is deployed)
+ifneq ($(filter cloud,$(WHERE))$(ENV),)
+	@tools/setup setup demo --quiet --for $@ && exec $(PY) -m aistratus_desktop.ask -- "$$PROMPT"
+else
+	$(call local,ask)
+endif
 
 .PHONY: interrupt
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
-	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local interrupt
+	$(call local,interrupt)
 
 .PHONY: redrive
-redrive: ## The dead-letter queue, and jobs put back from it: ARGS="--job ID", "--all", "--json"
-	@tools/setup setup demo --quiet && exec $(PY) -m aistratus_local redrive $(ARGS)
+redrive: ## The demo's dead letters, or with ENV=dev a deployment's: ARGS="--job ID", "--all", "--json"
+ifneq ($(filter cloud,$(WHERE))$(ENV),)
+	$(call cloud,redrive "$$ENV" --region="$$REGION" $(ARGS))
+else
+	$(call local,redrive $(ARGS))
+endif
 
 ##@ On AWS
 
 .PHONY: deploy
 deploy: ## The whole system on AWS: make deploy ENV=dev (REGION=…, IMAGE_ID=…, ARGS="--json")
-	$(CLOUD) deploy "$(ENV)" --region "$(REGION)" --image-id "$(IMAGE_ID)" $(ARGS)
+	$(call cloud,deploy "$$ENV" --region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
 .PHONY: plan
 plan: ## What a deploy would change: make plan ENV=dev
-	$(CLOUD) plan "$(ENV)" --region "$(REGION)" --image-id "$(IMAGE_ID)" $(ARGS)
+	$(call cloud,plan "$$ENV" --region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
 .PHONY: drift
 drift: ## Whether what is there is what is written here: make drift ENV=dev (ARGS="--json")
-	$(CLOUD) drift "$(ENV)" --region "$(REGION)" --image-id "$(IMAGE_ID)" $(ARGS)
+	$(call cloud,drift "$$ENV" --region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
 .PHONY: destroy
 destroy: ## Removes it all: make destroy ENV=dev (YES=1: without a question)
-	$(CLOUD) destroy "$(ENV)" --region "$(REGION)" $(if $(filter 1,$(YES)),--yes)
+	$(call cloud,destroy "$$ENV" --region="$$REGION" $(if $(YES),--yes))
 
 .PHONY: outputs
 outputs: ## Addresses and names of what is deployed: make outputs ENV=dev (ARGS="--json")
-	$(CLOUD) outputs "$(ENV)" --region "$(REGION)" $(ARGS)
+	$(call cloud,outputs "$$ENV" --region="$$REGION" $(ARGS))
 
 .PHONY: user
-user: ## Somebody who may sign in, and gets a mail: make user EMAIL=… (ENV=prod)
-	$(CLOUD) user "$(or $(ENV),dev)" --region "$(REGION)" $(if $(filter 1,$(AGAIN)),--again) -- "$$EMAIL"
+user: ## Somebody who may sign in, and gets a mail: make user ENV=dev EMAIL=… (AGAIN=1: once more)
+	$(call cloud,user "$$ENV" --region="$$REGION" --email="$$EMAIL" $(if $(AGAIN),--again))
 
 .PHONY: fleet
 fleet: ## Whether a GPU is on, and what for: make fleet ENV=dev (ARGS="--json")
-	$(CLOUD) fleet "$(or $(ENV),dev)" --region "$(REGION)" $(ARGS)
+	$(call cloud,fleet "$$ENV" --region="$$REGION" $(ARGS))
 
 .PHONY: start
 start: ## Turns the GPU on before the first prompt: make start ENV=dev
-	$(CLOUD) start "$(or $(ENV),dev)" --region "$(REGION)" $(ARGS)
+	$(call cloud,start "$$ENV" --region="$$REGION" $(ARGS))
 
 .PHONY: stop
 stop: ## Turns the GPU off now; what it was at goes on with the next prompt: make stop ENV=dev
-	$(CLOUD) stop "$(or $(ENV),dev)" --region "$(REGION)" $(ARGS)
+	$(call cloud,stop "$$ENV" --region="$$REGION" $(ARGS))
 
 .PHONY: app
 app: ## The chat for your browser, with what is deployed, at http://localhost:8571
-	@tools/setup setup demo --quiet
-	@echo "The chat is at http://localhost:$(LOGIN_PORT); Ctrl-C ends it."
-	@exec $(PY) -m aistratus_desktop.web --port $(LOGIN_PORT)
+	@tools/setup setup demo --quiet --for $@ && \
+		exec $(PY) -m aistratus_desktop.web --port $(LOGIN_PORT)
 
 .PHONY: bootstrap
 bootstrap: ## The state bucket, and roles for workflows (GITHUB_REPOSITORY=owner/name)
-	$(CLOUD) bootstrap --region "$(REGION)" \
-		$(if $(GITHUB_REPOSITORY),--github-repository "$(GITHUB_REPOSITORY)") $(ARGS)
+	$(call cloud,bootstrap --region="$$REGION" \
+		$(if $(GITHUB_REPOSITORY),--github-repository="$$GITHUB_REPOSITORY") $(ARGS))
 
 .PHONY: publish-image
 publish-image: ## Makes the last image, or IMAGE_ID, the one that deploys take elsewhere
-	$(CLOUD) publish-image --region "$(REGION)" --image-id "$(IMAGE_ID)"
+	$(call cloud,publish-image --region="$$REGION" --image-id="$$IMAGE_ID")
 
 .PHONY: unlock
-unlock: ## Frees a state that a dead run holds: make unlock ENV=dev LOCK=…
-	$(CLOUD) unlock "$(ENV)" --region "$(REGION)" -- "$(LOCK)"
+unlock: ## Says who holds a state, and frees it from a dead run: make unlock ENV=dev (LOCK=…)
+	$(call cloud,unlock "$$ENV" --region="$$REGION" --lock="$$LOCK")
 
 ##@ Work on it
 
 .PHONY: setup
 setup: ## Everything for work on the code, into .venv
-	@tools/setup setup dev
+	@tools/setup setup dev --for $@
 
 .PHONY: test
 test: ## Every check and every test (ARGS="-k fence" picks some)
-	@tools/setup setup dev --quiet
+	@$(READY)
 	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
@@ -119,100 +146,102 @@ test: ## Every check and every test (ARGS="-k fence" picks some)
 
 .PHONY: test-long
 test-long: ## The long attacks, which CI tries in a short form: simulation, soak, hostile users
-	@tools/setup setup dev --quiet
+	@$(READY)
 	AISTRATUS_SIMULATION_EXAMPLES=500 $(PY) -m pytest --timeout=3000 tests/daemon/test_simulation.py
 	@$(MAKE) soak ARGS="--seconds 1200"
 	@$(MAKE) attack
 
 .PHONY: lint
 lint: ## ruff and mypy --strict
-	@tools/setup setup dev --quiet
+	@$(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 .PHONY: format
 format: ## Formats the code, and fixes what ruff can fix
-	@tools/setup setup dev --quiet
+	@$(READY)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
 .PHONY: openapi
 openapi: ## Writes docs/openapi.json from the router's code
-	@tools/setup setup dev --quiet
+	@$(READY)
 	$(PY) -m aistratus_router.openapi docs/openapi.json
 
 .PHONY: role-pages
 role-pages: ## Writes each role's README from its specification
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=tools $(PY) -m role_pages
 
 .PHONY: cost
 cost: ## Computes docs/cost.md and its picture from the price file and Terraform
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=tools $(PY) -m cost_sheet
 
 .PHONY: terraform-pages
 terraform-pages: ## Writes each Terraform module's README from its variables and outputs
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=tools $(PY) -m terraform_pages
 
 .PHONY: router.zip
 router.zip: ## Packs the router for Lambda, into dist
-	@tools/setup setup dev --quiet
+	@$(READY)
 	$(PY) router/build_zip.py
 
 .PHONY: release-notes
 release-notes: ## The changelog's section of a version, into dist (VERSION=v1.2.3)
-	@tools/setup setup dev --quiet
+	@$(READY)
 	@PYTHONPATH=tools $(PY) -m release_notes
 
 .PHONY: image
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
-	@tools/setup setup dev --quiet
+	@$(READY)
+	@PYTHONPATH=tools $(PY) -m cloud credentials
 	@mkdir -p build/image
 	PYTHONPATH=tools $(PY) -m wheelhouse --source build/wheelhouse
 	PATH="$(CURDIR)/.venv/bin:$$PATH" CHECKPOINT_DISABLE=1 packer build \
-		-var-file=packer/worker/$(VARIANT).pkrvars.hcl \
+		-var-file="packer/worker/$$VARIANT.pkrvars.hcl" \
 		-var git_revision="$$(git describe --always --dirty --abbrev=40 --exclude='*')" \
 		$(ARGS) packer/worker
 
 .PHONY: bench
 bench: ## Measures the router, the way of a token through all parts, and the engine (an hour)
-	@tools/setup setup dev --quiet
+	@$(READY)
 	$(PY) router/bench.py
 	$(PY) -m aistratus_local.latency
 	@$(MAKE) bench-engine
 
 .PHONY: bench-engine
 bench-engine: ## Measures the engine beside others (ARGS="--quick --output build/bench": a smoke test)
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=bench $(PY) -m engine_bench $(ARGS)
 
 .PHONY: soak
 soak: ## Attacks the system and proves that it holds (ARGS="--jobs 50 --kills 10 --seconds 60")
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=tests $(PY) -m system.faults.soak $(ARGS)
 
 .PHONY: attack
 attack: ## One user against all others, and what a quiet one feels (ARGS="--only grammar", "--list")
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=tests $(PY) -m system.hostile $(ARGS)
 
 .PHONY: bench-boot
 bench-boot: ## Measures a unit's start to READY on a booted systemd, as root (ARGS="--rounds 3")
-	@tools/setup setup dev --quiet
+	@$(READY)
 	PYTHONPATH=bench:tools $(PY) -m boot_bench $(ARGS)
 
 .PHONY: standin
 standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)
-	@tools/setup setup dev --quiet
+	@$(READY)
 	@test -x build/standin/bin/python || .venv/bin/python -m venv build/standin
 	build/standin/bin/python -m pip install -q -r local/standin/recipe/requirements.txt
 	PYTHONPATH=local/standin/recipe build/standin/bin/python -m standin_recipe $(ARGS)
 
 .PHONY: lock
 lock: ## Compiles requirements/*.txt from the pyproject.toml files (UPGRADE=1: to the newest)
+	@tools/setup check $@
 	@test -x .venv/bin/uv || tools/setup setup dev
 	@tools/setup lock
 	@tools/setup setup dev

@@ -17,6 +17,15 @@ locals {
   group_arn = "arn:${local.partition}:autoscaling:${var.region}:${local.account_id}:autoScalingGroup:*:autoScalingGroupName/${local.name}-workers"
 }
 
+# Facts that others read too, each in its one home. A variable that is null takes what stands there.
+locals {
+  known_models = jsondecode(file("${path.module}/../contracts/src/aistratus_contracts/models.json"))
+  models       = var.models == null ? [local.known_models[var.model].card] : var.models
+
+  known_instance_types = jsondecode(file("${path.module}/instance_types.json"))
+  instance_types       = var.instance_types == null ? [for known in local.known_instance_types : known.type if known.default] : var.instance_types
+}
+
 module "identity" {
   source = "./modules/identity"
 
@@ -89,7 +98,7 @@ module "fleet" {
   image_id                    = var.image_id
   weights_device              = var.weights_device
   weights_initialization_rate = var.weights_initialization_rate
-  instance_types              = var.instance_types
+  instance_types              = local.instance_types
   max_instances               = var.max_instances
   on_demand_only              = var.on_demand_only
   registry_prefix             = local.registry_prefix
@@ -115,7 +124,7 @@ module "registry" {
     "identity/user_pool_id"       = module.identity.user_pool_id
     "identity/login_url"          = module.identity.login_url
     "api/url"                     = module.api.url
-    "models"                      = jsonencode({ v = 1, models = var.models })
+    "models"                      = jsonencode({ v = 1, models = local.models })
     "fleet/group_name"            = module.fleet.group_name
     "fleet/termination_hook_name" = module.fleet.termination_hook_name
   }

@@ -62,8 +62,19 @@ variable "weights_initialization_rate" {
   }
 }
 
+variable "model" {
+  description = "What the image has and can be asked for: a short name in contracts' `models.json`."
+  type        = string
+  default     = "tinyllama"
+
+  validation {
+    condition     = contains(keys(local.known_models), var.model)
+    error_message = "There is no such model in contracts/src/aistratus_contracts/models.json, which has: ${join(", ", keys(local.known_models))}."
+  }
+}
+
 variable "models" {
-  description = "What can be asked for; the first is meant if none is named. It must be what the image has."
+  description = "In place of `model`, for an image with weights of one's own: what can be asked for; the first is meant if none is named."
   type = list(object({
     id                  = string
     title               = string
@@ -72,27 +83,20 @@ variable "models" {
     default_temperature = number
     license             = string
   }))
-  default = [{
-    id                  = "tinyllama-1.1b-chat"
-    title               = "TinyLlama 1.1B Chat"
-    context             = 2048
-    default_max_tokens  = 512
-    default_temperature = 0.7
-    license             = "Apache-2.0"
-  }]
+  default = null
 
   validation {
-    condition     = length(var.models) > 0 && length(distinct(var.models[*].id)) == length(var.models)
+    condition     = var.models == null ? true : length(var.models) > 0 && length(distinct(var.models[*].id)) == length(var.models)
     error_message = "Name at least one model, and none twice."
   }
 
   validation {
-    condition     = alltrue([for model in var.models : model.default_max_tokens >= 1 && model.default_max_tokens < model.context])
+    condition     = alltrue([for model in coalesce(var.models, []) : model.default_max_tokens >= 1 && model.default_max_tokens < model.context])
     error_message = "A model's context holds prompt and answer together, so default_max_tokens is 1 or more, and less than context."
   }
 
   validation {
-    condition     = alltrue([for model in var.models : model.default_temperature >= 0 && model.default_temperature <= 2])
+    condition     = alltrue([for model in coalesce(var.models, []) : model.default_temperature >= 0 && model.default_temperature <= 2])
     error_message = "A temperature is 0 to 2."
   }
 }
@@ -147,12 +151,12 @@ variable "private_network" {
 }
 
 variable "instance_types" {
-  description = "Which instances may be taken, whichever Spot has."
+  description = "Which instances may be taken, whichever Spot has; left out: those that are a default in `instance_types.json`."
   type        = list(string)
-  default     = ["g6.xlarge", "g5.xlarge", "g4dn.xlarge"]
+  default     = null
 
   validation {
-    condition     = length(var.instance_types) > 0 && alltrue([for type in var.instance_types : can(regex("^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", type))])
+    condition     = var.instance_types == null ? true : length(var.instance_types) > 0 && alltrue([for type in var.instance_types : can(regex("^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", type))])
     error_message = "Name at least one instance type, such as g6.xlarge."
   }
 }

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
-from aistratus_local.models import STANDIN, local_model
+from aistratus_local.models import local_model
 from engine_bench import shape
 
 SHAPE: Final = "shape"

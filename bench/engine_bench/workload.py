@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from aistratus_local.models import STANDIN
+from aistratus_local.choices import STANDIN
 from engine_bench import shape
 from engine_bench.errors import BenchError
 from engine_bench.models import BenchModel

@@ -6,8 +6,9 @@ locals {
     x86_64 = "-DGGML_NATIVE=off"
     arm64  = "-DGGML_NATIVE=off -DGGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16"
   }
-  # T4 and T4G, A10G, L4 and L40S.
-  gpu_arguments = "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=75;86;89"
+  # Of the cards in all instance types that we know.
+  cuda_architectures = join(";", sort(distinct([for each in local.instance_types : "${each.cuda_architecture}"])))
+  gpu_arguments      = "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=${local.cuda_architectures}"
 
   variables = {
     ansible_python_interpreter = "/usr/bin/python3"
@@ -20,10 +21,10 @@ locals {
     site_variant        = var.variant
     site_revision       = var.git_revision
 
-    model_id     = var.model_id
-    model_name   = var.model_name
-    model_bytes  = var.model_bytes
-    model_sha256 = var.model_sha256
+    model_id     = local.model.id
+    model_name   = local.model.file
+    model_bytes  = local.model.bytes
+    model_sha256 = local.model.sha256
     model_file   = var.model_file
 
     worker_wheelhouse       = var.wheelhouse != "" ? var.wheelhouse : abspath("${local.root}/build/wheelhouse")
@@ -50,7 +51,7 @@ locals {
     "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=15m -o ServerAliveInterval=10",
     "ANSIBLE_SSH_CONTROL_PATH_DIR=~/.ansible/cp/${local.stamp}",
     # Packer prints Ansible's arguments, and an address may be signed.
-    "AISTRATUS_MODEL_URL=${var.model_file != "" ? "" : var.model_url}",
+    "AISTRATUS_MODEL_URL=${var.model_file != "" ? "" : local.model.url}",
   ]
 }
 
@@ -83,8 +84,8 @@ build {
       distribution   = var.distribution
       architecture   = var.architecture
       gpu            = var.gpu ? "true" : "false"
-      model_id       = var.model_id
-      model_sha256   = var.model_sha256
+      model_id       = local.model.id
+      model_sha256   = local.model.sha256
       llama_cpp      = local.llama_cpp
       driver         = var.gpu ? local.cuda.cuda_driver_version : ""
       cuda           = var.gpu ? local.cuda.cuda_toolkit_version : ""

@@ -3,9 +3,15 @@
 locals {
   root = "${path.root}/../.."
 
-  # One place for each version: what the roles and the lock say. Packer reads from here on.
+  # Each fact has one home, which is read here: versions, models, instance types. Packer takes the
+  # paths from this folder.
   cuda      = yamldecode(file("../../roles/cuda/defaults/main.yml"))
   llama_cpp = regex_replace(file("../../requirements/daemon.txt"), "(?s)^.*\nllama-cpp-python==([0-9.]+).*$", "$${1}")
+
+  models         = jsondecode(file("../../contracts/src/aistratus_contracts/models.json"))
+  instance_types = jsondecode(file("../../terraform/instance_types.json"))
+
+  model = merge({ id = local.models[var.model].card.id }, local.models[var.model].weights, var.model_facts)
 
   bases = {
     debian12 = {
@@ -28,7 +34,7 @@ locals {
   builders      = { x86_64 = "c7i.4xlarge", arm64 = "c7g.4xlarge" }
   instance_type = var.instance_type != "" ? var.instance_type : local.builders[var.architecture]
   root_gib      = var.gpu ? max(var.root_gib, 24) : var.root_gib
-  weights_gib   = max(1, ceil(var.model_bytes * 1.1 / 1073741824))
+  weights_gib   = max(1, ceil(local.model.bytes * 1.1 / 1073741824))
 
   stamp = formatdate("YYYYMMDD-hhmmss", timestamp())
   name  = "aistratus-worker-${var.variant}-${local.stamp}"
@@ -38,7 +44,7 @@ locals {
     Name                 = local.name
     "aistratus:part"     = "worker-image"
     "aistratus:variant"  = var.variant
-    "aistratus:model"    = var.model_id
+    "aistratus:model"    = local.model.id
     "aistratus:revision" = var.git_revision
     "aistratus:gpu"      = var.gpu ? "true" : "false"
   }
@@ -62,7 +68,7 @@ source "amazon-ebs" "worker" {
   }
 
   ami_name        = local.name
-  ami_description = "Aistratus worker: ${var.model_id} on ${var.distribution}, ${var.architecture}."
+  ami_description = "Aistratus worker: ${local.model.id} on ${var.distribution}, ${var.architecture}."
   tags            = local.tags
   snapshot_tags   = local.tags
   run_tags        = merge(local.tags, { "aistratus:part" = "worker-image-build" })

@@ -36,40 +36,29 @@ variable "gpu" {
   description = "Whether the image gets NVIDIA's driver, and llama.cpp its CUDA kernels."
 }
 
-variable "model_id" {
+variable "model" {
   type        = string
-  description = "What the API calls the model."
+  description = "The model's short name in contracts/src/aistratus_contracts/models.json."
 }
 
-variable "model_url" {
-  type        = string
-  default     = ""
-  description = "Where the instance fetches the weights; empty if model_file is given."
+variable "model_facts" {
+  type        = map(string)
+  default     = {}
+  description = "For weights of one's own: what differs from that file, of id, file, url, bytes and sha256."
+  validation {
+    condition     = length([for key in keys(var.model_facts) : key if contains(["id", "file", "url", "bytes", "sha256"], key) == false]) == 0
+    error_message = "The model_facts are id, file, url, bytes and sha256."
+  }
+  validation {
+    condition     = contains(keys(var.model_facts), "sha256") == false || length(lookup(var.model_facts, "sha256", "")) == 64 && regex_replace(lookup(var.model_facts, "sha256", ""), "^[0-9a-f]+$", "") == ""
+    error_message = "The sha256 in model_facts is 64 hexadecimal digits in small letters."
+  }
 }
 
 variable "model_file" {
   type        = string
   default     = ""
   description = "Weights on this machine, to copy onto the image instead of fetching them."
-}
-
-variable "model_name" {
-  type        = string
-  description = "The weights' file name on the image."
-}
-
-variable "model_bytes" {
-  type        = number
-  description = "The weights' size in bytes; the volume is made to fit."
-}
-
-variable "model_sha256" {
-  type        = string
-  description = "The weights' SHA-256, in hexadecimal."
-  validation {
-    condition     = length(var.model_sha256) == 64 && regex_replace(var.model_sha256, "^[0-9a-f]+$", "") == ""
-    error_message = "The model_sha256 is 64 hexadecimal digits in small letters."
-  }
 }
 
 # The build

@@ -22,6 +22,7 @@ run "refuses_every_wrong_value" {
     image_id                    = "debian-12"
     weights_device              = "sdf"
     weights_initialization_rate = 50
+    model                       = "gpt"
     models                      = []
     instance_types              = ["a big one"]
     max_instances               = 0
@@ -30,7 +31,7 @@ run "refuses_every_wrong_value" {
     alarm_email                 = "operator"
   }
 
-  expect_failures = [var.project, var.env, var.region, var.image_id, var.weights_device, var.weights_initialization_rate, var.models, var.instance_types, var.max_instances, var.idle_timeout_seconds, var.log_retention_days, var.alarm_email]
+  expect_failures = [var.project, var.env, var.region, var.image_id, var.weights_device, var.weights_initialization_rate, var.model, var.models, var.instance_types, var.max_instances, var.idle_timeout_seconds, var.log_retention_days, var.alarm_email]
 }
 
 run "refuses_a_budget_below_zero" {

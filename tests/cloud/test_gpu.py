@@ -46,7 +46,7 @@ def test_it_is_started_and_stopped(
 
     assert main(["stop", "dev"]) == 0
     assert desired(account, group) == 0
-    assert "It stays off until the next prompt, or make start." in capsys.readouterr().out
+    assert "It stays off until the next prompt, or make start ENV=dev." in capsys.readouterr().out
 
 
 def test_it_is_told_to_machines(group: str, capsys: pytest.CaptureFixture[str]) -> None:

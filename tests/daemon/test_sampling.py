@@ -2,13 +2,19 @@
 
 import json
 from collections import Counter
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import LogitBias, ResponseFormat, Sampling
 from aistratus_contracts.states import FinishReason, ResponseFormatType
+from aistratus_router.requests import InferRequest
 from support.inner_engine import InnerEngine
+from support.router_api import HELLO, memory_api
+from support.sampling_cases import CASES
+from support.sampling_cases import QUESTION as JOURNEY
 
 QUESTION = "What is Aistratus?"
 SCHEMA = {
@@ -36,6 +42,11 @@ def drawn(seed: int | None = 5, **changes: object) -> Sampling:
     return Sampling(**fields)  # type: ignore[arg-type]
 
 
+def as_the_router_stores_it(settings: dict[str, Any]) -> Sampling:
+    api = memory_api()
+    return api.record(api.infer({**HELLO, **settings})["job_id"]).job.sampling
+
+
 def in_form(form: ResponseFormat, temperature: float = 0.0) -> Sampling:
     return Sampling(max_tokens=120, temperature=temperature, seed=3, response_format=form)
 
@@ -55,6 +66,66 @@ def test_a_seeded_answer_cut_at_any_token_and_resumed_is_the_uncut_one(inner: In
     for cut in range(0, len(whole.ids), 3):
         rest = inner.answer(QUESTION, sampling, committed=tuple(whole.ids[:cut]))
         assert whole.ids[:cut] + rest.ids == whole.ids
+
+
+def test_every_field_has_a_case() -> None:
+    not_sampling = {"messages", "conversation_id", "request_id", "model"}
+    assert set(CASES) == {field.name for field in fields(Sampling)}
+    assert set(CASES) == set(InferRequest.model_fields) - not_sampling
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_with_any_field_an_answer_cut_anywhere_and_resumed_is_the_uncut_one(
+    inner: InnerEngine, name: str
+) -> None:
+    beside, value = CASES[name]
+    stored = as_the_router_stores_it({**beside, name: value})
+    # Where it is hotter, the last bits of a logit decide, and another batch may change them.
+    sampling = replace(stored, temperature=min(stored.temperature, 1.0))
+    whole = inner.answer(JOURNEY, sampling)
+    for cut in range(0, len(whole.ids), 7):
+        rest = inner.answer(JOURNEY, sampling, committed=tuple(whole.ids[:cut]))
+        assert whole.ids[:cut] + rest.ids == whole.ids
+
+
+def test_all_penalties_at_once_are_resumed_where_they_were(inner: InnerEngine) -> None:
+    sampling = drawn(
+        temperature=1.5,
+        max_tokens=100,
+        repeat_penalty=1.1,
+        frequency_penalty=-0.2,
+        presence_penalty=1.0,
+    )
+    whole = inner.answer(JOURNEY, sampling)
+    assert len(whole.ids) > 70
+    for cut in range(0, len(whole.ids), 9):
+        rest = inner.answer(JOURNEY, sampling, committed=tuple(whole.ids[:cut]))
+        assert whole.ids[:cut] + rest.ids == whole.ids
+
+
+def test_frequency_and_presence_count_the_whole_answer_and_nothing_else(
+    inner: InnerEngine,
+) -> None:
+    # So far apart that what the model says is lost; the first is in the prompt as well.
+    scores = {inner.llama.vocabulary.tokenize(QUESTION)[-1]: 100_000.0, 300: 90_000.0}
+    sampling = Sampling(
+        max_tokens=100,
+        temperature=0.0,
+        frequency_penalty=700.0,
+        presence_penalty=3300.0,
+        logit_bias=tuple(LogitBias(token, score) for token, score in scores.items()),
+    )
+    expected: list[int] = []
+    for _ in range(sampling.max_tokens):
+        left = {
+            token: score
+            - sampling.frequency_penalty * expected.count(token)
+            - sampling.presence_penalty * (token in expected)
+            for token, score in scores.items()
+        }
+        expected.append(max(left, key=lambda token: left[token]))
+
+    assert inner.answer(QUESTION, sampling).ids == expected
 
 
 def test_without_a_seed_two_answers_differ(inner: InnerEngine) -> None:

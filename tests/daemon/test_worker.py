@@ -112,7 +112,7 @@ class TestOneWorker:
         group = new_conversation_id()
         cloud.sqs.send_message(
             QueueUrl=cloud.queue_url,
-            MessageBody='{"v":99,"job_id":"x"}',
+            MessageBody='{"v":1,"job":"x"}',
             MessageGroupId=group,
             MessageDeduplicationId="unreadable",
         )
@@ -120,8 +120,8 @@ class TestOneWorker:
         (dead,) = cloud.sqs.receive_message(
             QueueUrl=cloud.dead_letter_url, MessageAttributeNames=["All"]
         )["Messages"]
-        assert dead["Body"] == '{"v":99,"job_id":"x"}'
-        assert "version 99" in dead["MessageAttributes"]["reason"]["StringValue"]
+        assert dead["Body"] == '{"v":1,"job":"x"}'
+        assert "'job_id'" in dead["MessageAttributes"]["reason"]["StringValue"]
 
     def test_prompts_and_answers_are_not_in_the_log(
         self, cloud: Cloud, worker: WorkerProcess

@@ -180,8 +180,22 @@ async def test_an_answer_that_nobody_reads_is_not_finished(
         asking = asyncio.create_task(ask("What is it?", client, out, io.StringIO()))
         await until(lambda: bool(stand.jobs))
         stand.last_job.say("A chat.")
-        assert await asking is ExitCode.FAILED
+        assert await asking is ExitCode.ANSWERED, "who read it has what they wanted"
     assert stand.last_job.cancelled
+
+
+async def test_a_reader_who_leaves_before_the_last_line_is_no_error(
+    client: GatewayClient, stand: Stand
+) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding="utf-8") as out:
+        asking = asyncio.create_task(ask("What is it?", client, out, io.StringIO()))
+        await until(lambda: bool(stand.jobs))
+        stand.last_job.say("A chat.")
+        assert await asyncio.to_thread(os.read, reader, 10) == b"A chat."
+        os.close(reader)
+        stand.last_job.finish()
+        assert await asking is ExitCode.ANSWERED
 
 
 async def test_who_is_signed_out_is_told() -> None:
@@ -202,10 +216,19 @@ def test_an_empty_question_is_wrong_usage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("  \n"))
-    with pytest.raises(SystemExit) as caught:
-        main(["-"])
-    assert caught.value.code == ExitCode.USAGE
-    assert "the question is empty" in capsys.readouterr().err
+    assert main(["-"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("Say what to ask")
+
+
+def test_a_question_that_is_no_text_is_wrong_usage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["\udcff"]) == ExitCode.USAGE
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
+    assert main(["-"]) == ExitCode.USAGE
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("The question is not UTF-8.")
+    assert second.startswith("What came on standard input is not UTF-8")
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

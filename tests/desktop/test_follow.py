@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from aistratus_contracts.event import Delta, Event, EventBody, StateChange, even
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_desktop.gateway import GatewayClient, Pace, Unreachable, Unreadable
 from aistratus_desktop.gateway.client import PATIENCE_SECONDS
+from aistratus_desktop.state.bubble import awaited
 from support.desktop_stand import Stand, event
 from support.scripted_http import HANG_UP, Answer, say, scripted_server
 
@@ -63,14 +65,17 @@ def page(first: int, last: int, *, done: bool | None = None) -> Answer:
 
 
 async def follow(
-    *script: Answer, after: int = 0, time: Time | None = None
+    *script: Answer, after: int = 0, time: Time | None = None, seen: list[Event] | None = None
 ) -> tuple[list[Event], list[str]]:
+    """What comes, also into `seen` as it comes, and what was asked."""
+    told: list[Event] = [] if seen is None else seen
     async with (
         scripted_server(*script) as server,
         GatewayClient(server.url, Tokens(), pace=(time or Time()).pace()) as client,
     ):
-        seen = [item async for item in client.follow("job-1", after)]
-    return seen, [asked.path for asked in server.asked]
+        async for item in client.follow("job-1", after):
+            told.append(item)  # noqa: PERF401 - a list that is there also when this ends badly
+    return told, [asked.path for asked in server.asked]
 
 
 async def test_every_event_comes_once_and_in_order() -> None:
@@ -135,11 +140,32 @@ async def test_a_hole_is_an_error_and_not_a_silence() -> None:
         await follow(page(1, 2), page(4, 5))
 
 
-async def test_an_event_of_an_unknown_kind_says_to_update() -> None:
-    document = {**event_to_plain(LOG[0]), "v": 2}
-    answer = say({"job_id": "job-1", "state": "queued", "events": [document], "done": False})
+async def test_an_event_of_another_version_says_to_update_after_all_that_came_before() -> None:
+    newer = {**event_to_plain(LOG[2]), "v": 2}
+    known = [event_to_plain(item) for item in LOG[:2]]
+
+    def page_of(*events: dict[str, Any]) -> Answer:
+        return say({"job_id": "job-1", "state": "succeeded", "events": events, "done": True})
+
+    seen: list[Event] = []
     with pytest.raises(Unreadable, match="update the app"):
-        await follow(answer)
+        await follow(page_of(*known, newer), page_of(newer), seen=seen)
+    assert seen == LOG[:2]
+
+
+async def test_an_event_of_an_unknown_kind_is_passed_over_and_leaves_no_hole() -> None:
+    header = {name: event_to_plain(LOG[2])[name] for name in ("v", "seq", "attempt", "at")}
+    events = [event_to_plain(item) for item in LOG]
+    events[2] = {**header, "citation": {"url": "https://example.org"}}
+    state = {"job_id": "job-1", "state": "succeeded", "done": True}
+
+    seen, _ = await follow(say({**state, "events": events}))
+
+    assert [item.seq for item in seen] == [1, 2, 3, 4, 5]
+    bubble = awaited()
+    for item in seen:
+        bubble.take(item)
+    assert (bubble.text, bubble.state, bubble.last_seq) == (" world", JobState.SUCCEEDED, 5)
 
 
 async def test_a_page_without_a_list_is_unreadable() -> None:

@@ -286,7 +286,10 @@ async def test_fields_of_a_newer_release_are_passed_over() -> None:
         "turn": 1,
         "job_id": "job-1",
         "created_at": "2026-01-02T03:04:05.000Z",
-        "messages": [{"role": "user", "content": "Hello", "mood": "curious"}],
+        "messages": [
+            {"role": "user", "content": "Hello", "mood": "curious"},
+            {"role": "tool", "content": "7", "call": 1},
+        ],
         "answer": {"state": "succeeded", "text": "Hi", "stars": 5},
     }
     conversation = {"conversation_id": "conv-1", "title": "Hello", "turns": [turn], "new": True}

@@ -1,6 +1,7 @@
 """The server behind the browser: who is let in, and how one signs in."""
 
 import re
+import socket
 from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -333,6 +334,21 @@ async def test_begun_sign_ins_do_not_fill_the_memory(login: ManagedLogin) -> Non
         browsers.begin_sign_in()
     with pytest.raises(SignInFailed, match="not begun here"):
         await browsers.finish_sign_in(first, {})
+
+
+def test_a_taken_port_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("API_URL", "LOGIN_URL"):
+        monkeypatch.setenv(f"AISTRATUS_{name}", "https://example.org")
+    for name in ("CLIENT_ID", "REGION"):
+        monkeypatch.setenv(f"AISTRATUS_{name}", "any")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--port", str(port)]) == 1
+    said = capsys.readouterr()
+    assert said.out == "", "an address is said when the chat is there"
+    assert said.err.startswith(f"The chat cannot have port {port} (Address already in use).")
 
 
 def test_without_settings_the_server_does_not_start(

@@ -31,6 +31,7 @@ WRITES = {
 NOT_MAKE = {
     'sudo env CI=true "HOME=$HOME" "PATH=$PATH" .ci/run': "what CI runs, as root",
     "packer init packer/plugins": "as docs/image.md says",
+    'ls "packer/worker/$VARIANT.pkrvars.hcl"': "refuses what is no variant",
     'gh run download "$GITHUB_RUN_ID" --name release': "the release's files",
     'gh release create "$GITHUB_REF_NAME" --verify-tag --title "$GITHUB_REF_NAME" '
     "--notes-file release-notes.md router.zip": "the release",
@@ -201,11 +202,10 @@ def test_what_can_be_chosen_exists() -> None:
 
     envs = {path.stem for path in (ROOT / "terraform" / "envs").glob("*.tfvars")}
     assert options("deploy.yml", "env") == envs
-    variants = {
-        path.name.removesuffix(".pkrvars.hcl")
-        for path in (ROOT / "packer" / "worker").glob("*.pkrvars.hcl")
-    }
-    assert options("image.yml", "variant") == variants
+    image = read(FOLDER / "image.yml")
+    variant = image["on"]["workflow_dispatch"]["inputs"]["variant"]["default"]
+    assert image["jobs"]["image"]["env"]["VARIANT"] == f"${{{{ inputs.variant || '{variant}' }}}}"
+    assert (ROOT / "packer" / "worker" / f"{variant}.pkrvars.hcl").is_file()
 
 
 def test_the_page_says_what_to_set() -> None:

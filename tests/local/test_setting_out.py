@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 import stat
 from dataclasses import replace
@@ -13,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from aistratus_contracts.known_models import known_models
 from aistratus_contracts.registry import Parameter
 from aistratus_local import models, state
 from aistratus_local.access_key import AccessKey
+from aistratus_local.choices import UnknownModel
 from aistratus_local.console import Console, Progress
+from aistratus_local.demo import ask_line
 from aistratus_local.download import RemoteFile
 from aistratus_local.errors import LocalError
-from aistratus_local.models import LocalModel, UnknownModel, local_model
+from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import read_options
 from aistratus_local.ports import Ports, PortTaken, claim, port_of
 from aistratus_local.processes import Part
@@ -85,12 +89,11 @@ def test_real_weights_come_from_one_pinned_revision(monkeypatch: pytest.MonkeyPa
         "tinyllama", Console(StringIO()), {"XDG_CACHE_HOME": "/cache", "HOME": "/home/x"}
     )
     (remote,) = fetched
-    assert remote.url.startswith("https://huggingface.co/TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF/")
-    assert "/52e7645ba7c309695bec7ac98f4f005b139cf465/" in remote.url
-    assert remote.size == 668_788_096
-    assert remote.sha256.startswith("9fecc3b3cd76bba8")
-    assert found.path == Path("/cache/aistratus/models/tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf")
-    assert found.card.context == 2048
+    weights = known_models()["tinyllama"].weights
+    assert re.search(r"^https://huggingface\.co/.*/resolve/[0-9a-f]{40}/", remote.url)
+    assert (remote.url, remote.size, remote.sha256) == (weights.url, weights.bytes, weights.sha256)
+    assert found.path == Path("/cache/aistratus/models") / weights.file
+    assert found.card == known_models()["tinyllama"].card
     local_model(
         "tinyllama",
         Console(StringIO()),
@@ -344,3 +347,12 @@ def test_a_terminal_that_knows_no_check_mark_gets_a_star() -> None:
     out = io.TextIOWrapper(raw, encoding="ascii")
     Console(out).done("x", 1.0)
     assert raw.getvalue().startswith(b"  * x")
+
+
+def test_each_demo_says_how_to_ask_that_demo() -> None:
+    assert ask_line(8551, {}) == 'make ask PROMPT="What is Aistratus?"'
+    assert ask_line(8651, {}) == 'make ask GATEWAY_PORT=8651 PROMPT="What is Aistratus?"'
+    elsewhere = ask_line(8651, {"AISTRATUS_STATE_DIR": "/my demo"})
+    assert elsewhere == "make ask AISTRATUS_STATE_DIR='/my demo' PROMPT=\"What is Aistratus?\""
+    asked = {"GATEWAY_PORT": "8651"}
+    assert read_options("ask", [], {"PROMPT": "Who?", **asked}).ports.gateway == 8651

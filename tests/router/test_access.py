@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from aistratus_router.log import logger
-from aistratus_router.operations import OPERATIONS
+from aistratus_router.routes import ROUTES
 from support.router_api import HELLO, Api, access_claims, gateway_event
 
 NEEDS = {
-    (o.method, o.path.format(job_id="job-1", conversation_id="conv-1")): o.scope.value
-    for o in OPERATIONS
-    if o.scope is not None
+    (route.method, route.path.format(job_id="job-1", conversation_id="conv-1")): route.scope.value
+    for route in ROUTES
+    if route.scope is not None
 }
 PATHS = list(NEEDS)
-OPEN = [(o.method, o.path) for o in OPERATIONS if o.scope is None]
+OPEN = [(route.method, route.path) for route in ROUTES if route.scope is None]
 SECRET = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aistratus_contracts.job import sampling_numbers
 from aistratus_contracts.limits import MAX_BODY_BYTES
 from aistratus_contracts.problem import PROBLEM_CONTENT_TYPE, problem_from_plain
 from support.router_api import HELLO, Api, Reply
@@ -261,6 +262,23 @@ def test_a_field_that_is_wrong_is_named(
     assert (reply.status, reply.json["code"]) == (422, "invalid_request")
     assert reply.fields == fields
     assert all(field in reply.json["detail"] for field in fields if field)
+
+
+@pytest.mark.parametrize("name", sampling_numbers())
+def test_a_number_for_sampling_is_one_within_its_bounds(quick_api: Api, name: str) -> None:
+    kind, bounds = sampling_numbers()[name]
+    beyond = [bounds.least - 0.01, bounds.most + 0.01, -(10**30), 10**30]
+    no_numbers = [True, "1", [], {}, *([0.5] if kind is int else [])]
+    for value in [*beyond, *no_numbers]:
+        assert refused(quick_api, {**HELLO, name: value}).fields == [f"/{name}"]
+
+
+@pytest.mark.parametrize("name", sampling_numbers())
+def test_a_number_for_sampling_may_be_either_of_its_bounds(quick_api: Api, name: str) -> None:
+    _, bounds = sampling_numbers()[name]
+    for value in (bounds.least, bounds.most):
+        job_id = quick_api.infer({**HELLO, name: value})["job_id"]
+        assert getattr(quick_api.record(job_id).job.sampling, name) == value
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from aistratus_contracts.states import JobState
 from aistratus_router.dead_letters import BATCH_SIZE, DeadLetters
 from aistratus_router.memory import error
 from aistratus_router.sweep import MAX_LETTERS_PER_RUN, Unfinished
+from support.next_release import next_release
 from support.router_api import Api, Emulator, emulator_api
 
 RUNNING = StateChange(JobState.RUNNING)
@@ -88,6 +89,35 @@ def test_letters_of_jobs_that_ended_or_are_gone_or_nobody_can_read_stay(api: Api
     assert api.steward() == {"dead": 4}
     assert api.lose_messages() == []
     assert api.dead_letters() == 4
+
+
+def test_a_letter_that_only_another_release_can_read_goes_back_as_it_is(api: Api) -> None:
+    body = '{"v":2,"job":{"id":"job-of-tomorrow"}}'
+    for again in (1, 2):
+        api.bury("", body=body, group="ann.3")
+
+        assert api.steward() == {"put_back": 1}, f"time {again}"
+        assert api.take_messages(api.registry.addresses.queue_url) == [(body, "ann.3")]
+        assert api.dead_letters() == 0
+
+
+def test_a_letter_whose_job_only_another_release_can_read_goes_back(api: Api) -> None:
+    with next_release(version=2):
+        job_id = api.infer()["job_id"]
+        api.lose_messages()
+    body = f'{{"v":1,"job_id":"{job_id}"}}'
+    api.bury(job_id, body=body, group="ann.3")
+
+    assert api.steward() == {"put_back": 1}
+    assert api.take_messages(api.registry.addresses.queue_url) == [(body, "ann.3")]
+    assert api.dead_letters() == 0
+
+
+def test_a_worker_s_letter_of_another_release_stays(api: Api) -> None:
+    api.bury("", body='{"v":2}', group="ann.3", reason="It brought down the engine three times.")
+
+    assert api.steward() == {"dead": 1}
+    assert api.dead_letters() == 1
 
 
 def test_a_letter_in_trouble_does_not_hold_the_others(api: Api) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from aistratus_contracts.event import (
 )
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router import openapi
-from aistratus_router.operations import OPERATIONS
-from support.router_api import Api, FakeTime, memory_api
+from aistratus_router.prose import IDS, PROSE
+from aistratus_router.routes import ROUTES
+from aistratus_router.routing import ID_PATTERNS, Route
+from support.router_api import Api, FakeTime
 
 OPERATE = "aistratus/operate"
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -42,6 +46,15 @@ def test_the_document_can_be_written_to_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "openapi.json").read_text(encoding="utf-8") == openapi.document_text()
 
 
+def test_words_and_examples_are_loaded_for_the_document_alone() -> None:
+    program = (
+        "import sys; import aistratus_router.app; "
+        "assert not {'aistratus_router.openapi', 'aistratus_router.prose'} & set(sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_the_router_serves_the_document(quick_api: Api) -> None:
     reply = quick_api.call("GET", "/openapi.json", claims={})
 
@@ -49,12 +62,39 @@ def test_the_router_serves_the_document(quick_api: Api) -> None:
     assert reply.json == DOCUMENT
 
 
-def test_the_document_has_exactly_the_routes_of_the_router() -> None:
-    routes = {
-        (method, re.sub("<(.+?)>", r"{\1}", rule)) for method, rule in memory_api().app.routes
+def test_the_document_has_exactly_the_declared_routes() -> None:
+    described = {
+        (method.upper(), path, operation["operationId"])
+        for path, operations in DOCUMENT["paths"].items()
+        for method, operation in operations.items()
     }
 
-    assert {(o.method, o.path) for o in OPERATIONS} == routes
+    assert described == {(route.method, route.path, route.name) for route in ROUTES}
+    assert len(described) == len(ROUTES)
+
+
+def test_no_words_are_left_of_a_route_that_is_gone() -> None:
+    assert PROSE.keys() == {route.name for route in ROUTES}
+    assert IDS.keys() == ID_PATTERNS.keys()
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_what_a_route_declares_is_described(route: Route) -> None:
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    parameters = {(each["in"], each["name"]) for each in operation.get("parameters", [])}
+    query = () if route.query is None else route.query.model_fields
+    statuses = {int(status) for status in operation["responses"]}
+
+    assert parameters == {("path", name) for name in route.ids} | {("query", n) for n in query}
+    assert ("requestBody" in operation) is (route.body is not None)
+    assert route.status in statuses
+    for has_it, its_statuses in (
+        (route.scope is not None, {401, 403}),
+        (bool(route.ids), {404}),
+        (route.body is not None, {400, 413, 415}),
+        (True, {422, 429, 500, 503, 504}),
+    ):
+        assert not has_it or its_statuses <= statuses
 
 
 def test_all_but_the_open_addresses_need_a_token() -> None:
@@ -72,11 +112,11 @@ def test_all_but_the_open_addresses_need_a_token() -> None:
     assert all(needs[name] == signed_in for name in needs.keys() - public - operators)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.operation_id)
-def test_the_examples_are_right(operation: Any) -> None:
-    described = DOCUMENT["paths"][operation.path][operation.method.lower()]
-    answer = described["responses"][str(operation.status)].get("content", {})
-    if operation.answer is not None:
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_the_examples_are_right(route: Route) -> None:
+    described = DOCUMENT["paths"][route.path][route.method.lower()]
+    answer = described["responses"][str(route.status)].get("content", {})
+    if route.answer is not None:
         content = answer["application/json"]
         validator(content["schema"]).validate(content["example"])
     for body in described.get("requestBody", {}).get("content", {}).values():

@@ -10,7 +10,8 @@ import pytest
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import JobError, StateChange
 from aistratus_contracts.states import JobState
-from aistratus_router.redrive import main, read_request, redrive
+from aistratus_router.redrive import main, redrive
+from aistratus_router.redrive_request import read_request
 from support.router_api import Api, Emulator, emulator_api
 
 RUNNING = StateChange(JobState.RUNNING)
@@ -105,6 +106,19 @@ def test_delete_still_puts_back_what_can_be(api: Api) -> None:
 
     assert run(api, "--all", "--delete") == 0
     assert len(api.lose_messages()) == 1
+    assert api.dead_letters() == 0
+
+
+def test_what_only_another_release_can_read_is_put_back_as_it_is(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.bury("", body='{"v":2}', group="ann.3")
+
+    (letter,) = listed(api, capsys)
+    assert (letter["fate"], letter["state"]) == ("other_release", "other_release")
+    assert run(api, "--all") == 0
+    assert "put back" in capsys.readouterr().out
+    assert api.lose_messages() == ['{"v":2}']
     assert api.dead_letters() == 0
 
 

@@ -14,6 +14,7 @@ from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.memory import error
 from aistratus_router.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
+from support.next_release import next_release
 from support.router_api import Api, Crash, Emulator, Intercepted, emulator_api
 
 RUNNING = StateChange(JobState.RUNNING)
@@ -103,6 +104,19 @@ def test_a_job_whose_message_is_lost_is_sent_again(api: Api) -> None:
     api.time.sleep(1)
     assert api.steward() == {"sent_again": 1}
     assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']
+
+
+def test_a_job_that_only_another_release_can_read_does_not_lack_its_message(api: Api) -> None:
+    with next_release(version=2):
+        job_id = api.infer()["job_id"]
+        api.lose_messages()
+    api.time.sleep(299)
+    assert api.steward() == {}
+
+    api.time.sleep(1)
+    assert api.steward() == {"sent_again": 1}
+    assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']
+    assert api.open_jobs() == [job_id]
 
 
 def test_a_running_job_that_nobody_works_on_is_sent_again(api: Api) -> None:

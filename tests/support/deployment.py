@@ -1,7 +1,6 @@
 """A whole environment, made by Terraform in the emulator."""
 
 import json
-import shutil
 import time
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -11,11 +10,10 @@ from typing import Any, Final
 
 from aistratus_contracts.models import ModelCard
 from aistratus_local import provision
-from cloud import ROOT
 from cloud.terraform import Terraform
 from support.emulator_process import aws_environment, client
+from support.terraform_folders import copied
 
-TERRAFORM: Final = ROOT / "terraform"
 ENV: Final = "dev"
 
 # The state lies beside the configuration: that it can lie in S3 is tried where it is put there.
@@ -32,7 +30,7 @@ class Deployment:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shutil.copytree(TERRAFORM, self._root, ignore=shutil.ignore_patterns(".terraform*"))
+        copied(self._root)
         (self._root / "backend_override.tf").write_text(_LOCAL_STATE)
         # What is in the package and whether it runs is tried elsewhere; here nobody unpacks it.
         with zipfile.ZipFile(self.folder / "router.zip", "w") as package:

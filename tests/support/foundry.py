@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
-from aistratus_local.models import STANDIN, local_model
+from aistratus_local.models import local_model
 from housekeeping import ROOT
 from machine import boot, ssh
 from support.emulator_process import running_emulator_process
@@ -75,6 +76,12 @@ class Foundry:
     def build(self, name: str, folder: Path, **variables: str) -> Build:
         folder.mkdir()
         model = local_model(STANDIN, Console())
+        facts = {
+            "id": model.card.id,
+            "file": model.path.name,
+            "bytes": str(model.path.stat().st_size),
+            "sha256": model.sha256,
+        }
         with boot.running(name) as machine:
             public = ssh.key(machine).with_suffix(".pub").read_bytes()
             self.ec2.import_key_pair(KeyName=name, PublicKeyMaterial=public)
@@ -87,11 +94,8 @@ class Foundry:
                 "ssh_private_key_file": str(ssh.key(machine)),
                 "weights_volume": "false",
                 "wheelhouse": str(self.wheelhouse),
-                "model_id": model.card.id,
-                "model_name": model.path.name,
                 "model_file": str(model.path),
-                "model_bytes": str(model.path.stat().st_size),
-                "model_sha256": model.sha256,
+                "model_facts": json.dumps(facts),
                 "extra_variables": json.dumps({"cloudwatch_agent_package": str(self.agent)}),
                 "report_folder": str(folder),
                 "git_revision": "0123456789abcdef",

@@ -26,11 +26,11 @@ from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.sweep import Sweep
 from aistratus_router.user_limits import UserLimits
+from support.cloud import TABLE, Cloud
 from support.emulator_process import running_emulator_process
 from support.fleet_group import MemoryGroup, create_group
 
 CLIENT_ID = "the-app"
-TABLE = "jobs"
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 CARDS = (
     ModelCard("small", "Small", 2048, 256, 0.7, "Apache-2.0"),
@@ -419,6 +419,12 @@ def emulator_api(emulator: Emulator) -> Api:
     clients = emulator.client("dynamodb"), emulator.client("sqs")
     group = emulator.client("autoscaling")
     return _api(*clients, urls, name, FakeTime(), autoscaling=group)
+
+
+def api_over(cloud: Cloud) -> Api:
+    """The router over what workers are over too; no fleet."""
+    urls = cloud.queue_url, cloud.dead_letter_url
+    return _api(cloud.dynamodb, cloud.sqs, urls, TABLE, FakeTime(), autoscaling=None)
 
 
 def _api(

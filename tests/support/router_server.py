@@ -14,9 +14,10 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from aistratus_router.handler import handler
+from aistratus_router.routes import ROUTES
 from support.router_api import access_claims, gateway_event
 
-OPEN = {("GET", "/health"), ("GET", "/openapi.json")}
+OPEN = {(route.method, route.path) for route in ROUTES if route.scope is None}
 TOKENS: dict[str, dict[str, Any]] = {
     "ann": access_claims("ann", scope="aistratus/infer aistratus/operate"),
     "bob": access_claims("bob", scope="aistratus/infer aistratus/operate"),

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from cloud.terraform import Finished, Terraform
+from housekeeping import ROOT
 from terraform_pages.page import TERRAFORM, folders
 
 FOLDERS = [path.relative_to(TERRAFORM).as_posix() for path in folders()]
@@ -13,9 +14,18 @@ MODULES = [name for name in FOLDERS if name.startswith("modules/")]
 ROOTS = [name for name in FOLDERS if name not in MODULES]
 
 
+_MODELS = Path("contracts/src/aistratus_contracts/models.json")
+
+
 def copied(target: Path) -> Path:
-    """All of terraform/, without what was left by runs in the tree itself."""
+    """All of terraform/, without what was left by runs in the tree itself.
+
+    Beside it comes the one file of the tree that the composition reads.
+    """
     shutil.copytree(TERRAFORM, target, ignore=shutil.ignore_patterns(".terraform*"))
+    beside = target.parent / _MODELS
+    beside.parent.mkdir(parents=True)
+    shutil.copy(ROOT / _MODELS, beside)
     return target
 
 

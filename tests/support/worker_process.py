@@ -43,11 +43,13 @@ def running_worker(
     *,
     worker_id: str = "",
     imds_url: str = "",
+    module: str = "aistratus_daemon.worker",
     **more: str,
 ) -> Iterator[WorkerProcess]:
     """A worker for the length of a block; always ended. Without an id it makes one up.
 
-    Without an `imds_url` it is not on EC2. `more` goes into its environment.
+    Without an `imds_url` it is not on EC2. `more` goes into its environment. `module` is what
+    runs, if not this release's worker.
     """
     log_file = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
     environment = {
@@ -61,7 +63,7 @@ def running_worker(
     }
     with log_file.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "aistratus_daemon.worker"],
+            [sys.executable, "-m", module],
             env=environment,
             stderr=log,
             text=True,

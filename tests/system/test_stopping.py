@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from aistratus_daemon.worker.jobs_queue import RECEIVE_WAIT_SECONDS
+from aistratus_local.choices import CHOICES
 from support.system import (
     Demo,
     demo_environment,
@@ -143,9 +144,9 @@ def test_the_same_demo_twice_is_one_sentence(demo: Demo) -> None:
 @pytest.mark.parametrize("command", ["demo", "ask"])
 def test_a_wrong_model_is_one_sentence(tmp_path: Path, command: str) -> None:
     ended = run_local(command, environment=demo_environment(tmp_path, MODEL="gpt", PROMPT="x"))
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stdout == (
-        "There is no model 'gpt' here. Choose one of: standin, tinyllama "
+        f"There is no model 'gpt' here. Choose one of: {', '.join(CHOICES)} "
         "(for example: make demo MODEL=tinyllama).\n"
     )
 
@@ -162,7 +163,7 @@ def test_weights_that_cannot_be_had_are_one_sentence(demo: Demo, tmp_path: Path)
 
 def test_a_wrong_port_is_one_sentence(tmp_path: Path) -> None:
     ended = run_local("demo", environment=demo_environment(tmp_path, APP_PORT="web"))
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stdout == "APP_PORT is 'web', which is no port. Give a number below 65536.\n"
 
 
@@ -185,7 +186,7 @@ def test_asking_in_the_terminal_needs_no_demo(tmp_path: Path) -> None:
 
 def test_asking_nothing_is_one_sentence(tmp_path: Path) -> None:
     ended = run_local("ask", environment=demo_environment(tmp_path, PROMPT=" "))
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stdout == 'Say what to ask: make ask PROMPT="What is Aistratus?"\n'
 
 

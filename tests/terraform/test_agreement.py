@@ -14,6 +14,7 @@ from typing import Any, Final
 import build_zip
 import pytest
 
+from aistratus_contracts.known_models import known_models
 from aistratus_contracts.limits import (
     DEFAULT_IDLE_TIMEOUT_SECONDS,
     MAX_EVENT_WAIT_SECONDS,
@@ -26,7 +27,6 @@ from aistratus_contracts.registry import REGISTRY_VARIABLE, Parameter, Scope
 from aistratus_contracts.table import TABLE_SCHEMA, TTL_ATTRIBUTE
 from aistratus_desktop.native import CALLBACK_PATH, CALLBACK_PORTS
 from aistratus_local.gateway.api import OPEN_ROUTES
-from aistratus_local.models import TINYLLAMA, model_id
 from aistratus_local.provision import (
     DEAD_LETTER_QUEUE_NAME,
     MAX_RECEIVE_COUNT,
@@ -34,6 +34,7 @@ from aistratus_local.provision import (
     QUEUE_NAME,
 )
 from aistratus_router.sweep import RESERVE_SECONDS
+from cloud.instance_types import default_instance_types
 from support.terraform_folders import copied, initialized
 from terraform_pages.page import TERRAFORM
 from terraform_pages.reader import blocks
@@ -123,8 +124,15 @@ def test_the_models_are_those_of_the_image(state: State) -> None:
     )
     (card,) = decode_catalogue(value).models
     image = (TERRAFORM.parent / "packer" / "worker" / "tinyllama.pkrvars.hcl").read_text("utf-8")
-    assert card.id == model_id(TINYLLAMA)
-    assert f'model_id     = "{card.id}"' in image
+    assert card == known_models()["tinyllama"].card
+    assert 'model        = "tinyllama"' in image
+
+
+def test_the_instances_are_the_known_ones_in_their_order(state: State) -> None:
+    group = state.values("module.fleet.aws_autoscaling_group.workers")
+    ((policy,),) = (each["launch_template"] for each in group["mixed_instances_policy"])
+    taken = [each["instance_type"] for each in policy["override"]]
+    assert taken == [each.type for each in default_instance_types()]
 
 
 def test_the_table_is_the_one_of_the_contracts(state: State) -> None:

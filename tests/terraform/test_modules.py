@@ -72,6 +72,19 @@ def test_a_module_leaves_the_provider_to_the_composition(folder: str) -> None:
         assert not re.search(r"^(provider|  backend) ", path.read_text("utf-8"), re.MULTILINE)
 
 
+@pytest.mark.parametrize("folder", MODULES)
+def test_a_default_that_the_composition_has_is_not_said_again(folder: str) -> None:
+    composed = blocks(TERRAFORM / "variables.tf", "variable")
+    defaults = {each.name for each in composed if "default" in each.attributes}
+    main = (TERRAFORM / "main.tf").read_text("utf-8")
+    call = re.search(rf'source += "\./{folder}"\n(.*?)^\}}', main, re.MULTILINE | re.DOTALL)
+    assert call
+    handed_on = re.findall(r"^  (\w+) += (?:var|local)\.(\w+)$", call[1], re.MULTILINE)
+    passed = {name for name, source in handed_on if source in defaults}
+    own = blocks(TERRAFORM / folder / "variables.tf", "variable")
+    assert [each.name for each in own if each.name in passed and "default" in each.attributes] == []
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_page_is_as_the_code(folder: str) -> None:
     readme = TERRAFORM / folder / "README.md"

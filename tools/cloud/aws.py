@@ -18,6 +18,10 @@ from cloud.errors import CloudError
 _CONFIG: Final = Config(
     retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=10, read_timeout=30
 )
+_NO_CREDENTIALS: Final = (
+    "There are no usable AWS credentials ({}). Sign in with `aws sso login` or `aws configure`, "
+    "or set AWS_PROFILE; then run the same command again."
+)
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _WRONG: Final = frozenset(
     {
@@ -63,11 +67,18 @@ def sign_in(region: str) -> Account:
     except ClientError as error:
         raise _refused(error) from error
     except BotoCoreError as error:
-        raise CloudError(
-            f"There are no usable AWS credentials ({_gist(error)}). Sign in with `aws sso login` "
-            "or `aws configure`, or set AWS_PROFILE; then run the same command again."
-        ) from error
+        raise CloudError(_NO_CREDENTIALS.format(_gist(error))) from error
     return Account(str(identity["Account"]), region, str(identity["Arn"]))
+
+
+def check_credentials() -> None:
+    """Raises a `CloudError` if there are none to be found; whether they hold only AWS knows."""
+    try:
+        found = boto3.Session().get_credentials()
+    except BotoCoreError as error:
+        raise CloudError(_NO_CREDENTIALS.format(_gist(error))) from error
+    if found is None:
+        raise CloudError(_NO_CREDENTIALS.format("unable to locate credentials"))
 
 
 def code_of(error: ClientError) -> str:

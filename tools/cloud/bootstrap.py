@@ -12,15 +12,16 @@ from typing import Any, Final, TextIO
 from botocore.exceptions import ClientError
 
 from cloud import state
+from cloud.asked import BOOTSTRAP
 from cloud.aws import Account, said_by
 from cloud.environments import TERRAFORM
 from cloud.errors import CloudError
-from cloud.progress import Progress
+from cloud.progress import Progress, tell
 from cloud.terraform import Terraform
 
 # Written when Terraform is through. Its state does not tell: a run that is interrupted writes all
 # outputs that it has planned.
-_COMPLETE: Final = f"{state.BOOTSTRAP}/complete.json"
+_COMPLETE: Final = f"{BOOTSTRAP}/complete.json"
 _GITHUB_ISSUER: Final = "token.actions.githubusercontent.com"
 _GITHUB_PROVIDER: Final = "aws_iam_openid_connect_provider"
 
@@ -49,10 +50,10 @@ def bootstrap(
     """
     bucket = state.bucket_name(account, project)
     if not state.has_bucket(account, bucket):
-        out.write(f"Making the state bucket {bucket} …\n")
+        tell(out, f"Making the state bucket {bucket} …")
         state.make_bucket(account, bucket)
-    state.check_unlocked(account, bucket, state.BOOTSTRAP)
-    known = state.read_json(account, bucket, state.key_of(state.BOOTSTRAP))
+    state.check_unlocked(account, bucket, BOOTSTRAP)
+    known = state.read_json(account, bucket, state.key_of(BOOTSTRAP))
     if github_repository is None:
         github_repository = str(state.outputs(known).get("github_repository") or "")
     variables = {
@@ -64,13 +65,13 @@ def bootstrap(
             bool(github_repository) and _provider_of_others(account, known)
         ),
     }
-    data = state.data_folder(bucket, state.BOOTSTRAP)
-    terraform = Terraform(folder / state.BOOTSTRAP, data)
+    data = state.data_folder(bucket, BOOTSTRAP)
+    terraform = Terraform(folder / BOOTSTRAP, data)
     with Progress(data / "apply.log", out) as progress:
         terraform.run(
             "init",
             "-reconfigure",
-            *state.backend(account, bucket, state.key_of(state.BOOTSTRAP)),
+            *state.backend(account, bucket, state.key_of(BOOTSTRAP)),
             watch=progress,
         )
         terraform.run(

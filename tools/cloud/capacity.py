@@ -7,13 +7,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloud.aws import Account, code_of
 from cloud.environments import Environment
 from cloud.errors import CloudError
+from cloud.instance_types import known_instance_types
 
-# Quotas count vCPUs, and the smallest GPU instance (g4dn, g5 and g6 .xlarge) has four.
+# Quotas count vCPUs, and the smallest GPU instance (.xlarge) has four.
 SMALLEST_VCPUS: Final = 4
 ON_DEMAND_QUOTA: Final = "L-DB2E81BA"  # Running On-Demand G and VT instances
 SPOT_QUOTA: Final = "L-3819A6DF"  # All G and VT Spot Instance Requests
 _NAMES: Final = {ON_DEMAND_QUOTA: "on-demand", SPOT_QUOTA: "Spot"}
-_GPU_FAMILIES: Final = ("g4dn", "g5", "g6", "g6e")
 
 
 def check_offerings(account: Account, environment: Environment) -> list[str]:
@@ -27,7 +27,7 @@ def check_offerings(account: Account, environment: Environment) -> list[str]:
         offered = _offered(ec2, wanted)
         if offered:
             return offered
-        others = _offered(ec2, [f"{family}.xlarge" for family in _GPU_FAMILIES])
+        others = _offered(ec2, sorted(each.type for each in known_instance_types()))
     except ClientError as error:
         if code_of(error) != "UnauthorizedOperation":
             raise

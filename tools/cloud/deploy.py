@@ -20,7 +20,7 @@ from cloud.capacity import check_offerings, check_quotas
 from cloud.environments import TERRAFORM
 from cloud.errors import CloudError
 from cloud.images import Image, choose
-from cloud.progress import Progress
+from cloud.progress import Progress, tell
 from cloud.public_file import PUBLIC_FILE, write
 from cloud.stack import Stack, open_stack, short
 from cloud.state import has_bucket
@@ -93,7 +93,7 @@ def plan(name: str, region: str = "", options: Options | None = None) -> int:
 
     def show(line: str) -> None:
         if not is_looking(line):
-            _line(options.out, line)
+            tell(options.out, line)
 
     return _plan(stack, options, show)
 
@@ -131,13 +131,13 @@ def check(stack: Stack, options: Options) -> Image:
             f"{account.region} has no {', '.join(missing)}: it will be {', '.join(offered)}."
         )
     for warning in warnings:
-        _line(options.out, f"Note: {warning}")
+        tell(options.out, f"Note: {warning}")
     return image
 
 
 def build_router(out: TextIO) -> Path:
     """Pack the Lambda package anew; the same sources give the same bytes."""
-    _line(out, "Packing the router …")
+    tell(out, "Packing the router …")
     done = subprocess.run(
         [sys.executable, str(ROOT / "router" / "build_zip.py"), str(ROUTER_ZIP)],
         cwd=ROOT,
@@ -190,8 +190,3 @@ def _plan(stack: Stack, options: Options, watch: Any) -> int:
         accept=(0, DIFFERS),
     )
     return finished.code
-
-
-def _line(out: TextIO, text: str) -> None:
-    out.write(f"{text}\n")
-    out.flush()

@@ -12,12 +12,13 @@ import botocore.exceptions
 import botocore.session
 
 from cloud import ROOT
+from cloud.asked import check_environment, check_region
 from cloud.errors import CloudError
+from cloud.instance_types import default_instance_types
 
 TERRAFORM: Final = ROOT / "terraform"
 DEFAULT_REGION: Final = "eu-central-1"
 
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ASSIGNMENT: Final = re.compile(r"^([a-z_]+)\s*=\s*(\[[^\]{}]*\]|[^\[{\n]+)", flags=re.MULTILINE)
 _DEFAULT: Final = re.compile(
     r'^variable "([a-z_]+)" \{\n(?:  .*\n|\n)*?  default\s*=\s*(\[[^\]{}]*\]|[^\[{\n]+)',
@@ -50,15 +51,7 @@ class Environment:
 
 def load(name: str, region: str = "", folder: Path = TERRAFORM) -> Environment:
     """The environment of that name; raises a `CloudError` for one that there is not."""
-    known = sorted(path.stem for path in (folder / "envs").glob("*.tfvars"))
-    listed = " or ".join(f"ENV={each}" for each in known)
-    if not name:
-        raise CloudError(f"Say which environment: {listed}.")
-    if name not in known:
-        raise CloudError(
-            f"There is no environment {name!r}. Say {listed}, or make one by copying "
-            f"terraform/envs/{known[0]}.tfvars."
-        )
+    check_environment(name, folder)
     file = folder / "envs" / f"{name}.tfvars"
     said = read_defaults(folder / "variables.tf") | read_assignments(file)
     if said.get("env") != name:
@@ -66,11 +59,12 @@ def load(name: str, region: str = "", folder: Path = TERRAFORM) -> Environment:
             f"terraform/envs/{name}.tfvars says env = {json.dumps(said.get('env'))}. A file is "
             f'named for its environment: write env = "{name}" there.'
         )
+    defaults = [each.type for each in default_instance_types()]
     return Environment(
         name=name,
         region=choose_region(region, read_assignments(file).get("region")),
         project=str(said["project"]),
-        instance_types=tuple(said["instance_types"]),
+        instance_types=tuple(said["instance_types"] or defaults),
         on_demand_only=bool(said["on_demand_only"]),
         deletion_protection=bool(said["deletion_protection"]),
         variables_file=file,
@@ -90,7 +84,8 @@ def choose_region(
         or _profile_region()
         or DEFAULT_REGION
     )
-    if not _REGION.fullmatch(region) or region not in _known_regions():
+    check_region(region)
+    if region not in _known_regions():
         raise CloudError(
             f"There is no AWS region {region!r}. Set REGION to one such as {DEFAULT_REGION}."
         )

@@ -5,15 +5,13 @@ So who pays for it can turn it off without being a user who may sign in.
 
 from typing import Final
 
-from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_contracts.states import FleetState
 from aistratus_router.fleet import Fleet
 from aistratus_router.ports import Ports
-from aistratus_router.problems import Misconfigured
 from aistratus_router.responses import FleetOut
 from cloud.aws import Account
 from cloud.environments import Environment
-from cloud.errors import CloudError
+from cloud.registry import open_registry
 
 _STATES: Final = {
     FleetState.OFF: "no GPU is on",
@@ -25,17 +23,8 @@ _STATES: Final = {
 
 def fleet_of(account: Account, environment: Environment) -> Fleet:
     """The fleet of an environment; raises a `CloudError` if there is none."""
-    ports = Ports.from_environment(
-        {REGISTRY_VARIABLE: environment.registry_prefix, "AWS_REGION": account.region}
-    )
-    try:
-        addresses = ports.registry.read()
-    except Misconfigured as error:
-        raise CloudError(
-            f"{environment.name} is not deployed in {account.region}, or not whole: {error} "
-            f"That is: make deploy ENV={environment.name} REGION={account.region}"
-        ) from error
-    return Fleet.of(ports, addresses)
+    ports = Ports.from_environment(open_registry(account, environment))
+    return Fleet.of(ports, ports.registry.read())
 
 
 def told(name: str, fleet: FleetOut) -> str:

@@ -1,7 +1,6 @@
 """Which image the workers start from: the one that was named, just baked, or published."""
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +8,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from cloud import ROOT
+from cloud.asked import check_image_id
 from cloud.aws import Account, code_of, said_by
 from cloud.errors import CloudError
 
 MANIFEST: Final = ROOT / "build" / "image" / "manifest.json"
 # What packer/worker puts the weights on, if they have a volume of their own.
 WEIGHTS_DEVICE: Final = "/dev/sdf"
-_ID: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 
 _BAKE: Final = 'Bake one, which takes about half an hour: make image ARGS="-var region={region}"'
 
@@ -37,11 +36,7 @@ def parameter_name(project: str) -> str:
 def choose(account: Account, project: str, asked: str = "", manifest: Path = MANIFEST) -> Image:
     """The image to deploy; raises a `CloudError` if there is none, or it cannot be used."""
     if asked:
-        if not _ID.fullmatch(asked):
-            raise CloudError(
-                f"IMAGE_ID is {asked!r}, which is no image's id: those are ami- and 8 or 17 "
-                "hexadecimal digits. Correct it, or leave it out."
-            )
+        check_image_id(asked)
         return _look_at(account, asked, "IMAGE_ID")
     baked, device = _baked(account.region, manifest)
     if baked:

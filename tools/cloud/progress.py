@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
@@ -19,6 +20,13 @@ _PLAN: Final = re.compile(
 _SIGNS: Final = {"Creation": "+", "Modifications": "~", "Destruction": "-"}
 # A thing that takes long is worth a line now and then.
 _STILL_SECONDS: Final = 30.0
+
+
+def tell(out: TextIO, line: str) -> None:
+    """One line, if somebody still reads: what is begun comes to its end without a reader too."""
+    with suppress(BrokenPipeError):
+        out.write(f"{line}\n")
+        out.flush()
 
 
 class Progress:
@@ -63,8 +71,7 @@ class Progress:
     def say(self, line: str) -> None:
         """One line for the person."""
         self._said_last = time.monotonic()
-        self._out.write(f"{line}\n")
-        self._out.flush()
+        tell(self._out, line)
 
     @property
     def took(self) -> str:

@@ -30,7 +30,14 @@ def write(path: Path, environment: str, outputs: Mapping[str, Any]) -> None:
     made.replace(path)
 
 
+def environment_of(path: Path) -> str:
+    """Whose file it is; "" if there is none, or it does not say."""
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    values = (line.removeprefix(f"{_ENVIRONMENT}=") for line in lines if f"{_ENVIRONMENT}=" in line)
+    return next(values, "")
+
+
 def forget(path: Path, environment: str) -> None:
     """Remove the file, if it is that environment's: it leads nowhere any more."""
-    if path.is_file() and f"{_ENVIRONMENT}={environment}" in path.read_text("utf-8").splitlines():
+    if environment_of(path) == environment:
         path.unlink()

@@ -11,7 +11,6 @@ from cloud.aws import Account, code_of, said_by
 from cloud.errors import CloudError
 from cloud.terraform import WORK
 
-BOOTSTRAP: Final = "bootstrap"
 # S3 is older than regions: the first one has no name there.
 _FIRST_REGION: Final = "us-east-1"
 

@@ -1,18 +1,15 @@
 """People who may sign in: the administrator makes them, Cognito writes to them."""
 
-import re
 from typing import Final
 
 from botocore.exceptions import ClientError
 
 from aistratus_contracts.registry import Parameter
+from cloud.asked import check_address
 from cloud.aws import Account, code_of, said_by
 from cloud.environments import Environment
 from cloud.errors import CloudError
 
-# Not whether an address exists, which only a mail can tell: whether it can be one.
-_ADDRESS: Final = re.compile(r"[^@\s,;<>()\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_MAX_ADDRESS_LENGTH: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 _NEVER_SIGNED_IN: Final = "FORCE_CHANGE_PASSWORD"
 
 
@@ -21,13 +18,7 @@ def invite(account: Account, environment: Environment, email: str, *, again: boo
 
     `again` sends a new password to somebody who has not used the first one.
     """
-    address = email.strip()
-    if not address:
-        raise CloudError("Say whom: make user EMAIL=somebody@example.org")
-    if not _ADDRESS.fullmatch(address) or len(address) > _MAX_ADDRESS_LENGTH:
-        raise CloudError(
-            f"EMAIL is {address!r}, which is no mail address. Write it like somebody@example.org."
-        )
+    address = check_address(email, environment.name)
     pool_id = _pool(account, environment)
     cognito = account.client("cognito-idp")
     try:

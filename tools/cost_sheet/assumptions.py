@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from aistratus_contracts.known_models import known_models
+
 HOURS_PER_MONTH: Final = 730
 DAYS_PER_MONTH: Final = HOURS_PER_MONTH / 24
 
@@ -12,7 +14,7 @@ DAYS_PER_MONTH: Final = HOURS_PER_MONTH / 24
 ROOT_GIB: Final = 24
 ROOT_USED_GIB: Final = 14
 WEIGHTS_GIB: Final = 1
-WEIGHTS_USED_GIB: Final = 668_788_096 / 2**30
+WEIGHTS_USED_GIB: Final = known_models()["tinyllama"].weights.bytes / 2**30
 WEIGHTS_THROUGHPUT_MIBPS: Final = 300
 INCLUDED_THROUGHPUT_MIBPS: Final = 125
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cost_sheet import assumptions as given
+from cost_sheet.prices import instance_price
 from cost_sheet.sheet import ON_DEMAND, SPOT, Sheet
 
 MOST_PROMPTS_PER_DAY: Final = 10_000
@@ -36,7 +37,8 @@ def offers(sheet: Sheet) -> list[Offer]:
     volumes = next(
         line.beyond_free for line in sheet.gpu_hour(_INSTANCE, ON_DEMAND) if line.what == "volumes"
     )
-    always_on = (prices["g6_xlarge"].usd + prices["public_ipv4"].usd + volumes) * hours
+    instance = prices[instance_price(_INSTANCE)].usd
+    always_on = (instance + prices["public_ipv4"].usd + volumes) * hours
     return [
         Offer("Aistratus, Spot", _ours(sheet, gpu(_INSTANCE, SPOT)), is_ours=True),
         Offer("Aistratus, on-demand", _ours(sheet, gpu(_INSTANCE, ON_DEMAND)), is_ours=True),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cloud.instance_types import InstanceType, default_instance_types
 from cost_sheet.errors import CostError
 
 FILE: Final = Path(__file__).with_name("prices.toml")
@@ -46,8 +47,26 @@ def read_prices(file: Path = FILE) -> Prices:
     """The file's prices; raises `CostError` at the first that is not as it should be."""
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     sources = table["sources"]
-    found = {name: _price(name, entry, sources) for name, entry in table["prices"].items()}
+    entries = {
+        instance_price(each.type): _instance_entry(each) for each in default_instance_types()
+    } | table["prices"]
+    found = {name: _price(name, entry, sources) for name, entry in entries.items()}
     return Prices(table["checked"], table["region"], found)
+
+
+def instance_price(instance_type: str) -> str:
+    """The name of the price of an hour of that type, on demand."""
+    return instance_type.replace(".", "_")
+
+
+def _instance_entry(known: InstanceType) -> Mapping[str, Any]:
+    """An instance type's price, which stands with its other facts, as one of the price file."""
+    return {
+        "usd": known.usd_per_hour,
+        "per": "hour",
+        "source": "ec2",
+        "confirmed": known.confirmed,
+    }
 
 
 def _price(name: str, entry: Mapping[str, Any], sources: Mapping[str, str]) -> Price:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from cloud.instance_types import default_instance_types
 from cost_sheet import assumptions as given
 from cost_sheet.configured import Configured
 from cost_sheet.lines import Line, total, total_beyond_free
-from cost_sheet.prices import Prices
+from cost_sheet.prices import Prices, instance_price
 
 IDLE_BAR_USD: Final = 1.50
-INSTANCE_TYPES: Final = ("g6.xlarge", "g5.xlarge", "g4dn.xlarge")
+INSTANCE_TYPES: Final = tuple(each.type for each in default_instance_types())
 SPOT, ON_DEMAND = "Spot", "on-demand"
 _PER: Final = 1000
 _GB: Final = 1e9
@@ -117,7 +118,7 @@ class Sheet:
         share = self.prices["spot_share"].usd if purchase == SPOT else 1.0
         line = self._line
         return [
-            line("instance", share, instance_type.replace(".", "_")),
+            line("instance", share, instance_price(instance_type)),
             line("public address", 1, "public_ipv4"),
             line("volumes", (given.ROOT_GIB + given.WEIGHTS_GIB) * hour, "gp3"),
             line("throughput of the weights' volume", throughput * hour, "gp3_throughput"),

@@ -1,7 +1,9 @@
 """The house's own command: `tools/setup setup demo`, `tools/setup debian`, `tools/setup lock`."""
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 
 from housekeeping import debian, lock, setup
 from housekeeping.console import say
@@ -9,24 +11,34 @@ from housekeeping.errors import HouseError
 
 
 def main() -> int:
-    """Runs one command; an error is a sentence."""
+    """Runs one command; an error is a sentence.
+
+    `--for TARGET -- WORDS…` has the target and its program's words checked before anything else.
+    """
+    divider = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    words = sys.argv[divider + 1 :]
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("setup", help="bring .venv up to date")
     making.add_argument("set", choices=setup.SETS)
     making.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
+    making.add_argument("--for", dest="target", default="", help="the target this is for")
+    checking = commands.add_parser("check", help="check how a target is called, and no more")
+    checking.add_argument("target")
     commands.add_parser("checks", help="bring build/checks up to date, with what checks Terraform")
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(sys.argv[1:divider])
     try:
+        if getattr(chosen, "target", "") and (code := _checked(chosen.target, words)):
+            return code
         if chosen.command == "setup":
             setup.setup(chosen.set, quiet=chosen.quiet)
         elif chosen.command == "checks":
             setup.apart("checks")
         elif chosen.command == "debian":
             debian.provide()
-        else:
+        elif chosen.command == "lock":
             lock.lock()
     except HouseError as error:
         say(f"\n{error}")
@@ -37,6 +49,19 @@ def main() -> int:
     except KeyboardInterrupt:
         say("\nStopped. The next run goes on from here.")
         return 130
+    return 0
+
+
+def _checked(target: str, words: Sequence[str]) -> int:
+    """0 if the target may run, else the exit code, when what is wrong is said."""
+    from preflight.check import check  # noqa: PLC0415  set-up needs nothing of it
+    from preflight.errors import PreflightError, WrongCall  # noqa: PLC0415
+
+    try:
+        check(target, words, os.environ)
+    except PreflightError as error:
+        say(str(error))
+        return 2 if isinstance(error, WrongCall) else 1
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aistratus_local.models import STANDIN
+from aistratus_local.choices import STANDIN
 from engine_bench.bench import Bench, Scenario
 from engine_bench.contenders.engine import SLOTS, EngineSession, open_engine
 from engine_bench.figures import Figure, Found, at_most

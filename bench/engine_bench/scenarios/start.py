@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from aistratus_local.models import STANDIN
+from aistratus_local.choices import STANDIN
 from engine_bench.bench import Bench, Scenario
 from engine_bench.contenders.engine import ENGINE
 from engine_bench.figures import Figure, Found, at_most

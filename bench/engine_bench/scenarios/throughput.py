@@ -7,7 +7,7 @@ next to each other in time. Every measurement has a fresh process, warmed up wit
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aistratus_local.models import STANDIN
+from aistratus_local.choices import STANDIN
 from engine_bench.bench import Bench, Scenario
 from engine_bench.contenders.contender import Contender, Session
 from engine_bench.contenders.engine import ENGINE

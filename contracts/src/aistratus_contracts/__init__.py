@@ -1,5 +1,6 @@
 """What the parts of Aistratus agree on. Standard library only; imports nothing of ours.
 
 The modules are the public face: `job`, `event`, `states`, `errors`, `limits`, `models`,
-`problem`, `registry`, `lanes`, `repetitions` and `table`; `codec` is how they become JSON.
+`known_models`, `problem`, `registry`, `lanes`, `repetitions` and `table`; `codec` is how they
+become JSON.
 """

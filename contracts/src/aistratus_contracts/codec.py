@@ -1,8 +1,9 @@
 """JSON in and out for frozen dataclasses, with the version written down.
 
-One rule set for every type: all fields are known, none is missing unless it has a default,
-values have the declared type, times are RFC 3339 in UTC. Whoever reads an unknown version or
-field hears so by name instead of losing it.
+One rule set for every type. Writers write what their release declares, no more and no less.
+Readers pass over fields that they do not know; no field is missing unless it has a default,
+values have the declared type, times are RFC 3339 in UTC. An unknown version is refused by name.
+What may change under which version is in docs/adr/0021-a-wire-that-can-grow.md.
 """
 
 import dataclasses
@@ -17,7 +18,6 @@ from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_t
 from aistratus_contracts.errors import (
     Malformed,
     MissingField,
-    UnknownField,
     UnknownVersion,
     WrongType,
 )
@@ -61,12 +61,9 @@ def from_plain(cls: type[T], document: object) -> T:
     name = cls.__name__
     if not isinstance(document, dict):
         raise Malformed(name)
-    wanted = _fields(cast(Any, cls))  # a type is hashable, which mypy does not see
-    for key in document:
-        if key not in wanted:
-            raise UnknownField(name, str(key))
     values: dict[str, Any] = {}
-    for key, (convert, is_required) in wanted.items():
+    # A type is hashable, which mypy does not see.
+    for key, (convert, is_required) in _fields(cast(Any, cls)).items():
         if key in document:
             values[key] = convert(name, key, document[key])
         elif is_required:
@@ -79,10 +76,10 @@ def encode(value: object, version: int) -> str:
     return dumps({VERSION_KEY: version, **to_plain(value)})
 
 
-def decode(cls: type[T], text: str | bytes, version: int) -> T:
+def decode(cls: type[T], text: str | bytes, version: int, unsaid: int | None = None) -> T:
     """The reverse of `encode`; raises a `ContractError` for anything else than that version."""
     name = cls.__name__
-    return from_plain(cls, strip_version(name, parse(name, text), version))
+    return from_plain(cls, strip_version(name, parse(name, text), version, unsaid))
 
 
 def parse(type_name: str, text: str | bytes) -> Any:
@@ -93,14 +90,22 @@ def parse(type_name: str, text: str | bytes) -> Any:
         raise Malformed(type_name) from None
 
 
-def strip_version(type_name: str, document: object, version: int) -> dict[str, Any]:
-    """The fields of a parsed document, the version checked and taken off."""
+def strip_version(
+    type_name: str, document: object, version: int, unsaid: int | None = None
+) -> dict[str, Any]:
+    """The fields of a parsed document, the version checked and taken off.
+
+    `unsaid` is the version of a document that names none; without it, each must name its own.
+    """
     if not isinstance(document, dict):
         raise Malformed(type_name)
-    if VERSION_KEY not in document:
+    found = document.get(VERSION_KEY, unsaid)
+    if found is None and VERSION_KEY not in document:
         raise MissingField(type_name, VERSION_KEY)
-    if document[VERSION_KEY] != version or isinstance(document[VERSION_KEY], bool):
-        raise UnknownVersion(type_name, document[VERSION_KEY])
+    if type(found) is not int:
+        raise WrongType(type_name, VERSION_KEY, "a whole number", found)
+    if found != version:
+        raise UnknownVersion(type_name, found)
     return {key: item for key, item in document.items() if key != VERSION_KEY}
 
 

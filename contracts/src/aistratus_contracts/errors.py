@@ -1,6 +1,6 @@
 """Errors of the contracts, and the stable codes that the wire carries."""
 
-from enum import StrEnum
+from aistratus_contracts.codes import OpenCode
 
 
 class ContractError(Exception):
@@ -8,24 +8,15 @@ class ContractError(Exception):
 
 
 class UnknownVersion(ContractError):
-    """A document has a version that this release cannot read."""
+    """A document has a version that this release cannot read, though another can."""
 
-    def __init__(self, type_name: str, version: object) -> None:
+    def __init__(self, type_name: str, version: int) -> None:
         super().__init__(
             f"This {type_name} has version {version!r}, which this release cannot read; "
             "upgrade the part that reads it."
         )
         self.type_name = type_name
         self.version = version
-
-
-class UnknownField(ContractError):
-    """A document has a field that its version does not know."""
-
-    def __init__(self, type_name: str, field: str) -> None:
-        super().__init__(f"{type_name} has no field {field!r} in this version.")
-        self.type_name = type_name
-        self.field = field
 
 
 class MissingField(ContractError):
@@ -46,6 +37,14 @@ class WrongType(ContractError):
         self.field = field
 
 
+class Ambiguous(ContractError):
+    """A document holds two things where it may hold one."""
+
+    def __init__(self, type_name: str, one: str, other: str) -> None:
+        super().__init__(f"{type_name} holds one thing, and this one has {one!r} and {other!r}.")
+        self.type_name = type_name
+
+
 class Malformed(ContractError):
     """A text that should hold a document is no JSON object."""
 
@@ -54,7 +53,7 @@ class Malformed(ContractError):
         self.type_name = type_name
 
 
-class ErrorCode(StrEnum):
+class ErrorCode(OpenCode):
     """The `code` of a problem document (RFC 9457): stable, for programs to act on."""
 
     INVALID_JSON = "invalid_json"
@@ -73,9 +72,10 @@ class ErrorCode(StrEnum):
     TOO_MANY_READERS = "too_many_readers"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
+    OTHER = "other"
 
 
-class JobErrorCode(StrEnum):
+class JobErrorCode(OpenCode):
     """The `code` of an `error` event: why a job ended `failed`."""
 
     PROMPT_TOO_LONG = "prompt_too_long"
@@ -85,9 +85,11 @@ class JobErrorCode(StrEnum):
     GRAMMAR_TOO_COSTLY = "grammar_too_costly"
     ENGINE_FAILED = "engine_failed"
     POISON = "poison"
+    OTHER = "other"
 
 
-class NoticeCode(StrEnum):
+class NoticeCode(OpenCode):
     """The `code` of a `notice` event: something that the reader should know."""
 
     TURNS_LEFT_OUT = "turns_left_out"
+    OTHER = "other"

@@ -1,16 +1,13 @@
 """What a reader sees of a job, one numbered event after the other."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from aistratus_contracts import codec
-from aistratus_contracts.errors import (
-    JobErrorCode,
-    MissingField,
-    NoticeCode,
-    UnknownField,
-)
+from aistratus_contracts.errors import Ambiguous, JobErrorCode, MissingField, NoticeCode
 from aistratus_contracts.states import FinishReason, JobState
 
 EVENT_VERSION: Final = 1
@@ -57,6 +54,16 @@ class Notice:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownBody:
+    """Something that a newer release says, as it came. A reader passes over it, and writes none.
+
+    The event has its number all the same: what follows has no hole before it.
+    """
+
+    fields: Mapping[str, Any]
+
+
 EventBody = StateChange | Delta | Usage | JobError | Notice
 
 _BODIES: Final[dict[str, type[EventBody]]] = {
@@ -76,7 +83,7 @@ class Event:
     seq: int
     attempt: int
     at: datetime
-    body: EventBody
+    body: EventBody | UnknownBody
 
     @property
     def ends_job(self) -> bool:
@@ -91,28 +98,39 @@ class _Header:
     at: datetime
 
 
+_HEADER: Final = frozenset(field.name for field in dataclasses.fields(_Header))
+
+
 def event_to_plain(event: Event) -> dict[str, Any]:
     """An event as it travels: `{"v", "seq", "attempt", "at", one of the body names}`."""
-    return {
+    header = {
         codec.VERSION_KEY: EVENT_VERSION,
         "seq": event.seq,
         "attempt": event.attempt,
         "at": codec.format_time(event.at),
-        _NAMES[type(event.body)]: codec.to_plain(event.body),
     }
+    if isinstance(event.body, UnknownBody):
+        return {**event.body.fields, **header}
+    return {**header, _NAMES[type(event.body)]: codec.to_plain(event.body)}
 
 
 def event_from_plain(document: object) -> Event:
     """The reverse of `event_to_plain`; raises a `ContractError`."""
     fields = codec.strip_version("Event", document, EVENT_VERSION)
-    names = [name for name in fields if name in _BODIES]
-    if not names:
-        raise MissingField("Event", "|".join(_BODIES))
-    if len(names) > 1:
-        raise UnknownField("Event", names[1])
-    body = codec.from_plain(_BODIES[names[0]], fields.pop(names[0]))
     header = codec.from_plain(_Header, fields)
-    return Event(header.seq, header.attempt, header.at, body)
+    return Event(header.seq, header.attempt, header.at, _body(fields))
+
+
+def _body(fields: Mapping[str, Any]) -> EventBody | UnknownBody:
+    names = [name for name in fields if name in _BODIES]
+    if len(names) > 1:
+        raise Ambiguous("Event", names[0], names[1])
+    if names:
+        return codec.from_plain(_BODIES[names[0]], fields[names[0]])
+    rest = {name: item for name, item in fields.items() if name not in _HEADER}
+    if not rest:
+        raise MissingField("Event", "|".join(_BODIES))
+    return UnknownBody(rest)
 
 
 def encode_event(event: Event) -> str:

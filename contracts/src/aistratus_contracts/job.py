@@ -4,7 +4,7 @@ import secrets
 from base64 import b32encode
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final, get_args, get_origin, get_type_hints
 
 from aistratus_contracts import codec
 from aistratus_contracts.limits import MAX_REQUEST_ID_CHARS
@@ -65,24 +65,51 @@ class ResponseFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """The least and the most that a caller may choose, and a note to help them choose."""
+
+    least: float
+    most: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose tokens; the field names and meanings are llama.cpp's.
 
-    `max_tokens` counts generated tokens. `temperature` 0 is greedy. `top_k` 0, `top_p` 1,
-    `min_p` 0 and `repeat_penalty` 1 switch their sampler off. Without a `seed` each job draws
-    its own.
+    The frequency and presence penalties are OpenAI's: they count the answer's tokens alone.
+
+    A number with bounds is a field of `POST /infer` too: the router takes its name, type, bounds
+    and note from here. `max_tokens` counts generated tokens; its bound is the model's.
     """
 
     max_tokens: int
-    temperature: float
-    top_p: float = 0.95
-    top_k: int = 40
-    min_p: float = 0.05
-    repeat_penalty: float = 1.0
-    seed: int | None = None
+    temperature: Annotated[float, Bounds(0, 2, "0 is greedy. Default: the model's.")]
+    top_p: Annotated[float, Bounds(0, 1, "1 is off.")] = 0.95
+    top_k: Annotated[int, Bounds(0, 1000, "0 is off.")] = 40
+    min_p: Annotated[float, Bounds(0, 1, "0 is off.")] = 0.05
+    # Less than 0.1 would multiply scores without a bound.
+    repeat_penalty: Annotated[float, Bounds(0.1, 2, "1 is off.")] = 1.0
+    frequency_penalty: Annotated[
+        float, Bounds(-2, 2, "Taken off a token's logit for each use in the answer. 0 is off.")
+    ] = 0.0
+    presence_penalty: Annotated[
+        float, Bounds(-2, 2, "Taken off a token's logit once the answer has used it. 0 is off.")
+    ] = 0.0
+    seed: Annotated[int, Bounds(0, 2**32 - 1, "Without it, each job draws its own.")] | None = None
     stop: tuple[str, ...] = ()
     logit_bias: tuple[LogitBias, ...] = ()
     response_format: ResponseFormat | None = None
+
+
+def sampling_numbers() -> dict[str, tuple[type, Bounds]]:
+    """The numbers of `Sampling` that a caller may choose, by name: `int` or `float`, and bounds."""
+    return {
+        name: (part.__origin__, part.__metadata__[0])
+        for name, hint in get_type_hints(Sampling, include_extras=True).items()
+        for part in (hint, *get_args(hint))
+        if get_origin(part) is Annotated
+    }
 
 
 @dataclass(frozen=True, slots=True)

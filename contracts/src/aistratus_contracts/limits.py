@@ -1,5 +1,7 @@
 """Limits that every part keeps. A number stands here once, with its unit and its reason.
 
+The bounds of the numbers that steer sampling stand with them, in `job.Sampling`.
+
 Bytes are either raw, a text in UTF-8 by itself, or encoded: as they lie in the JSON that is stored
 or sent, where a character takes up to six bytes (`codec.text_bytes`). Each limit of bytes says
 which. What lies in one DynamoDB item (400 KB) or in one frame must be limited encoded.
@@ -12,10 +14,6 @@ MAX_BODY_BYTES = 256 * 1024
 MAX_MESSAGES = 256
 MAX_STOP_STRINGS = 4
 MAX_STOP_CHARS = 64
-MAX_TEMPERATURE = 2.0
-MAX_TOP_K = 1000
-MAX_REPEAT_PENALTY = 2.0
-MAX_SEED = 2**32 - 1
 # OpenAI's range: -100 practically forbids a token, 100 practically forces it.
 MAX_LOGIT_BIAS = 100.0
 MAX_LOGIT_BIASES = 300

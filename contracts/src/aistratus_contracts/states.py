@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from aistratus_contracts.codes import OpenCode
+
 
 class JobState(StrEnum):
     """State of a job. A final state never changes."""
@@ -38,12 +40,13 @@ class Role(StrEnum):
     ASSISTANT = "assistant"
 
 
-class FinishReason(StrEnum):
+class FinishReason(OpenCode):
     """Why an answer ended."""
 
     STOP = "stop"  # the model ended it, or a stop string did
     LENGTH = "length"  # max_tokens or the context was reached
     CANCELLED = "cancelled"
+    OTHER = "other"
 
 
 class ResponseFormatType(StrEnum):

@@ -24,7 +24,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aistratus_contracts import codec
 from aistratus_contracts.event import Event, EventBody, StateChange, decode_event, encode_event
@@ -37,6 +37,7 @@ from aistratus_contracts.limits import (
 from aistratus_contracts.states import JobState
 
 Item = dict[str, Any]
+T = TypeVar("T")
 
 PARTITION_KEY: Final = "pk"
 SORT_KEY: Final = "sk"
@@ -50,6 +51,8 @@ READERS_PARTITION: Final = "READERS"
 EVENT_PREFIX: Final = "EV#"
 WORKER_PREFIX: Final = "WORKER#"
 GROUP: Final = "GROUP"
+# Of prompts and answers. They have named none from the start, and name none while it is this one.
+TURN_VERSION: Final = 1
 
 # What CreateTable needs beside the name; Terraform states the same in its own language.
 TABLE_SCHEMA: Final[dict[str, Any]] = {
@@ -310,15 +313,18 @@ def read_turns_backwards(items: Iterable[Item]) -> Iterator[Turn]:
         number = int(item[SORT_KEY]["S"].split("#")[2])
         if "answer" in item:
             if prompt is not None and prompt[0] == number:
-                answer = codec.from_plain(Answer, codec.parse("Answer", item["answer"]["S"]))
-                yield _turn(*prompt, answer)
+                yield _turn(*prompt, _decode(Answer, item["answer"]))
                 prompt = None
             continue
         if prompt is not None:
             yield _turn(*prompt, None)
-        prompt = number, codec.from_plain(_Prompt, codec.parse("Prompt", item["prompt"]["S"]))
+        prompt = number, _decode(_Prompt, item["prompt"])
     if prompt is not None:
         yield _turn(*prompt, None)
+
+
+def _decode(cls: type[T], attribute: Item) -> T:
+    return codec.decode(cls, attribute["S"], TURN_VERSION, unsaid=TURN_VERSION)
 
 
 def _turn(number: int, prompt: _Prompt, answer: Answer | None) -> Turn:

@@ -24,6 +24,7 @@ from aistratus_contracts.event import (
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_desktop.gateway import GatewayClient, GatewayError, SignInNeeded
 from aistratus_desktop.native import KeyringStore, sign_in_with_browser
+from aistratus_desktop.prompt import WrongPrompt, read_prompt
 from aistratus_desktop.settings import Settings, SettingsError, load_settings
 from aistratus_desktop.signin import ManagedLogin, SignInFailed
 from aistratus_desktop.tokens import Tokens
@@ -121,15 +122,27 @@ async def ask(
     err = err or sys.stderr
     printer = _Printer(out, err, as_json, is_talkative=not as_json and err.isatty())
     try:
+        return await _say_and_ask(prompt, client, printer, conversation_id, stop)
+    except BrokenPipeError:
+        # Whoever read has what they wanted, as `head` has: that is no failure.
+        printer.discard()
+        return ExitCode.ANSWERED
+
+
+async def _say_and_ask(
+    prompt: str,
+    client: GatewayClient,
+    printer: _Printer,
+    conversation_id: str | None,
+    stop: asyncio.Event | None,
+) -> ExitCode:
+    try:
         return await _ask(prompt, client, printer, conversation_id, stop or asyncio.Event())
     except SignInNeeded as error:
         printer.say(str(error))
         return ExitCode.SIGN_IN_NEEDED
     except GatewayError as error:
         printer.say(str(error))
-        return ExitCode.FAILED
-    except BrokenPipeError:
-        printer.discard()
         return ExitCode.FAILED
     finally:
         printer.status("")
@@ -256,12 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("prompt", help='the question, or "-" to read it from standard input')
     parser.add_argument("--json", action="store_true", help="print each event as one JSON object")
     options = parser.parse_args(arguments)
-    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
-    if not prompt.strip():
-        parser.error("the question is empty: say something.")
     try:
+        prompt = read_prompt(options.prompt)
         settings = load_settings()
-    except SettingsError as error:
+    except (WrongPrompt, SettingsError) as error:
         _tell(str(error))
         return ExitCode.USAGE
     run = _run(prompt, settings, as_json=options.json, may_sign_in=sys.stdin.isatty())

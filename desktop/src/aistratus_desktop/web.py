@@ -6,9 +6,11 @@ known by a cookie.
 """
 
 import argparse
+import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -189,16 +191,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    try:
+        listener = socket.create_server(("127.0.0.1", options.port))
+    except OSError as error:
+        sys.stderr.write(
+            f"The chat cannot have port {options.port} ({os.strerror(error.errno or 0)}). Stop "
+            "what listens there, and run the same command again.\n"
+        )
+        return 1
+    address = f"http://localhost:{options.port}"
     # No access log: the callback's address holds the code.
-    uvicorn.run(
-        build(settings, f"http://localhost:{options.port}"),
-        host="127.0.0.1",
-        port=options.port,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=2,
-        ws="websockets-sansio",
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build(settings, address),
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            ws="websockets-sansio",
+        )
     )
+    with listener, suppress(KeyboardInterrupt):
+        sys.stdout.write(f"The chat is at {address}; Ctrl-C ends it.\n")
+        sys.stdout.flush()
+        server.run([listener])
     return 0
 
 

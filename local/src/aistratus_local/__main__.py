@@ -1,5 +1,6 @@
 """`python -m aistratus_local demo|ask|interrupt|redrive …`."""
 
+import os
 import sys
 
 
@@ -30,7 +31,11 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        code = main()
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:  # whoever read it has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:  # before, or while, nothing runs yet: a download is kept and goes on
         sys.stderr.write("\nStopped.\n")
         sys.exit(130)

@@ -10,16 +10,19 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from aistratus_desktop.ask import ask as ask_gateway
 from aistratus_desktop.gateway import GatewayClient
+from aistratus_desktop.prompt import WrongPrompt, read_prompt
 from aistratus_desktop.signin import ManagedLogin
 from aistratus_desktop.tokens import Tokens
+from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
-from aistratus_local.errors import LocalError
-from aistratus_local.models import STANDIN, LocalModel, local_model, model_id
+from aistratus_local.errors import LocalError, Usage
+from aistratus_local.models import LocalModel, local_model, model_id
 from aistratus_local.options import Options, read_options
 from aistratus_local.ports import Ports
 from aistratus_local.signin import sign_in
@@ -34,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(sys.stderr)
     try:
         options = read_options("ask", sys.argv[1:] if arguments is None else arguments)
-        if not options.prompt.strip():
-            console.say('Say what to ask: make ask PROMPT="What is Aistratus?"')
-            return 1
+        options = replace(options, prompt=_prompt(options))
         found = find_running(state_folder(options.ports.gateway))
         if found is not None:
             return asyncio.run(_ask_running(found, options))
@@ -45,7 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asyncio.run(_ask_own(model, options, console))
     except LocalError as error:
         console.say(str(error))
-        return 1
+        return 2 if isinstance(error, Usage) else 1
+
+
+def _prompt(options: Options) -> str:
+    """The question, which may come on standard input."""
+    try:
+        return read_prompt(options.prompt)
+    except WrongPrompt as error:
+        raise Usage(str(error)) from error
 
 
 async def _ask_running(found: StackState, options: Options) -> int:

@@ -2,20 +2,21 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from aistratus_local.console import Console, megabytes
-from aistratus_local.errors import LocalError
+from aistratus_local.errors import LocalError, Usage
 from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import Options, read_options
-from aistratus_local.ports import claim
+from aistratus_local.ports import VARIABLES, Ports, claim
 from aistratus_local.stack import Stack, StackSettings, running
-from aistratus_local.state import StackState, held, state_folder
+from aistratus_local.state import STATE_VARIABLE, StackState, held, state_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asyncio.run(demo(options, model, console))
     except LocalError as error:
         console.say(str(error))
-        return 1
+        return 2 if isinstance(error, Usage) else 1
 
 
 async def demo(options: Options, model: LocalModel, console: Console) -> int:
@@ -73,9 +74,20 @@ def _say_hello(
         console.say(f"  Sign in as   {state.user}, password {state.password} (it is filled in)")
     console.say(f"  API          {state.api_url}")
     console.say(f"  Logs         {settings.state_dir / 'logs'}")
-    console.say('  From here    make ask PROMPT="What is Aistratus?"')
+    console.say(f"  From here    {ask_line(settings.ports.gateway)}")
     console.say()
     console.say("Ctrl-C stops everything.")
+
+
+def ask_line(gateway_port: int, environment: Mapping[str, str] | None = None) -> str:
+    """What asks this demo, and not another one that runs beside it."""
+    environment = os.environ if environment is None else environment
+    which = ""
+    if folder := environment.get(STATE_VARIABLE):
+        which = f"{STATE_VARIABLE}={shlex.quote(folder)} "
+    elif gateway_port != Ports().gateway:
+        which = f"{VARIABLES['gateway']}={gateway_port} "
+    return f'make ask {which}PROMPT="What is Aistratus?"'
 
 
 def _signals(stack: Stack, console: Console) -> asyncio.Event:

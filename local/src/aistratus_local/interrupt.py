@@ -10,7 +10,7 @@ from typing import Final
 
 from aistratus_local.console import Console
 from aistratus_local.endings import Ending, end_instance
-from aistratus_local.errors import LocalError
+from aistratus_local.errors import LocalError, Usage
 from aistratus_local.options import read_options
 from aistratus_local.state import find_running, state_folder
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end_instance(found.imds_url, options.ending)
     except LocalError as error:
         console.say(str(error))
-        return 1
+        return 2 if isinstance(error, Usage) else 1
     console.say(
         f"{_SAID[options.ending]}. Its worker looks every 5 s, gives back what it holds and "
         "leaves; the next instance's goes on with it."

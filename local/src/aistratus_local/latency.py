@@ -24,8 +24,9 @@ import httpx
 
 from aistratus_contracts.event import Delta, Event, StateChange, event_from_plain
 from aistratus_contracts.states import JobState
+from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
-from aistratus_local.models import STANDIN, local_model
+from aistratus_local.models import local_model
 from aistratus_local.ports import Ports
 from aistratus_local.signin import sign_in
 from aistratus_local.stack import WIDE_LIMITS, StackSettings, running

@@ -7,36 +7,16 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from aistratus_contracts.known_models import known_models
 from aistratus_contracts.models import ModelCard
+from aistratus_local.choices import STANDIN, check_choice
 from aistratus_local.console import Console
 from aistratus_local.download import RemoteFile, fetch
-from aistratus_local.errors import LocalError
 
-STANDIN: Final = "standin"
-TINYLLAMA: Final = "tinyllama"
-CHOICES: Final = (STANDIN, TINYLLAMA)
-
-# Where real weights come from; a mirror of the same layout can take its place.
+# A mirror of the same layout, in place of the host that real weights come from.
 MODELS_URL_VARIABLE: Final = "AISTRATUS_MODELS_URL"
-DEFAULT_MODELS_URL: Final = "https://huggingface.co"
-_TINYLLAMA_NAME: Final = "tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf"
-_TINYLLAMA_PATH: Final = (
-    "TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF/resolve/"
-    f"52e7645ba7c309695bec7ac98f4f005b139cf465/{_TINYLLAMA_NAME}"
-)
-_TINYLLAMA_BYTES: Final = 668_788_096
-_TINYLLAMA_SHA256: Final = "9fecc3b3cd76bba89d504f29b616eedf7da85b96540e490ca5824d3f7d2776a0"
-
-
-class UnknownModel(LocalError):
-    """`MODEL` names none of ours."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"There is no model {name!r} here. Choose one of: {', '.join(CHOICES)} "
-            "(for example: make demo MODEL=tinyllama)."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +28,9 @@ class LocalModel:
     sha256: str
 
 
-def check_choice(name: str) -> str:
-    """The name, if it is one of ours; raises `UnknownModel`."""
-    if name not in CHOICES:
-        raise UnknownModel(name)
-    return name
-
-
 def model_id(choice: str) -> str:
     """What the API calls that choice."""
-    return "tinyllama-1.1b-chat" if choice == TINYLLAMA else str(_standin_description()["id"])
+    return _standin().card.id if choice == STANDIN else known_models()[choice].card.id
 
 
 def local_model(
@@ -67,20 +40,13 @@ def local_model(
     environment = os.environ if environment is None else environment
     if check_choice(choice) == STANDIN:
         return _standin()
-    base = environment.get(MODELS_URL_VARIABLE, "").rstrip("/") or DEFAULT_MODELS_URL
-    remote = RemoteFile(
-        _TINYLLAMA_NAME, f"{base}/{_TINYLLAMA_PATH}", _TINYLLAMA_BYTES, _TINYLLAMA_SHA256
-    )
-    path = fetch(remote, models_folder(environment) / _TINYLLAMA_NAME, console)
-    card = ModelCard(
-        id=model_id(choice),
-        title="TinyLlama 1.1B Chat",
-        context=2048,
-        default_max_tokens=512,
-        default_temperature=0.7,
-        license="Apache-2.0",
-    )
-    return LocalModel(card, path, _TINYLLAMA_SHA256)
+    model = known_models()[choice]
+    weights = model.weights
+    mirror = environment.get(MODELS_URL_VARIABLE, "").rstrip("/")
+    url = f"{mirror}{urlsplit(weights.url).path}" if mirror else weights.url
+    remote = RemoteFile(weights.file, url, weights.bytes, weights.sha256)
+    path = fetch(remote, models_folder(environment) / weights.file, console)
+    return LocalModel(model.card, path, weights.sha256)
 
 
 def models_folder(environment: Mapping[str, str]) -> Path:
@@ -91,7 +57,9 @@ def models_folder(environment: Mapping[str, str]) -> Path:
 
 
 def _standin() -> LocalModel:
-    described = _standin_description()
+    weights = files("aistratus_local") / "weights"
+    text = (weights / "aistratus-standin.json").read_text(encoding="utf-8")
+    described: dict[str, Any] = json.loads(text)
     card = ModelCard(
         id=described["id"],
         title="Aistratus stand-in",
@@ -102,14 +70,5 @@ def _standin() -> LocalModel:
         default_temperature=0.0,
         license="Apache-2.0",
     )
-    with as_file(_weights() / described["file"]) as path:
+    with as_file(weights / described["file"]) as path:
         return LocalModel(card, path, described["sha256"])
-
-
-def _standin_description() -> dict[str, Any]:
-    text = (_weights() / "aistratus-standin.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
-
-
-def _weights() -> Any:
-    return files("aistratus_local") / "weights"

@@ -4,9 +4,12 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
+from aistratus_desktop.prompt import WrongPrompt, check_prompt
+from aistratus_local.choices import STANDIN, check_choice
 from aistratus_local.endings import Ending
-from aistratus_local.models import STANDIN, check_choice
+from aistratus_local.errors import Usage
 from aistratus_local.ports import VARIABLES, Ports, port_of
 
 
@@ -23,12 +26,22 @@ class Options:
     ending: Ending = Ending.SPOT
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in a sentence, by raising `Usage`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(f"{self.prog}: {message}. {self.prog} --help lists what it takes.")
+
+
 def read_options(
     command: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> Options:
-    """The options of a command; raises a `LocalError` for a wrong model or port."""
+    """The options of a command; raises `Usage` for a wrong model, port or prompt.
+
+    Python's own library is enough for it: make asks before it installs anything.
+    """
     environment = os.environ if environment is None else environment
-    parser = argparse.ArgumentParser(prog=f"aistratus_local {command}")
+    parser = _Parser(prog=f"python -m aistratus_local {command}")
     parser.add_argument("--model", default=environment.get("MODEL") or STANDIN)
     for name, variable in VARIABLES.items():
         default = environment.get(variable) or str(getattr(Ports(), name))
@@ -43,6 +56,11 @@ def read_options(
         parser.add_argument("prompt", nargs="?", default=environment.get("PROMPT", ""))
         parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
     chosen = parser.parse_args(arguments)
+    if command == "ask":
+        try:
+            check_prompt(chosen.prompt)
+        except WrongPrompt as error:
+            raise Usage(str(error)) from error
     ports = {
         name: port_of(getattr(chosen, f"{name}_port"), variable)
         for name, variable in VARIABLES.items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
-from aistratus_local.errors import LocalError
+from aistratus_local.errors import LocalError, Usage
 
 HOST: Final = "127.0.0.1"
 _LISTENING: Final = "0A"
@@ -46,9 +46,9 @@ VARIABLES: Final[Mapping[str, str]] = {
 
 
 def port_of(text: str, variable: str) -> int:
-    """A port number; raises `LocalError` for anything else."""
+    """A port number; raises `Usage` for anything else."""
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise LocalError(f"{variable} is {text!r}, which is no port. Give a number below 65536.")
+        raise Usage(f"{variable} is {text!r}, which is no port. Give a number below 65536.")
     return int(text)
 
 

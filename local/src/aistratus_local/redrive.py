@@ -1,6 +1,6 @@
 """`python -m aistratus_local redrive …`: the operator's command, for the demo that runs here.
 
-Where AISTRATUS_REGISTRY is set it is for that environment, with AWS as it is set up.
+For a deployment it is `make redrive ENV=…`.
 """
 
 import os
@@ -9,28 +9,31 @@ from collections.abc import Sequence
 from typing import Final
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
-from aistratus_local.errors import LocalError
+from aistratus_local.errors import LocalError, Usage
 from aistratus_local.ports import VARIABLES, Ports, port_of
 from aistratus_local.provision import REGISTRY_PREFIX, aws_environment
 from aistratus_local.stack import WITHOUT_PROXY
 from aistratus_local.state import find_running, state_folder
-from aistratus_router.redrive import main as redrive
+from aistratus_router.redrive import run
+from aistratus_router.redrive_request import WrongRequest, read_request
 
 NO_SYSTEM: Final = (
-    "No demo runs here. Start one with make demo, or set AISTRATUS_REGISTRY to an environment's "
-    "registry, such as /aistratus/dev."
+    "No demo runs here. Start one with make demo, or name what is deployed: make redrive ENV=dev"
 )
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    if not os.environ.get(REGISTRY_VARIABLE):
-        try:
-            os.environ.update(_demo())
-        except LocalError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-    return redrive(arguments)
+    try:
+        request = read_request(arguments)
+        os.environ.update(_demo())
+    except (WrongRequest, Usage) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except LocalError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return run(request, os.environ)
 
 
 def _demo() -> dict[str, str]:

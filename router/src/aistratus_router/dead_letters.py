@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from aistratus_contracts.errors import ContractError
+from aistratus_contracts.errors import ContractError, UnknownVersion
 from aistratus_contracts.job import decode_queue_message
 
 if TYPE_CHECKING:
@@ -28,13 +28,16 @@ BATCH_SIZE: Final = 10
 class Letter:
     """A message in the dead-letter queue, ours to look at for a moment.
 
-    `job_id` is None if the message cannot be read. `reason` is what the worker wrote; it is empty
-    if SQS itself moved the message. `received` counts every look, also this one.
+    `job_id` is None if the message cannot be read, and `is_of_other_release` if only this release
+    cannot. `reason` is what the worker wrote; it is empty if SQS itself moved the message.
+    `received` counts every look, also this one.
     """
 
     message_id: str
     receipt: str
+    body: str
     job_id: str | None
+    is_of_other_release: bool
     group: str
     reason: str
     sent_at: datetime
@@ -114,14 +117,19 @@ class DeadLetters:
 
 def _read(message: Any) -> Letter:
     attributes = message["Attributes"]
+    job_id, is_of_other_release = None, False
     try:
         job_id = decode_queue_message(message["Body"]).job_id
+    except UnknownVersion:
+        is_of_other_release = True
     except ContractError:
-        job_id = None
+        pass
     return Letter(
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
+        body=message["Body"],
         job_id=job_id,
+        is_of_other_release=is_of_other_release,
         group=attributes["MessageGroupId"],
         reason=message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", ""),
         sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),

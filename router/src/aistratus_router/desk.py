@@ -21,12 +21,22 @@ from aistratus_router.views import Views
 
 
 class Desk:
-    """All that one caller can have done."""
+    """All that one caller can have done.
 
-    def __init__(self, ports: Ports, addresses: Addresses, caller: Caller) -> None:
+    `left_seconds` says how long the function may still run.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        addresses: Addresses,
+        caller: Caller,
+        left_seconds: Callable[[], float],
+    ) -> None:
+        self.addresses = addresses
         self.caller = caller
+        self.left_seconds = left_seconds
         self._ports = ports
-        self._addresses = addresses
         self._table = Table(ports.dynamodb, addresses.table_name)
         self._jobs = JobStore(self._table)
         self._conversations = ConversationStore(self._table, caller.owner)
@@ -39,7 +49,7 @@ class Desk:
             conversations=self._conversations,
             open_jobs=self._open_jobs,
             places=self._places(),
-            catalogue=self._addresses.catalogue,
+            catalogue=self.addresses.catalogue,
             owner=self.caller.owner,
             clock=self._ports.clock,
             sleep=self._ports.sleep,
@@ -47,7 +57,13 @@ class Desk:
 
     def fleet(self) -> Fleet:
         """Starts, stops and shows instances."""
-        return Fleet.of(self._ports, self._addresses)
+        return Fleet.of(self._ports, self.addresses)
+
+    def set_idle_timeout(self, seconds: int) -> None:
+        """Set it for the deployment; refuses with 409 where there is no fleet."""
+        self.fleet().must_be_managed()
+        self._ports.registry.set_idle_timeout(seconds)
+        self.addresses = self._ports.registry.read()
 
     def poller(self) -> Poller:
         """Waits for events."""
@@ -60,7 +76,7 @@ class Desk:
         return Canceller(
             self._jobs,
             self._open_jobs,
-            self._addresses.table_name,
+            self.addresses.table_name,
             self._ports.clock,
             self._ports.sleep,
         )
@@ -69,14 +85,14 @@ class Desk:
         """Shows jobs and conversations."""
         return Views(self._jobs, self._conversations, self.caller, self.fleet())
 
-    def remover(self, left_seconds: Callable[[], float]) -> Remover:
+    def remover(self) -> Remover:
         """Deletes conversations."""
         return Remover(
             self._jobs,
             self._conversations,
             self._places(),
             self.caller,
-            left_seconds,
+            self.left_seconds,
             self._ports.clock,
         )
 

@@ -45,6 +45,7 @@ from aistratus_router.problems import (
     request_id_reused,
 )
 from aistratus_router.requests import InferRequest, check_order
+from aistratus_router.sampling_fields import sampling_numbers_of
 
 MAX_TRIES: Final = 8
 FIRST_PAUSE_SECONDS: Final = 0.02
@@ -205,18 +206,14 @@ def _sampling(asked: InferRequest, card: ModelCard) -> Sampling:
     if asked.max_tokens is not None and asked.max_tokens > most:
         sentence = f"{card.id} has a context of {card.context} tokens; ask for {most} at most."
         raise invalid_request([FieldError("/max_tokens", sentence)])
-    given = asked.model_dump(
-        include={"top_p", "top_k", "min_p", "repeat_penalty", "seed"}, exclude_none=True
-    )
     return Sampling(
         max_tokens=min(card.default_max_tokens, most)
         if asked.max_tokens is None
         else asked.max_tokens,
-        temperature=card.default_temperature if asked.temperature is None else asked.temperature,
         stop=tuple(asked.stop or ()),
         logit_bias=tuple(LogitBias(*entry) for entry in sorted((asked.logit_bias or {}).items())),
         response_format=_response_format(asked.response_format),
-        **given,
+        **{"temperature": card.default_temperature, **sampling_numbers_of(asked)},
     )
 
 

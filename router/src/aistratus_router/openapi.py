@@ -15,7 +15,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from aistratus_contracts.problem import PROBLEM_CONTENT_TYPE
 from aistratus_contracts.registry import Scope
 from aistratus_router import VERSION, responses
-from aistratus_router.operations import OPERATIONS, Operation
+from aistratus_router.prose import IDS, PROSE, Prose, retry_after
+from aistratus_router.routes import ROUTES
+from aistratus_router.routing import ID_PATTERNS, Route
 from aistratus_router.strict import Strict
 
 JSON: Final = "application/json"
@@ -63,8 +65,8 @@ def document_text() -> str:
 def document() -> dict[str, Any]:
     """The document."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -103,43 +105,39 @@ def _security_scheme() -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
-    security = [] if operation.scope is None else [{SCHEME: [operation.scope.value]}]
+def _operation(route: Route) -> dict[str, Any]:
+    prose = PROSE[route.name]
     described: dict[str, Any] = {
-        "operationId": operation.operation_id,
-        "tags": [operation.tag],
-        "summary": operation.summary,
-        "description": operation.description,
-        "security": security,
+        "operationId": route.name,
+        "tags": [prose.tag],
+        "summary": str(route.handler.__doc__).removesuffix("."),
+        "description": prose.description,
+        "security": [] if route.scope is None else [{SCHEME: [route.scope.value]}],
     }
-    parameters = _path_parameters(operation) + _query_parameters(operation.query)
+    parameters = [_path_parameter(name) for name in route.ids]
+    if route.query is not None:
+        parameters += _query_parameters(route.query)
     if parameters:
         described["parameters"] = parameters
-    if operation.body is not None:
-        described["requestBody"] = {
-            "required": True,
-            "content": {
-                JSON: {"schema": _reference(operation.body), "examples": operation.body_examples}
-            },
-        }
-    described["responses"] = _responses(operation)
+    if route.body is not None:
+        content = {"schema": _reference(route.body), "examples": prose.body_examples}
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
+    described["responses"] = {
+        str(route.status): _answer(route, prose),
+        **{str(status): _refusal(status) for status in sorted({*route.refusals, *_ALWAYS})},
+    }
     return described
 
 
-def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    parameter = operation.path_parameter
-    if parameter is None:
-        return []
-    return [
-        {
-            "name": parameter.name,
-            "in": "path",
-            "required": True,
-            "description": parameter.description,
-            "schema": {"type": "string", "pattern": parameter.pattern},
-            "example": parameter.example,
-        }
-    ]
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": IDS[name]["description"],
+        "schema": {"type": "string", "pattern": ID_PATTERNS[name]},
+        "example": IDS[name]["example"],
+    }
 
 
 def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
@@ -158,48 +156,17 @@ def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     return parameters
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": operation.answers}
-    if operation.operation_id == "infer":
-        answer["headers"] = {
-            "Location": {
-                "required": True,
-                "description": "Where the job can be read.",
-                "schema": {"type": "string", "pattern": "^/jobs/job-[a-z2-7]{24}$"},
-            }
-        }
-    if operation.operation_id == "get_job_events":
-        answer["headers"] = {
-            "Retry-After": _retry_after(
-                "Only if the answer was not held because too many others are: "
-                "ask again after so many seconds."
-            )
-        }
-    if operation.answer is not None:
-        answer["content"] = {
-            JSON: {"schema": _reference(operation.answer), "example": operation.example}
-        }
-    elif operation.status != 204:
+def _answer(route: Route, prose: Prose) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": prose.answers}
+    if prose.headers:
+        answer["headers"] = prose.headers
+    if route.answer is not None:
+        answer["content"] = {JSON: {"schema": _reference(route.answer), "example": prose.example}}
+    elif route.status != 204:
         answer["content"] = {JSON: {"schema": {"type": "object"}}}
-    if operation.links:
-        answer["links"] = {
-            link.operation_id: {
-                "operationId": link.operation_id,
-                "parameters": link.parameters,
-            }
-            for link in operation.links
-        }
-    statuses = {*operation.refusals, *_ALWAYS}
-    if operation.scope is not None:
-        statuses |= {401, 403}
-    return {
-        str(operation.status): answer,
-        **{str(status): _refusal(status) for status in sorted(statuses)},
-    }
-
-
-def _retry_after(description: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "integer", "minimum": 0}}
+    if prose.links:
+        answer["links"] = prose.links
+    return answer
 
 
 def _refusal(status: int) -> dict[str, Any]:
@@ -218,7 +185,7 @@ def _refusal(status: int) -> dict[str, Any]:
         }
     if status in (429, 503):
         refusal["headers"] = {
-            "Retry-After": _retry_after("Seconds; from the service, not from the gateway.")
+            "Retry-After": retry_after("Seconds; from the service, not from the gateway.")
         }
     return refusal
 
@@ -228,11 +195,11 @@ def _schemas() -> dict[str, Any]:
         (responses.ProblemOut, "serialization"),
         (responses.GatewayError, "serialization"),
     ]
-    for operation in OPERATIONS:
-        if operation.body is not None:
-            wanted.append((operation.body, "validation"))
-        if operation.answer is not None:
-            wanted.append((operation.answer, "serialization"))
+    for route in ROUTES:
+        if route.body is not None:
+            wanted.append((route.body, "validation"))
+        if route.answer is not None:
+            wanted.append((route.answer, "serialization"))
     _, definitions = models_json_schema(wanted, ref_template=REFERENCE)
     requested = {model.__name__ for model in Strict.__subclasses__()}
     return {

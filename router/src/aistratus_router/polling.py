@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from aistratus_contracts.event import Delta, StateChange, decode_event
+from aistratus_contracts.errors import UnknownVersion
+from aistratus_contracts.event import Delta, Event, StateChange, decode_event
 from aistratus_contracts.states import JobState
 from aistratus_router.access import Caller
 from aistratus_router.job_store import JobStore, LogPage
@@ -102,13 +103,22 @@ class Poller:
 
 def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float:
     """How long until a log's next step is to be seen; 0 where its last two events are no steps."""
-    steps = [decode_event(text) for _, text in log[-STEPS_OF_A_PACE:]]
-    if len(steps) < STEPS_OF_A_PACE or not all(isinstance(step.body, Delta) for step in steps):
+    found = [_event(text) for _, text in log[-STEPS_OF_A_PACE:]]
+    steps = [event for event in found if event is not None and isinstance(event.body, Delta)]
+    if len(steps) < STEPS_OF_A_PACE:
         return 0.0
     pace = (steps[1].at - steps[0].at).total_seconds() + COMMIT_ALLOWANCE_SECONDS
     passed = (now - steps[1].at).total_seconds()
     # Whatever the two clocks say, it is no more than one step away.
     return min(pace - passed, pace, MAX_STEP_SECONDS)
+
+
+def _event(text: str) -> Event | None:
+    """An event; None for one that this release cannot read, but perhaps the caller can."""
+    try:
+        return decode_event(text)
+    except UnknownVersion:
+        return None
 
 
 def pause_seconds(state: JobState, waited_seconds: float) -> float:
@@ -126,8 +136,8 @@ def _page(found: LogPage, after: int) -> EventsPage:
     done = state.is_final and next_after >= cursor.next_seq - 1
     if events and not done:
         # The log may be ahead of the job's item, which was read a moment later or earlier.
-        last = decode_event(events[-1][1]).body
-        if isinstance(last, StateChange):
-            state = last.state
+        last = _event(events[-1][1])
+        if last is not None and isinstance(last.body, StateChange):
+            state = last.body.state
             done = state.is_final
     return EventsPage(job.job_id, state, [text for _, text in events], next_after, done)

@@ -17,9 +17,13 @@ class JobQueue:
 
     def send(self, job_id: str, group: str, deduplication_id: str) -> None:
         """Send a job's id; within five minutes, the same deduplication id changes nothing."""
+        self.forward(encode_queue_message(QueueMessage(job_id)), group, deduplication_id)
+
+    def forward(self, body: str, group: str, deduplication_id: str) -> None:
+        """Send a message as it is, also one that only another release can read."""
         self._client.send_message(
             QueueUrl=self._url,
-            MessageBody=encode_queue_message(QueueMessage(job_id)),
+            MessageBody=body,
             MessageGroupId=group,
             MessageDeduplicationId=deduplication_id,
         )

@@ -12,6 +12,7 @@ from enum import StrEnum, auto
 from typing import Final
 
 from aistratus_contracts import table
+from aistratus_contracts.errors import UnknownVersion
 from aistratus_contracts.event import Delta, decode_event
 from aistratus_contracts.limits import VISIBILITY_TIMEOUT_SECONDS
 from aistratus_router.cancelling import CANCELLED
@@ -79,7 +80,10 @@ class Reconciler:
         return self._look(entry, now)
 
     def _look(self, entry: OpenJob, now: datetime) -> Outcome:
-        last = self.jobs.last_sign(entry.job_id)
+        try:
+            last = self.jobs.last_sign(entry.job_id)
+        except UnknownVersion:
+            return self._look_from_outside(entry, now)
         if last is None or last.record.cursor.state.is_final:
             self.open_jobs.remove(entry)
             return Outcome.REMOVED
@@ -95,6 +99,16 @@ class Reconciler:
         if heard_at > entry.sign_at:
             self.open_jobs.hear(entry, heard_at)
         return Outcome.HEARD
+
+    def _look_from_outside(self, entry: OpenJob, now: datetime) -> Outcome:
+        """For a job that only another release can read: see that it does not lack its message.
+
+        Its entry says that it has not ended, and a message too many does no harm.
+        """
+        if not self._is_silent(entry, now):
+            return Outcome.WAITS
+        self.open_jobs.send(entry, now)
+        return Outcome.SENT_AGAIN
 
     def _cancel(self, entry: OpenJob) -> Outcome:
         """End a job that is to be cancelled, with the text that readers have seen.

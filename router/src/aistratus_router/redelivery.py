@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aistratus_contracts.errors import JobErrorCode
+from aistratus_contracts.errors import JobErrorCode, UnknownVersion
 from aistratus_contracts.table import JobRecord
 from aistratus_router.dead_letters import DeadLetters, Letter
 from aistratus_router.job_store import JobStore
@@ -12,13 +12,17 @@ from aistratus_router.queue import JobQueue
 
 
 class Fate(StrEnum):
-    """What has become of a letter's job; only what is open can be worked on again."""
+    """What has become of a letter's job; only what is open can be worked on again.
+
+    A job of another release is open as far as this one can tell: a worker that can read it knows.
+    """
 
     OPEN = "open"
     ENDED = "ended"
     POISON = "poison"  # it brought down one engine after the other, and ended for it
     GONE = "gone"  # its conversation was deleted, or it was too old to be kept
     UNREADABLE = "unreadable"
+    OTHER_RELEASE = "other_release"  # its version, or its job's, is one that this release lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Finding:
     letter: Letter
     fate: Fate
     record: JobRecord | None = None
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether a worker may make something of it."""
+        return self.fate in (Fate.OPEN, Fate.OTHER_RELEASE)
 
     @property
     def state(self) -> str:
@@ -46,9 +55,14 @@ class Redelivery:
 
     def examine(self, letter: Letter) -> Finding:
         """How a letter's job stands."""
+        if letter.is_of_other_release:
+            return Finding(letter, Fate.OTHER_RELEASE)
         if letter.job_id is None:
             return Finding(letter, Fate.UNREADABLE)
-        last = self.jobs.last_sign(letter.job_id)
+        try:
+            last = self.jobs.last_sign(letter.job_id)
+        except UnknownVersion:
+            return Finding(letter, Fate.OTHER_RELEASE)
         if last is None:
             return Finding(letter, Fate.GONE)
         if not last.record.cursor.state.is_final:
@@ -56,14 +70,18 @@ class Redelivery:
         is_poison = last.error is not None and last.error.code is JobErrorCode.POISON
         return Finding(letter, Fate.POISON if is_poison else Fate.ENDED, last.record)
 
-    def put_back(self, letter: Letter, record: JobRecord) -> None:
-        """Send an open job's message again, and only then take the letter out.
+    def put_back(self, found: Finding) -> None:
+        """Send what can go back, and only then take the letter out.
 
         The letter gives the deduplication id, so one that is put back twice sends one message.
         """
-        job = record.job
-        entry = self.open_jobs.find(job)
-        # Without an entry the job has just ended, and its message says nothing to anybody.
-        group = letter.group if entry is None else entry.group
-        self.queue.send(job.job_id, group, f"{job.job_id}-{letter.message_id}")
+        letter, record = found.letter, found.record
+        if record is None:
+            self.queue.forward(letter.body, letter.group, letter.message_id)
+        else:
+            job = record.job
+            entry = self.open_jobs.find(job)
+            # Without an entry the job has just ended, and its message says nothing to anybody.
+            group = letter.group if entry is None else entry.group
+            self.queue.send(job.job_id, group, f"{job.job_id}-{letter.message_id}")
         self.letters.delete(letter)

@@ -5,10 +5,8 @@ and AISTRATUS_REGISTRY. It reads the jobs, sends messages and deletes letters; w
 it never changes.
 """
 
-import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aistratus_contracts.job import JOB_ID_PATTERN
 from aistratus_router.dead_letters import DeadLetters
 from aistratus_router.job_store import JobStore
 from aistratus_router.open_jobs import OpenJobs
@@ -25,6 +22,7 @@ from aistratus_router.ports import Ports
 from aistratus_router.problems import Misconfigured, RouterError
 from aistratus_router.queue import JobQueue
 from aistratus_router.redelivery import Fate, Finding, Redelivery
+from aistratus_router.redrive_request import Request, WrongRequest, read_request
 from aistratus_router.table_access import Table, code_of
 
 # More is no list for a person; what is left is said.
@@ -34,7 +32,7 @@ PUT_BACK: Final = "put back"
 DELETED: Final = "deleted"
 MOVED_BY_SQS: Final = "received too often"
 CHECK_ACCESS: Final = (
-    "Check your credentials (aws sts get-caller-identity), the region and AISTRATUS_REGISTRY."
+    "Check your credentials (aws sts get-caller-identity), the region and the environment."
 )
 _COLUMNS: Final = ("JOB", "CONVERSATION", "STATE", "AGE", "RECEIVED", "REASON", "DONE")
 _STAYS: Final = {
@@ -43,24 +41,6 @@ _STAYS: Final = {
     Fate.GONE: "stays: its job was deleted",
     Fate.UNREADABLE: "stays: nobody can read it",
 }
-
-
-class WrongRequest(RouterError):
-    """What was asked for on the command line makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to do: nothing but list, or with these jobs' letters, or with all."""
-
-    job_ids: frozenset[str] = frozenset()
-    is_all: bool = False
-    is_delete: bool = False
-    as_json: bool = False
-
-    def names(self, found: Finding) -> bool:
-        """Whether something is to be done with that letter."""
-        return self.is_all or found.letter.job_id in self.job_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +93,16 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     """Run the command; 0 if all that was asked was done, 1 if not, 2 if it makes no sense."""
     try:
         request = read_request(arguments)
-        return redrive(request, Ports.from_environment(os.environ if environ is None else environ))
     except WrongRequest as error:
         _say(str(error))
         return 2
+    return run(request, os.environ if environ is None else environ)
+
+
+def run(request: Request, environ: Mapping[str, str]) -> int:
+    """Do what is asked in the deployment that `environ` names; an error is a sentence, and 1."""
+    try:
+        return redrive(request, Ports.from_environment(environ))
     except Misconfigured as error:
         _say(str(error))
     except RouterError as error:
@@ -126,31 +112,6 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     except BotoCoreError as error:
         _say(f"AWS cannot be reached ({type(error).__name__}). {CHECK_ACCESS}")
     return 1
-
-
-def read_request(arguments: Sequence[str] | None) -> Request:
-    """What the command line asks for; raises `WrongRequest`."""
-    parser = argparse.ArgumentParser(
-        prog="redrive", description="Shows the dead-letter queue, and puts jobs back."
-    )
-    parser.add_argument("--job", action="append", default=[], metavar="ID", help="this job's")
-    parser.add_argument("--all", action="store_true", help="all that can be put back")
-    parser.add_argument(
-        "--delete", action="store_true", help="with --job or --all: remove what cannot be put back"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON array instead of a table")
-    chosen = parser.parse_args(arguments)
-    if chosen.all and chosen.job:
-        raise WrongRequest("Say either --all or --job, not both.")
-    if chosen.delete and not (chosen.all or chosen.job):
-        raise WrongRequest("Say what to delete: --job ID --delete, or --all --delete.")
-    for job_id in chosen.job:
-        if not re.fullmatch(JOB_ID_PATTERN, job_id):
-            raise WrongRequest(
-                f"{job_id!r} is no job id; those begin with job- and have 24 letters and digits "
-                "more. Without --job, all letters are listed."
-            )
-    return Request(frozenset(chosen.job), chosen.all, chosen.delete, chosen.json)
 
 
 def redrive(request: Request, ports: Ports) -> int:
@@ -181,10 +142,10 @@ def redrive(request: Request, ports: Ports) -> int:
 
 def _handle(redelivery: Redelivery, found: Finding, request: Request) -> Row:
     """Put a letter back, delete it or leave it, as was asked."""
-    if not request.names(found):
+    if not (request.is_all or found.letter.job_id in request.job_ids):
         return Row(found, "")
-    if found.record is not None and found.fate is Fate.OPEN:
-        redelivery.put_back(found.letter, found.record)
+    if found.can_go_back:
+        redelivery.put_back(found)
         return Row(found, PUT_BACK)
     if request.is_delete:
         redelivery.letters.delete(found.letter)

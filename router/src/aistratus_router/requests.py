@@ -16,25 +16,20 @@ from aistratus_contracts.limits import (
     MAX_LOGIT_BIAS,
     MAX_LOGIT_BIASES,
     MAX_MESSAGES,
-    MAX_REPEAT_PENALTY,
-    MAX_SEED,
     MAX_STOP_CHARS,
     MAX_STOP_STRINGS,
-    MAX_TEMPERATURE,
-    MAX_TOP_K,
     MIN_IDLE_TIMEOUT_SECONDS,
 )
 from aistratus_contracts.problem import FieldError
 from aistratus_contracts.states import Role
 from aistratus_router.formats import AnyFormat
+from aistratus_router.sampling_fields import with_sampling_numbers
 from aistratus_router.strict import Digits, Strict, Whole
 
 DEFAULT_CONVERSATIONS_PER_PAGE: Final = 20
 # A sort key holds ten digits of a sequence number, six of a turn's.
 MAX_SEQ: Final = 10**10 - 1
 MAX_TURN: Final = 10**6 - 1
-# Less would multiply scores without a bound; 1 is off.
-MIN_REPEAT_PENALTY: Final = 0.1
 # A token is a signed 32-bit integer in llama.cpp; the pattern counts up to the largest.
 MAX_TOKEN_ID: Final = 2**31 - 1
 BIASED_ID_PATTERN: Final = (
@@ -70,6 +65,7 @@ class MessageIn(Strict):
     content: Annotated[str, Field(min_length=1, description="The message's text.")]
 
 
+@with_sampling_numbers
 class InferRequest(Strict):
     """A prompt: the messages that are new, and how to answer them."""
 
@@ -107,27 +103,6 @@ class InferRequest(Strict):
                 "context. Default: the model's."
             ),
         ),
-    ] = None
-    temperature: Annotated[
-        Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)] | None,
-        Field(description="0 is greedy. Default: the model's."),
-    ] = None
-    top_p: Annotated[Annotated[float, Field(ge=0, le=1)] | None, Field(description="1 is off.")] = (
-        None
-    )
-    top_k: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_TOP_K), Whole] | None, Field(description="0 is off.")
-    ] = None
-    min_p: Annotated[Annotated[float, Field(ge=0, le=1)] | None, Field(description="0 is off.")] = (
-        None
-    )
-    repeat_penalty: Annotated[
-        Annotated[float, Field(ge=MIN_REPEAT_PENALTY, le=MAX_REPEAT_PENALTY)] | None,
-        Field(description="1 is off."),
-    ] = None
-    seed: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_SEED), Whole] | None,
-        Field(description="Without it, each job draws its own."),
     ] = None
     stop: Annotated[
         Annotated[

@@ -113,7 +113,8 @@ def _one_body(schema: dict[str, Any]) -> None:
 class EventOut(Answer):
     """One entry of a job's log. `seq` runs 1, 2, 3 … without a hole; `v` is the form's version.
 
-    It holds exactly one of `state`, `delta`, `usage`, `error` and `notice`.
+    It holds exactly one of `state`, `delta`, `usage`, `error` and `notice`. A later release may add
+    to these, and to the codes: a client passes over what it does not know.
     """
 
     model_config = ConfigDict(json_schema_extra=_one_body)

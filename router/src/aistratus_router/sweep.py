@@ -19,7 +19,7 @@ from aistratus_router.ports import Ports
 from aistratus_router.problems import RouterError
 from aistratus_router.queue import JobQueue
 from aistratus_router.reconciling import Outcome, Patience, Reconciler
-from aistratus_router.redelivery import Fate, Redelivery
+from aistratus_router.redelivery import Finding, Redelivery
 from aistratus_router.registry import Addresses
 from aistratus_router.table_access import Table
 
@@ -144,19 +144,26 @@ class _Sorting:
             return FAILED
 
     def _goes_back(self, letter: Letter) -> bool:
-        """Put a letter back if that may be: its job is open, and was not put back before."""
+        """Put a letter back if that may be."""
         found = self.redelivery.examine(letter)
-        record, fate = found.record, found.fate
+        job_id, fate = letter.job_id, found.fate.value
         # A reason is the worker's, who leaves it before it ends a job: not for us to undo.
-        if record is not None and fate is Fate.OPEN and not letter.reason:
-            entry = self.open_jobs.find(record.job)
-            if entry is not None and self.open_jobs.put_back(
-                entry, letter.message_id, self.ports.clock()
-            ):
-                self.redelivery.put_back(letter, record)
-                logger.warning("a dead letter goes back", job_id=letter.job_id)
-                return True
-        logger.info(
-            "a dead letter stays; make redrive shows it", job_id=letter.job_id, fate=fate.value
-        )
+        if found.can_go_back and not letter.reason and self._is_first_time(found):
+            self.redelivery.put_back(found)
+            logger.warning("a dead letter goes back", job_id=job_id, fate=fate)
+            return True
+        logger.info("a dead letter stays; make redrive shows it", job_id=job_id, fate=fate)
         return False
+
+    def _is_first_time(self, found: Finding) -> bool:
+        """Whether an open job's message was not put back before; its entry remembers that.
+
+        What only another release can read has no entry here. It goes back each time: the queue
+        gives it out for hours before it comes here again, and by then its workers may be there.
+        """
+        if found.record is None:
+            return True
+        entry = self.open_jobs.find(found.record.job)
+        return entry is not None and self.open_jobs.put_back(
+            entry, found.letter.message_id, self.ports.clock()
+        )

@@ -13,6 +13,7 @@ from aistratus_contracts.event import (
     JobError,
     Notice,
     StateChange,
+    UnknownBody,
     Usage,
     event_from_plain,
 )
@@ -152,7 +153,7 @@ def _job_view(found: LogPage) -> JobView:
     )
 
 
-def _bodies(events: Sequence[tuple[int, str]]) -> Iterator[EventBody | str]:
+def _bodies(events: Sequence[tuple[int, str]]) -> Iterator[EventBody | UnknownBody | str]:
     """What the events say; of a delta only its text.
 
     Nearly all of a log is deltas, and a long answer has a thousand: parsed at once and looked

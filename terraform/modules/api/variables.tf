@@ -51,7 +51,6 @@ variable "function_invoke_arn" {
 variable "cors_origins" {
   description = "Which pages may call the API from a browser. The app's own web server does not need it: its calls come from the server."
   type        = list(string)
-  default     = []
 
   validation {
     condition     = alltrue([for origin in var.cors_origins : can(regex("^(https://[^/*]+|http://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?)$", origin))])
@@ -68,7 +67,6 @@ variable "kms_key_arn" {
 variable "log_retention_days" {
   description = "How long the access log is kept."
   type        = number
-  default     = 30
 }
 
 variable "requests_per_second" {

@@ -27,7 +27,6 @@ variable "topic_arn" {
 variable "email" {
   description = "Who is told by mail; empty: nobody."
   type        = string
-  default     = ""
 
   validation {
     condition     = var.email == "" || can(regex("^[^@[:space:]]+@[^@[:space:]]+\\.[^@[:space:]]+$", var.email))

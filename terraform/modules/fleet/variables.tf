@@ -41,7 +41,6 @@ variable "image_id" {
 variable "weights_device" {
   description = "The device of the image's volume of weights, as its manifest names it; empty if the weights lie in the root volume."
   type        = string
-  default     = "/dev/sdf"
 
   validation {
     condition     = var.weights_device == "" || can(regex("^/dev/(sd|xvd)[b-z]$", var.weights_device))
@@ -52,7 +51,6 @@ variable "weights_device" {
 variable "weights_initialization_rate" {
   description = "How quickly the volume of weights comes from its snapshot, in MiB a second; 0 leaves it to AWS, which promises nothing and asks nothing."
   type        = number
-  default     = 300
 
   validation {
     condition     = var.weights_initialization_rate == 0 || (var.weights_initialization_rate >= 100 && var.weights_initialization_rate <= 300)
@@ -63,7 +61,6 @@ variable "weights_initialization_rate" {
 variable "instance_types" {
   description = "Which instances may be taken: of Spot the one that is cheap and likely to stay, on demand the first that there is."
   type        = list(string)
-  default     = ["g6.xlarge", "g5.xlarge", "g4dn.xlarge"]
 
   validation {
     condition     = length(var.instance_types) > 0 && alltrue([for type in var.instance_types : can(regex("^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", type))])
@@ -79,7 +76,6 @@ variable "instance_types" {
 variable "max_instances" {
   description = "How many instances may run at once."
   type        = number
-  default     = 1
 
   validation {
     condition     = var.max_instances >= 1 && var.max_instances <= 100 && floor(var.max_instances) == var.max_instances
@@ -90,7 +86,6 @@ variable "max_instances" {
 variable "on_demand_only" {
   description = "Whether Spot, which is cheaper and may be taken away, is left alone."
   type        = bool
-  default     = false
 }
 
 variable "registry_prefix" {
@@ -127,7 +122,6 @@ variable "kms_key_arn" {
 variable "log_retention_days" {
   description = "How long the instances' log is kept."
   type        = number
-  default     = 30
 }
 
 variable "session_manager" {

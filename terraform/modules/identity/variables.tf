@@ -21,7 +21,6 @@ variable "region" {
 variable "callback_urls" {
   description = "Where else a login may lead back to, such as the address of a web app. The native apps' own are always allowed."
   type        = list(string)
-  default     = []
 
   validation {
     # Cognito's own rule, and OAuth's: a code does not travel in the clear, but on this machine.

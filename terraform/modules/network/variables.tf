@@ -38,11 +38,9 @@ variable "max_zones" {
 variable "private" {
   description = "Instances get no public address and no way to the internet; they reach AWS through interface endpoints, which cost about 8 USD a month each in each zone, whether anything runs or not."
   type        = bool
-  default     = false
 }
 
 variable "customer_managed_key" {
   description = "Whether anything is encrypted with a key of our own; a private network then needs a way to KMS."
   type        = bool
-  default     = false
 }

@@ -109,7 +109,7 @@ locals {
       missing     = "notBreaching"
     }
     dead-letters = {
-      description = "There are messages in the dead-letter queue. Put them back with: make redrive"
+      description = "There are messages in the dead-letter queue. See them, and put them back, with: make redrive ENV=${var.environment}"
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
       dimensions  = { QueueName = var.dead_letter_queue_name }
@@ -152,7 +152,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # The one that costs money while it is red.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.name}-gpu-idle"
-  alarm_description   = "A GPU has been on for ${var.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Turn it off with make stop, or set the group ${var.group_name} to 0."
+  alarm_description   = "A GPU has been on for ${var.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Turn it off with make stop ENV=${var.environment}, or set the group ${var.group_name} to 0."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = var.idle_minutes * 60 / local.period_seconds

@@ -61,7 +61,6 @@ variable "group_name" {
 variable "alarm_email" {
   description = "Who is told of alarms; empty: nobody. AWS sends a mail that must be confirmed."
   type        = string
-  default     = ""
 
   validation {
     condition     = var.alarm_email == "" || can(regex("^[^@[:space:]]+@[^@[:space:]]+\\.[^@[:space:]]+$", var.alarm_email))

@@ -68,13 +68,11 @@ variable "kms_key_arn" {
 variable "log_retention_days" {
   description = "How long logs are kept."
   type        = number
-  default     = 30
 }
 
 variable "snapstart" {
   description = "Whether a start of the API's function takes up a snapshot. It is quicker, and the snapshot is paid for as long as the version is there."
   type        = bool
-  default     = false
 }
 
 variable "alias" {
@@ -97,7 +95,6 @@ variable "memory_mb" {
 variable "reserved_concurrency" {
   description = "How many requests the API's function answers at once at most; -1: as many as the account allows. New accounts have so few that reserving any is refused."
   type        = number
-  default     = -1
 
   validation {
     condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
@@ -108,7 +105,6 @@ variable "reserved_concurrency" {
 variable "steward_reserved_concurrency" {
   description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round: 1 is enough; -1: none. New accounts have so few that reserving any is refused."
   type        = number
-  default     = -1
 
   validation {
     condition     = var.steward_reserved_concurrency == -1 || var.steward_reserved_concurrency >= 1
@@ -126,7 +122,6 @@ variable "user_limits" {
     readers_per_user   = optional(number)
     readers            = optional(number)
   })
-  default = {}
 
   validation {
     condition = alltrue([

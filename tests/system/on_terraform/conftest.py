@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
-from aistratus_local.models import STANDIN, local_model
+from aistratus_local.models import local_model
 from support.deployed_system import ANN, BOB, DeployedSystem, deployed_system
 from support.deployment import Deployment
 from support.emulator_process import client, running_emulator_process

@@ -1,7 +1,11 @@
 """From logits to a token: llama.cpp's own samplers, and none where the likeliest is wanted.
 
-The order is llama.cpp's: bias, repeat penalty, top-k, top-p, min-p, temperature, then a draw. A
-seeded answer draws once a token, so one that is resumed after n tokens goes on with draw n + 1.
+The order is llama.cpp's: bias, penalties, top-k, top-p, min-p, temperature, then a draw. The
+repeat penalty looks at the last tokens, of the prompt too, as llama.cpp's users know it; the
+frequency and presence penalties look at the whole answer and nothing else, as OpenAI's do.
+
+An answer that is resumed goes on as if it had never stopped: the penalties have seen what is
+committed, and a seeded one, which draws once a token, goes on after n tokens with draw n + 1.
 """
 
 import ctypes
@@ -21,7 +25,7 @@ from aistratus_daemon.engine.vocabulary import Vocabulary
 from aistratus_daemon.errors import RequestRefused
 
 # How far back the repeat penalty looks, in tokens; llama.cpp's own default.
-PENALTY_LAST_TOKENS: Final = 64
+REPEAT_LAST_TOKENS: Final = 64
 # Logits divided by less than this leave what a 32-bit float can hold; it is greedy by then.
 MIN_TEMPERATURE: Final = 1e-3
 # So many candidates are held against a form one by one; for more, all tokens are at once.
@@ -57,11 +61,15 @@ def new_sampler(
     `form` is the request's, if it has one, and stands there, too.
     """
     check_biases(sampling, llama.vocabulary.size)
-    if form is not None:
-        return FormSampler(llama, sampling, seed, prompt, committed, form=form)
-    if _is_plain(sampling):
+    shaping = _shaping(llama, sampling, prompt, committed)
+    if form is None and not shaping and _is_greedy(sampling):
         return GREEDY
-    return ChainSampler(llama, sampling, seed, prompt, committed)
+    draw = _new_draw(sampling, seed, len(committed))
+    if form is None:
+        return ChainSampler(llama, shaping, draw)
+    if _is_greedy(sampling):
+        shaping.append(llama_cpp.llama_sampler_init_top_k(1))
+    return FormSampler(llama.vocabulary, shaping, draw, form)
 
 
 def check_biases(sampling: Sampling, vocabulary: int) -> None:
@@ -77,11 +85,6 @@ def check_biases(sampling: Sampling, vocabulary: int) -> None:
 
 def _is_greedy(sampling: Sampling) -> bool:
     return sampling.temperature < MIN_TEMPERATURE
-
-
-def _is_plain(sampling: Sampling) -> bool:
-    is_shaped = bool(sampling.logit_bias) or sampling.repeat_penalty != 1.0
-    return _is_greedy(sampling) and not is_shaped
 
 
 class Greedy:
@@ -101,18 +104,9 @@ GREEDY: Final = Greedy()
 class ChainSampler:
     """llama.cpp's sampler chain, ending in a draw or in the likeliest."""
 
-    def __init__(
-        self,
-        llama: Llama,
-        sampling: Sampling,
-        seed: int,
-        prompt: Sequence[int],
-        committed: Sequence[int],
-    ) -> None:
+    def __init__(self, llama: Llama, shaping: Sequence[Any], draw: Any) -> None:
         self._ctx = llama.raw_context
-        draw = _new_draw(sampling, seed, len(committed))
-        self._chain = _new_chain([*_shaping(llama.vocabulary, sampling), draw])
-        _accept(self._chain, [*prompt, *committed])
+        self._chain = _new_chain([*shaping, draw])
 
     def pick(self, logits: Logits, row: int) -> int | None:  # noqa: ARG002 - it reads them itself
         """The next token."""
@@ -132,25 +126,14 @@ class FormSampler:
     """
 
     def __init__(
-        self,
-        llama: Llama,
-        sampling: Sampling,
-        seed: int,
-        prompt: Sequence[int],
-        committed: Sequence[int],
-        *,
-        form: Form,
+        self, vocabulary: Vocabulary, shaping: Sequence[Any], draw: Any, form: Form
     ) -> None:
         self.form = form
         self._matcher = form.matcher
-        self._ends = llama.vocabulary.end_tokens
-        self._all = _Candidates(llama.vocabulary.size)
-        shaping = _shaping(llama.vocabulary, sampling)
-        if _is_greedy(sampling):
-            shaping.append(llama_cpp.llama_sampler_init_top_k(1))
+        self._ends = vocabulary.end_tokens
+        self._all = _Candidates(vocabulary.size)
         self._chain = _new_chain(shaping)
-        self._draw = _new_draw(sampling, seed, len(committed))
-        _accept(self._chain, [*prompt, *committed])
+        self._draw = draw
 
     def pick(self, logits: Logits, row: int) -> int | None:
         """The next token; None if the form allows none.
@@ -246,20 +229,31 @@ class _Candidates:
         return int(self._items["id"][self._native.selected])
 
 
-def _shaping(vocabulary: Vocabulary, sampling: Sampling) -> list[Any]:
-    """What narrows the choice before one is made."""
+def _shaping(
+    llama: Llama, sampling: Sampling, prompt: Sequence[int], committed: Sequence[int]
+) -> list[Any]:
+    """What changes or narrows the choice before one is made; empty if nothing does.
+
+    A new parameter has its place here, and nowhere else in the engine.
+    """
     links: list[Any] = []
+    size = llama.vocabulary.size
     if sampling.logit_bias:
         biases = (llama_cpp.llama_logit_bias * len(sampling.logit_bias))(
             *(llama_cpp.llama_logit_bias(item.token, item.bias) for item in sampling.logit_bias)
         )
-        links.append(llama_cpp.llama_sampler_init_logit_bias(vocabulary.size, len(biases), biases))
-    if sampling.repeat_penalty != 1.0:
-        links.append(
-            llama_cpp.llama_sampler_init_penalties(
-                vocabulary.size, PENALTY_LAST_TOKENS, sampling.repeat_penalty, 0.0, 0.0
-            )
+        links.append(llama_cpp.llama_sampler_init_logit_bias(size, len(biases), biases))
+    if sampling.repeat_penalty != 1:
+        repeat = llama_cpp.llama_sampler_init_penalties(
+            size, REPEAT_LAST_TOKENS, sampling.repeat_penalty, 0, 0
         )
+        links.append(_after(repeat, [*prompt, *committed][-REPEAT_LAST_TOKENS:]))
+    if sampling.frequency_penalty or sampling.presence_penalty:
+        # No answer is longer than the context.
+        counts = llama_cpp.llama_sampler_init_penalties(
+            size, llama.context, 1, sampling.frequency_penalty, sampling.presence_penalty
+        )
+        links.append(_after(counts, committed))
     if _is_greedy(sampling):
         return links
     if sampling.top_k > 0:
@@ -270,6 +264,13 @@ def _shaping(vocabulary: Vocabulary, sampling: Sampling) -> list[Any]:
         links.append(llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1))
     links.append(llama_cpp.llama_sampler_init_temp(sampling.temperature))
     return links
+
+
+def _after(link: Any, seen: Sequence[int]) -> Any:
+    """The link once it has seen these tokens."""
+    for token in seen:
+        llama_cpp.llama_sampler_accept(link, token)
+    return link
 
 
 def _new_draw(sampling: Sampling, seed: int, drawn: int) -> Any:
@@ -292,8 +293,3 @@ def _new_chain(links: Sequence[Any]) -> Any:
     for link in links:
         llama_cpp.llama_sampler_chain_add(chain, link)
     return chain
-
-
-def _accept(chain: Any, seen: Sequence[int]) -> None:
-    for token in seen[-PENALTY_LAST_TOKENS:]:
-        llama_cpp.llama_sampler_accept(chain, token)

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aistratus_contracts.errors import ContractError
+from aistratus_contracts.errors import ContractError, UnknownVersion
 from aistratus_contracts.job import Message, decode_queue_message
 from aistratus_contracts.table import JobRecord
 from aistratus_daemon.worker.conversation import history_bytes, messages_for, next_due
@@ -53,6 +53,8 @@ class Consumer:
     _share: FairShare = field(init=False)
     # By conversation; what was looked at last comes last.
     _settled: dict[str, int] = field(default_factory=dict)
+    # Types and versions that this release cannot read, as far as the log has been told.
+    _told_versions: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         most = self.queue.max_receives
@@ -181,6 +183,11 @@ class Consumer:
             # The job is not lost: its message comes back when its visibility timeout runs out.
             log.error("AWS cannot be reached (%s); a job will be tried again.", error)
             self._drop(message)
+        except UnknownVersion as error:
+            # A worker of another release can read it, and has its chance when the visibility
+            # timeout runs out; given back at once, the message would go round in circles here.
+            self._tell_version(error)
+            self._drop(message)
         except ContractError as error:
             log.error("A message cannot be read and is set aside: %s", error)
             reason = str(error)
@@ -253,6 +260,13 @@ class Consumer:
         self._settled[conversation_id] = settled
         if len(self._settled) > REMEMBERED_CONVERSATIONS:
             del self._settled[next(iter(self._settled))]
+
+    def _tell_version(self, error: UnknownVersion) -> None:
+        """Say once, not for each message, that there are jobs for workers of another release."""
+        version = (error.type_name, error.version)
+        if version not in self._told_versions:
+            self._told_versions.add(version)
+            log.error("%s Such jobs are left to other workers.", error)
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
         """Do what is due with a message; also a drain waits until that is done."""

@@ -1,17 +1,12 @@
-"""What the API answers, as types. Fields that a newer API adds are passed over."""
+"""What the API answers, as types. What a newer API adds is passed over."""
 
-import dataclasses
-import types
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TypeVar
 
 from aistratus_contracts import codec
-from aistratus_contracts.errors import ContractError
+from aistratus_contracts.errors import ContractError, UnknownVersion
 from aistratus_contracts.event import Event, JobError, Usage, event_from_plain
-from aistratus_contracts.job import Message
 from aistratus_contracts.models import ModelCard
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_desktop.gateway.errors import Unreadable
@@ -93,13 +88,21 @@ class TurnAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidMessage:
+    """One message of a turn. `role` may be one that only a newer release knows."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationTurn:
     """A turn; without an `answer` its job has not ended yet."""
 
     turn: int
     job_id: str
     created_at: datetime
-    messages: tuple[Message, ...]
+    messages: tuple[SaidMessage, ...]
     answer: TurnAnswer | None = None
 
 
@@ -130,46 +133,30 @@ def read_models(document: object) -> tuple[ModelCard, ...]:
 
 
 def read_events(document: object, retry_after: float | None = None) -> EventPage:
-    """The body of `GET /jobs/{id}/events`."""
+    """The body of `GET /jobs/{id}/events`.
+
+    Where an event has a version that this app cannot read, the page ends before it. Only a page
+    that begins with one is `Unreadable`, so the person sees all that there is to see first.
+    """
     head = read(_EventPage, document)
     plain = document.get("events") if isinstance(document, dict) else None
     if not isinstance(plain, list):
         raise Unreadable("the page of events holds no list of them.")
-    try:
-        events = tuple(event_from_plain(item) for item in plain)
-    except ContractError as error:
-        raise Unreadable(str(error)) from error
-    return EventPage(head.job_id, head.state, events, head.done, retry_after)
+    events: list[Event] = []
+    for item in plain:
+        try:
+            events.append(event_from_plain(item))
+        except ContractError as error:
+            if not events or not isinstance(error, UnknownVersion):
+                raise Unreadable(str(error)) from error
+            break
+    is_whole = len(events) == len(plain)
+    return EventPage(head.job_id, head.state, tuple(events), head.done and is_whole, retry_after)
 
 
 def read(cls: type[T], document: object) -> T:
     """A reply of that type; raises `Unreadable` for anything else."""
     try:
-        return codec.from_plain(cls, _known_part(cls, document))
+        return codec.from_plain(cls, document)
     except ContractError as error:
         raise Unreadable(str(error)) from error
-
-
-def _known_part(cls: type, document: object) -> object:
-    """The document without the fields that the type, or a type in it, does not have."""
-    if not isinstance(document, dict):
-        return document
-    narrow = _narrowers(cls)
-    return {key: narrow[key](item) for key, item in document.items() if key in narrow}
-
-
-@cache
-def _narrowers(cls: type) -> dict[str, Callable[[Any], Any]]:
-    hints = get_type_hints(cls)
-    return {field.name: _narrower(hints[field.name]) for field in dataclasses.fields(cls)}
-
-
-def _narrower(hint: Any) -> Callable[[Any], Any]:
-    if get_origin(hint) in (Union, types.UnionType):
-        return _narrower(next(part for part in get_args(hint) if part is not type(None)))
-    if get_origin(hint) is tuple:
-        inner = _narrower(get_args(hint)[0])
-        return lambda items: [inner(item) for item in items] if isinstance(items, list) else items
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return lambda document: _known_part(hint, document)
-    return lambda item: item

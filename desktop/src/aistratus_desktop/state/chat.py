@@ -262,13 +262,11 @@ class Chat:
 def _bubbles_of(conversation: Conversation) -> list[Bubble]:
     bubbles = []
     for turn in conversation.turns:
-        bubbles += [
-            said(message.content)
-            if message.role is Role.USER
-            else answered(message.content, JobState.SUCCEEDED)
-            for message in turn.messages
-            if message.role is not Role.SYSTEM
-        ]
+        for message in turn.messages:
+            if message.role == Role.USER:
+                bubbles.append(said(message.content))
+            elif message.role == Role.ASSISTANT:
+                bubbles.append(answered(message.content, JobState.SUCCEEDED))
         if turn.answer:
             bubbles.append(answered(turn.answer.text, turn.answer.state))
         else:

@@ -20,6 +20,8 @@ variables {
   function_name       = "aistratus-test-router"
   function_alias      = "live"
   function_invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/some:live/invocations"
+  cors_origins        = []
+  log_retention_days  = 30
 }
 
 run "routes" {

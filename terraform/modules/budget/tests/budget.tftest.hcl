@@ -4,6 +4,7 @@ variables {
   name        = "aistratus-test"
   monthly_usd = 20
   topic_arn   = "arn:aws:sns:eu-central-1:123456789012:aistratus-test-alarms"
+  email       = ""
 }
 
 run "month" {

@@ -29,15 +29,21 @@ mock_provider "aws" {
 }
 
 variables {
-  name                  = "aistratus-test"
-  region                = "eu-central-1"
-  subnet_ids            = ["subnet-1", "subnet-2"]
-  security_group_id     = "sg-1"
-  image_id              = "ami-0123456789abcdef0"
-  registry_prefix       = "/aistratus/test"
-  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs.fifo"
-  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs-dlq.fifo"
-  table_arn             = "arn:aws:dynamodb:eu-central-1:123456789012:table/aistratus-test"
+  name                        = "aistratus-test"
+  region                      = "eu-central-1"
+  subnet_ids                  = ["subnet-1", "subnet-2"]
+  security_group_id           = "sg-1"
+  image_id                    = "ami-0123456789abcdef0"
+  registry_prefix             = "/aistratus/test"
+  queue_arn                   = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs.fifo"
+  dead_letter_queue_arn       = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs-dlq.fifo"
+  table_arn                   = "arn:aws:dynamodb:eu-central-1:123456789012:table/aistratus-test"
+  weights_device              = "/dev/sdf"
+  weights_initialization_rate = 300
+  instance_types              = ["g6.xlarge", "g5.xlarge"]
+  max_instances               = 1
+  on_demand_only              = false
+  log_retention_days          = 30
 }
 
 run "instance" {
@@ -133,7 +139,7 @@ run "group" {
   }
 
   assert {
-    condition     = one(one(aws_autoscaling_group.workers.mixed_instances_policy).launch_template).override[*].instance_type == tolist(["g6.xlarge", "g5.xlarge", "g4dn.xlarge"])
+    condition     = one(one(aws_autoscaling_group.workers.mixed_instances_policy).launch_template).override[*].instance_type == tolist(var.instance_types)
     error_message = "Each instance type should be an offer, in the order given."
   }
 

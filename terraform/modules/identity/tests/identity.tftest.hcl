@@ -19,6 +19,7 @@ variables {
   name                = "aistratus-test"
   region              = "eu-central-1"
   deletion_protection = false
+  callback_urls       = []
 }
 
 run "pool" {

@@ -7,8 +7,10 @@ mock_provider "aws" {
 }
 
 variables {
-  name   = "aistratus-test"
-  region = "eu-central-1"
+  name                 = "aistratus-test"
+  region               = "eu-central-1"
+  private              = false
+  customer_managed_key = false
 }
 
 run "public_by_default" {

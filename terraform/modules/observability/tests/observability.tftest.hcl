@@ -24,6 +24,7 @@ variables {
   dead_letter_queue_name = "aistratus-test-jobs-dlq.fifo"
   table_name             = "aistratus-test"
   group_name             = "aistratus-test-workers"
+  alarm_email            = ""
 }
 
 run "alarms" {

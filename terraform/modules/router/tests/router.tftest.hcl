@@ -28,14 +28,19 @@ mock_provider "aws" {
 }
 
 variables {
-  name                  = "aistratus-test"
-  zip                   = "main.tf" # any file: nothing is uploaded
-  registry_prefix       = "/aistratus/test"
-  registry_arn          = "arn:aws:ssm:eu-central-1:123456789012:parameter/aistratus/test"
-  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs.fifo"
-  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs-dlq.fifo"
-  table_arn             = "arn:aws:dynamodb:eu-central-1:123456789012:table/aistratus-test"
-  group_arn             = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:*:autoScalingGroupName/aistratus-test-workers"
+  name                         = "aistratus-test"
+  zip                          = "main.tf" # any file: nothing is uploaded
+  registry_prefix              = "/aistratus/test"
+  registry_arn                 = "arn:aws:ssm:eu-central-1:123456789012:parameter/aistratus/test"
+  queue_arn                    = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs.fifo"
+  dead_letter_queue_arn        = "arn:aws:sqs:eu-central-1:123456789012:aistratus-test-jobs-dlq.fifo"
+  table_arn                    = "arn:aws:dynamodb:eu-central-1:123456789012:table/aistratus-test"
+  group_arn                    = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:*:autoScalingGroupName/aistratus-test-workers"
+  log_retention_days           = 30
+  snapstart                    = false
+  reserved_concurrency         = -1
+  steward_reserved_concurrency = -1
+  user_limits                  = {}
 }
 
 run "functions" {

@@ -5,6 +5,7 @@ import random
 import time
 from typing import Any, Final
 
+from aistratus_contracts.job import sampling_numbers
 from aistratus_contracts.limits import MAX_BODY_BYTES
 from system.hostile.scenario import Attack, Scenario
 
@@ -108,6 +109,8 @@ def spoilt(good: bytes, dice: random.Random) -> bytes:
 
 def _edges() -> list[dict[str, Any]]:
     bias = {str(token): 100.0 for token in range(300)}
+    numbers = sampling_numbers().items()
+    least, most = ({name: getattr(b, end) for name, (_, b) in numbers} for end in ("least", "most"))
     return [
         {"logit_bias": bias},
         {"logit_bias": {str(token): -100.0 for token in range(300)}},
@@ -119,9 +122,10 @@ def _edges() -> list[dict[str, Any]]:
         {"stop": ["a" * 65]},
         {"max_tokens": 2047},
         {"max_tokens": 2**63},
-        {"temperature": 2.0, "top_k": 1000, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 2.0},
-        {"temperature": 2.0, "top_p": 0.0, "min_p": 1.0, "repeat_penalty": 0.1},
-        {"seed": 2**32 - 1},
+        least,
+        most,
+        {**least, "temperature": most["temperature"]},
+        {**most, "min_p": 0},
         {"seed": 2**64},
         {"request_id": "x" * 64},
         {"request_id": "\x00"},

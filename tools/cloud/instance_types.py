@@ -1,0 +1,34 @@
+"""The instance types that the image is made for, read from `terraform/instance_types.json`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cloud import ROOT
+
+FILE: Final = ROOT / "terraform" / "instance_types.json"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceType:
+    """One type: whether it is taken where nothing else is said, its card's CUDA architecture.
+
+    A default one has its on-demand price, and how sure that is (`cost_sheet/prices.toml`).
+    """
+
+    type: str
+    default: bool
+    cuda_architecture: int
+    usd_per_hour: float = 0.0
+    confirmed: str = "no"
+
+
+def known_instance_types(file: Path = FILE) -> list[InstanceType]:
+    """All of them; the first default is the first choice."""
+    return [InstanceType(**facts) for facts in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def default_instance_types() -> list[InstanceType]:
+    """Those that Terraform takes where an environment says nothing else."""
+    return [each for each in known_instance_types() if each.default]

@@ -1,0 +1,58 @@
+"""Whether a target may run: the words on make's own command line, then what the target checks."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from preflight.errors import WrongCall
+from preflight.targets import TARGETS
+
+_SWITCHES: Final = ("AGAIN", "YES", "UPGRADE")
+_PLACES: Final = ("", "local", "cloud")
+_HELP: Final = frozenset({"-h", "--help"})
+# How the Makefile hands on what stands on its command line.
+GOALS: Final = "MAKE_GOALS"
+GIVEN: Final = "MAKE_GIVEN"
+
+
+def check(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Raises a `PreflightError` if the target was called wrongly, or lacks something."""
+    goals = environ.get(GOALS, "").split() or [target]
+    _check_goals(goals)
+    _check_names(goals, environ.get(GIVEN, "").split())
+    for name in _SWITCHES:
+        if environ.get(name, "") not in ("", "1"):
+            raise WrongCall(
+                f"{name} is {environ[name]!r}, which means nothing. Say {name}=1, or leave it out."
+            )
+    where = environ.get("WHERE", "")
+    if "WHERE" in TARGETS[target].takes and where not in _PLACES:
+        raise WrongCall(
+            f"WHERE is {where!r}, and there is only this machine and what is deployed: say "
+            "WHERE=cloud, or leave it out."
+        )
+    if not _HELP & set(arguments):
+        TARGETS[target].check(arguments, environ)
+
+
+def _check_goals(goals: Sequence[str]) -> None:
+    for goal in goals:
+        if goal not in TARGETS:
+            raise WrongCall(
+                f"There is no target {goal!r}. What a target works with is given as NAME=value; "
+                "make help shows how each is called."
+            )
+
+
+def _check_names(goals: Sequence[str], given: Sequence[str]) -> None:
+    """A name of ours that none of these targets takes, or one that is almost a name of ours."""
+    ours = frozenset().union(*(target.takes for target in TARGETS.values()))
+    taken = frozenset().union(*(TARGETS[goal].takes for goal in goals))
+    for name in given:
+        alike = difflib.get_close_matches(name, taken, n=1, cutoff=0.75)
+        if name in taken or not (name in ours or alike):
+            continue
+        what = f"It takes {alike[0]}" if alike else "Leave it out"
+        raise WrongCall(
+            f"make {goals[0]} takes no {name}. {what}; make help shows how it is called."
+        )
