@@ -1,9 +1,9 @@
-"""JSON in and out for frozen dataclasses, with the version written down.
+"""JSON encoding and decoding for frozen dataclasses, with an explicit version.
 
-One rule set for every type. Writers write what their release declares, no more and no less.
-Readers pass over fields that they do not know; no field is missing unless it has a default,
-values have the declared type, times are RFC 3339 in UTC. An unknown version is refused by name.
-What may change under which version is in docs/adr/0021-a-wire-that-can-grow.md.
+One set of rules for every type. Writers write exactly what their release declares. Readers skip
+unknown fields; every field without a default must be present, values must have the declared type,
+and times are RFC 3339 in UTC. An unknown version raises `UnknownVersion`.
+docs/adr/0021-a-wire-that-can-grow.md says which changes need a new version.
 """
 
 import dataclasses
@@ -77,7 +77,7 @@ def encode(value: object, version: int) -> str:
 
 
 def decode(cls: type[T], text: str | bytes, version: int, unsaid: int | None = None) -> T:
-    """The reverse of `encode`; raises a `ContractError` for anything else than that version."""
+    """The reverse of `encode`; raises a `ContractError` for anything but that version."""
     name = cls.__name__
     return from_plain(cls, strip_version(name, parse(name, text), version, unsaid))
 
@@ -93,9 +93,9 @@ def parse(type_name: str, text: str | bytes) -> Any:
 def strip_version(
     type_name: str, document: object, version: int, unsaid: int | None = None
 ) -> dict[str, Any]:
-    """The fields of a parsed document, the version checked and taken off.
+    """The fields of a parsed document, with the version checked and removed.
 
-    `unsaid` is the version of a document that names none; without it, each must name its own.
+    `unsaid` is the version of a document that names none; without it, every document must name one.
     """
     if not isinstance(document, dict):
         raise Malformed(type_name)
@@ -115,9 +115,9 @@ def dumps(document: object) -> str:
 
 
 def text_bytes(text: str) -> int:
-    """How many bytes a text takes within a document as `dumps` writes it, escapes and all.
+    """How many bytes a text takes in a document that `dumps` writes, escapes included.
 
-    One character takes up to six: whoever limits what is stored or sent counts with this.
+    A character takes up to six bytes, so limits on what is stored or sent count with this.
     """
     return len(dumps(text).encode()) - len('""')
 

@@ -5,18 +5,18 @@
 | `JOB#id` | `META` | the job, and its cursor |
 | `JOB#id` | `EV#0000000001` … | one event each |
 | `USER#owner` | `CONV#id` | head of a conversation: title, times, number of turns |
-| `USER#owner` | `TURN#id#000001#PROMPT` | the messages that a turn brought, and its job |
-| `USER#owner` | `TURN#id#000001#ANSWER` | what came of it; there if and only if the job ended |
-| `USER#owner` | `REQ#request_id` | the job that this idempotency key led to |
-| `USER#owner` | `LIMITS` | the user's open jobs with their lanes, and the rate of their prompts |
-| `USER#owner` | `READERS#window` | how many polls of the user are held that began then |
-| `READERS` | `window` | the same, of all users |
-| `OPEN` | `time#job id` | a job that has not ended; when it was sent, and how often |
-| `FLEET` | `GROUP` | whether instances are wanted, since when, and what stands in the way |
-| `FLEET` | `WORKER#id` | a worker's last sign of life; gone when it has drained |
+| `USER#owner` | `TURN#id#000001#PROMPT` | the messages that a turn added, and its job |
+| `USER#owner` | `TURN#id#000001#ANSWER` | the answer; exists if and only if the job has ended |
+| `USER#owner` | `REQ#request_id` | the job that this idempotency key created |
+| `USER#owner` | `LIMITS` | the user's open jobs with their lanes, and the user's prompt rate |
+| `USER#owner` | `READERS#window` | how many of the user's held polls began in this window |
+| `READERS` | `window` | the same, for all users together |
+| `OPEN` | `time#job id` | a job that has not ended: when it was last sent, and how often |
+| `FLEET` | `GROUP` | whether instances are wanted, since when, and what prevents them |
+| `FLEET` | `WORKER#id` | a worker's last sign of life; deleted once the worker has drained |
 
-Everything of a user lies under the user's own key, so another user's things are not refused:
-they are not found. Items are in DynamoDB's typed JSON, ready for a low-level client; nothing
+Everything that belongs to a user is stored under that user's key, so another user's data is not
+refused: it is not found. Items are in DynamoDB's typed JSON, ready for a low-level client; nothing
 here talks to the network.
 """
 
@@ -51,10 +51,10 @@ READERS_PARTITION: Final = "READERS"
 EVENT_PREFIX: Final = "EV#"
 WORKER_PREFIX: Final = "WORKER#"
 GROUP: Final = "GROUP"
-# Of prompts and answers. They have named none from the start, and name none while it is this one.
+# The version of prompts and answers. They never named one, and do not while it is 1.
 TURN_VERSION: Final = 1
 
-# What CreateTable needs beside the name; Terraform states the same in its own language.
+# What CreateTable needs besides the name; Terraform repeats it in HCL.
 TABLE_SCHEMA: Final[dict[str, Any]] = {
     "AttributeDefinitions": [
         {"AttributeName": PARTITION_KEY, "AttributeType": "S"},
@@ -88,42 +88,42 @@ def key(pk: str, sk: str) -> Item:
 
 
 def job_partition(job_id: str) -> str:
-    """Where a job and its events lie."""
+    """The partition of a job and its events."""
     return f"JOB#{job_id}"
 
 
 def user_partition(owner: str) -> str:
-    """Where all that belongs to one user lies."""
+    """The partition of everything that belongs to one user."""
     return f"USER#{owner}"
 
 
 def event_sort_key(seq: int) -> str:
-    """Sorts as the number does, and before `META`: one query after N reads both."""
+    """Sorts by `seq` and before `META`, so one query reads the new events and the job."""
     return f"{EVENT_PREFIX}{seq:010d}"
 
 
 def conversation_sort_key(conversation_id: str) -> str:
-    """The head of a conversation."""
+    """The sort key of a conversation's head."""
     return f"CONV#{conversation_id}"
 
 
 def turns_prefix(conversation_id: str) -> str:
-    """What the sort keys of a conversation's turns begin with."""
+    """The prefix of the sort keys of a conversation's turns."""
     return f"TURN#{conversation_id}#"
 
 
 def prompt_sort_key(conversation_id: str, turn: int) -> str:
-    """The messages that a turn brought."""
+    """The sort key of the messages that a turn added."""
     return f"{turns_prefix(conversation_id)}{turn:06d}#PROMPT"
 
 
 def answer_sort_key(conversation_id: str, turn: int) -> str:
-    """What came of a turn; sorts before its prompt."""
+    """The sort key of a turn's answer; it sorts before the turn's prompt."""
     return f"{turns_prefix(conversation_id)}{turn:06d}#ANSWER"
 
 
 def request_sort_key(request_id: str) -> str:
-    """The idempotency key of a caller."""
+    """The sort key of a caller's idempotency key."""
     return f"REQ#{request_id}"
 
 
@@ -133,22 +133,22 @@ def meta_key(job_id: str) -> Item:
 
 
 def open_key(job_id: str, created_at: datetime) -> Item:
-    """The primary key of a job's entry in the list of open jobs, which is in order of age."""
+    """The primary key of a job's entry in the list of open jobs, which sorts by age."""
     return key(OPEN_PARTITION, f"{codec.format_time(created_at)}#{job_id}")
 
 
 def limits_key(owner: str) -> Item:
-    """The primary key of what a user has at the moment, which is limited."""
+    """The primary key of the item with a user's open jobs and prompt rate."""
     return key(user_partition(owner), "LIMITS")
 
 
 def readers_key(owner: str, window: int) -> Item:
-    """The primary key of the number of a user's held polls that began in a window of time."""
+    """The primary key of the count of a user's held polls that began in a window."""
     return key(user_partition(owner), f"READERS#{window}")
 
 
 def all_readers_key(window: int) -> Item:
-    """The same, of all users."""
+    """The same, for all users together."""
     return key(READERS_PARTITION, str(window))
 
 
@@ -167,7 +167,7 @@ def group_key() -> Item:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A META item: the job, and how far it has come."""
+    """A META item: the job and its cursor."""
 
     job: Job
     cursor: Cursor
@@ -186,7 +186,7 @@ class ConversationHead:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a turn: its job's final state and text (perhaps cut, perhaps empty)."""
+    """A turn's answer: its job's final state and text (which may be cut short or empty)."""
 
     state: JobState
     text: str
@@ -205,11 +205,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
-    """A WORKER item: what a worker said of itself when it was last seen.
+    """A WORKER item: what a worker last reported about itself.
 
-    `slots` is how many jobs its engine runs at once, 0 while there is no engine; `held_jobs` how
-    many it has taken from the queue. `stats` is what its engine counts, by llama-server's names.
-    They grow with the engine: a reader takes those that it knows.
+    `slots` is how many jobs its engine runs at once, 0 while it has no engine; `held_jobs` is
+    how many jobs it holds from the queue. `stats` are its engine's counters, under llama-server's
+    names. A newer engine may report more of them; a reader uses those that it knows.
     """
 
     worker_id: str
@@ -227,7 +227,7 @@ class _Prompt:
 
 
 def expiry_of(created_at: datetime) -> int:
-    """When the table may forget a job made then, in epoch seconds."""
+    """When the table may expire a job created at `created_at`, in epoch seconds."""
     return int((created_at + timedelta(days=JOB_RETENTION_DAYS)).timestamp())
 
 
@@ -255,7 +255,7 @@ def read_meta(item: Item) -> JobRecord:
             attempt=int(item["attempt"]["N"]),
             next_seq=int(item["next_seq"]["N"]),
             cancel_requested=item["cancel_requested"]["BOOL"],
-            # Jobs of before there were these.
+            # Older jobs lack these.
             append_id=item.get("append_id", {}).get("S", ""),
             failures=int(item.get("failures", {}).get("N", "0")),
         ),
@@ -304,9 +304,9 @@ def read_turns(items: Sequence[Item]) -> list[Turn]:
 
 
 def read_turns_backwards(items: Iterable[Item]) -> Iterator[Turn]:
-    """A conversation's turns, the last one first, from its items in reverse key order.
+    """A conversation's turns, newest first, from its items in reverse key order.
 
-    It takes no more items than a turn needs, so a conversation may be read as it comes.
+    It consumes no more items than a turn needs, so a conversation can be streamed.
     """
     prompt: tuple[int, _Prompt] | None = None
     for item in items:
@@ -378,7 +378,7 @@ def read_worker(item: Item) -> SignOfLife:
 
 
 def title_of(messages: Sequence[Message]) -> str:
-    """A conversation's title: the first words that the user said, on one line."""
+    """A conversation's title: the start of the user's first message, on one line."""
     said = next((m.content for m in messages if m.role == "user"), "")
     line = " ".join(said.split())
     return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
@@ -389,7 +389,7 @@ def title_of(messages: Sequence[Message]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """One transaction that adds events to a job's log, and what holds once it is through."""
+    """A transaction that adds events to a job's log, and the cursor once it has committed."""
 
     transact_items: list[Item]
     events: list[Event]
@@ -407,21 +407,21 @@ def append(
     answer_text: str = "",
     failures: int | None = None,
 ) -> Append:
-    """A transaction that appends `bodies` if, and only if, `record.cursor` still holds.
+    """A transaction that appends `bodies` if and only if `record.cursor` is still current.
 
-    The condition is on `attempt` and `next_seq` at the table, so whoever lost the job can write
-    nothing; its cost does not grow with the answer. The last `StateChange` among the bodies
-    becomes the job's state. A final one also stores the turn's answer, `answer_text`, and takes
-    the job off the list of open jobs: a job has ended if and only if its turn has an answer, and
-    then nobody looks after it any more.
+    The fence is a condition on `attempt` and `next_seq` in the table: a writer that has lost the
+    job can write nothing, and the check costs the same however long the answer is. The last
+    `StateChange` in `bodies` becomes the job's state. A final one also stores the turn's answer,
+    `answer_text`, and removes the job from the list of open jobs. So a job has ended if and only
+    if its turn has an answer, and the steward no longer looks at it.
 
-    `new_attempt`: the writer takes the job over; events carry the next attempt.
-    `unless_cancelled`: refuse also when the reader has asked to cancel.
-    `failures`: from now on this is the count of engines that the job has brought down.
+    `new_attempt`: the writer takes the job over, and its events carry the next attempt.
+    `unless_cancelled`: also refuse if the job's owner has asked to cancel it.
+    `failures`: the new count of engines that the job has brought down.
 
-    Two writers may try the same attempt number and the same `seq`, and one of them fails. By the
-    attempt and the `seq` it could not tell whether the one that went through was its own, sent
-    twice by the SDK, or the other's: that is what the cursor's `append_id` is for.
+    Two writers may try the same attempt and the same `seq`, and one of them fails. The attempt and
+    the `seq` do not tell it whether the append that succeeded was its own, sent twice by the SDK,
+    or the other writer's. The cursor's `append_id` does.
     """
     job, old = record.job, record.cursor
     attempt = old.attempt + 1 if new_attempt else old.attempt
@@ -475,7 +475,7 @@ def append(
 
 
 def put_if_absent(table_name: str, item: Item) -> Item:
-    """A transaction's put that fails where the key is taken."""
+    """A transaction's put that fails if the key is taken."""
     return {
         "Put": {
             "TableName": table_name,
