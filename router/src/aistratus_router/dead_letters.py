@@ -1,7 +1,7 @@
 """The dead-letter queue: messages that were set aside, and what can be done with each.
 
-SQS moves a message here that was received too often; the worker leaves one, with the reason, of a
-message that it cannot read and of a job that it has given up.
+SQS moves a message here once it was received too often. The worker sends one here, with a reason,
+for a message that it cannot read and for a job that it has given up.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,21 +16,21 @@ from aistratus_contracts.job import decode_queue_message
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# Whoever looks at letters has them to himself for so long, if he dies over it.
+# The visibility timeout of received letters: if their reader dies, they come back after it.
 HOLD_SECONDS: Final = 60
-# A short poll asks some of SQS's servers only.
+# Not 0: a short poll asks only some of SQS's servers.
 RECEIVE_WAIT_SECONDS: Final = 1
-# What SQS takes and gives in one call.
+# The most messages that SQS takes or returns in one call.
 BATCH_SIZE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message in the dead-letter queue, ours to look at for a moment.
+    """A message from the dead-letter queue, hidden from other readers for a short time.
 
-    `job_id` is None if the message cannot be read, and `is_of_other_release` if only this release
-    cannot. `reason` is what the worker wrote; it is empty if SQS itself moved the message.
-    `received` counts every look, also this one.
+    `job_id` is None if the message cannot be read; `is_of_other_release` says that only this
+    release cannot read it. `reason` is what the worker wrote; it is empty if SQS moved the message.
+    `received` counts every receive, this one included.
     """
 
     message_id: str
@@ -52,18 +52,18 @@ class DeadLetters:
         self._url = url
 
     def count(self) -> int:
-        """About how many letters lie there for anybody to receive."""
+        """About how many letters can be received now."""
         return self._numbers()["ApproximateNumberOfMessages"]
 
     def total(self) -> int:
-        """About how many letters there are, with those that somebody holds."""
+        """About how many letters there are, including those that a reader holds."""
         return sum(self._numbers().values())
 
     @contextmanager
     def held(self, most: int) -> Iterator[list[Letter]]:
-        """The oldest letters, and nobody else's meanwhile; what is not deleted goes back.
+        """The oldest letters, hidden from other readers; those not deleted go back at the end.
 
-        Of one group SQS gives out ten at most, until these are deleted or back.
+        SQS gives out at most ten letters of a group until these are deleted or back.
         """
         letters: list[Letter] = []
         try:
@@ -78,7 +78,7 @@ class DeadLetters:
             self._release(letters)
 
     def delete(self, letter: Letter) -> None:
-        """Take a letter out for good."""
+        """Delete a letter for good."""
         self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
 
     def _numbers(self) -> dict[str, int]:
@@ -104,7 +104,7 @@ class DeadLetters:
         return [_read(message) for message in answer.get("Messages", [])]
 
     def _release(self, letters: Sequence[Letter]) -> None:
-        """Give letters back; SQS names those that are deleted as failed, which they are not."""
+        """Give letters back; SQS reports deleted ones as failed, which can be ignored."""
         for start in range(0, len(letters), BATCH_SIZE):
             self._client.change_message_visibility_batch(
                 QueueUrl=self._url,

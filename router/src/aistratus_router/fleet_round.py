@@ -1,8 +1,8 @@
-"""The steward's look at the fleet, once a minute: off when idle or stuck, on when woken in vain.
+"""The steward's check of the fleet, once a minute: off if idle or stuck, on if a wake failed.
 
-What is wanted stands in the table (`fleet_store`); a round decides whether that should change,
-and then sees that the group does it. Two rounds at once do no harm: a change is refused if what
-it rests on has changed. Decision 17 has the reasons.
+The table says whether instances are wanted (`fleet_store`). A round decides whether that should
+change, then makes the group follow. Two rounds at once do no harm: a change is refused if the state
+that it is based on has changed. Decision 17 gives the reasons.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from aistratus_router.lack import is_lack, sentence
 from aistratus_router.log import logger
 from aistratus_router.open_jobs import OpenJobs
 
-# An instance boots, loads its model and gives a sign of life in minutes. One that does not, for
-# so long, will not, and costs money meanwhile.
+# An instance boots, loads its model and gives a sign of life within minutes. One that has not
+# after this time never will, and meanwhile it costs money.
 STUCK_AFTER: Final = timedelta(minutes=30)
-# An open job has a sign at least this often if somebody works on it: the steward looks after 300 s
-# without one, and a round later it is written down.
+# An open job that a worker is on shows a sign at least this often: the steward looks for one after
+# 300 s of silence, and records it within another round.
 SIGN_WITHIN: Final = timedelta(seconds=600)
-# Auto Scaling's clock and ours.
+# The difference between Auto Scaling's clock and ours.
 CLOCK_SKEW: Final = timedelta(seconds=5)
 
 STUCK: Final = (
@@ -33,18 +33,18 @@ STUCK: Final = (
 
 
 class Done(StrEnum):
-    """What a round did about the fleet, for the count that the steward returns."""
+    """What a round did to the fleet, for the counts that the steward returns."""
 
     NOTHING = ""
     WOKEN = auto()
-    STOPPED = auto()  # idle, or not wanted and still on
+    STOPPED = auto()  # idle, or still on though not wanted
     STUCK = auto()
-    ON_DEMAND = auto()  # Spot had none
+    ON_DEMAND = auto()  # Spot had no instance
 
 
 @dataclass(frozen=True, slots=True)
 class FleetRound:
-    """One look."""
+    """One check."""
 
     store: FleetStore
     group: Group
@@ -53,7 +53,7 @@ class FleetRound:
     idle_timeout_seconds: int
 
     def run(self) -> Done:
-        """Decide, and do it; raises what AWS raises."""
+        """Decide and act; raises what AWS raises."""
         now, view, seen = self.clock(), self.group.view(), self.store.seen()
         if seen.wanted.is_on:
             done = self._while_on(seen, view, now)
@@ -88,9 +88,10 @@ class FleetRound:
         return self._without_instance(wanted, view, now)
 
     def _noted(self, seen: Seen, now: datetime) -> Wanted:
-        """Write down what there is to do and who is there, for the rounds to come.
+        """Record for later rounds when there was last work, and when last a ready worker.
 
-        A worker's own item does not last: who drains takes it away, who loses his engine says so.
+        A worker's own item does not keep that: a worker deletes it when it drains, and overwrites
+        it when it loses its engine.
         """
         wanted = seen.wanted
         active_at = now if self._has_work(seen, now) else wanted.active_at
@@ -102,7 +103,7 @@ class FleetRound:
     def _idle(self, wanted: Wanted, view: GroupView, now: datetime) -> Done:
         if not self.store.want_none_since(wanted, now):
             return Done.NOTHING
-        # A prompt that came before that was written saw a fleet that is on, and woke nobody.
+        # A prompt that came before this write saw the fleet on, and did not wake it.
         if self._is_waited_for(now):
             return self._wake(replace(wanted, is_on=False, changed_at=now), now)
         self._turn_off(view)
@@ -120,7 +121,7 @@ class FleetRound:
             settle(self.store, self.group, is_on=False)
             done = Done.STOPPED
         if view.may_switch and view.purchase is Purchase.ON_DEMAND:
-            # Only now: a group that is on would replace its instance.
+            # Only while the group is off: otherwise it would replace its instance.
             self.group.buy(Purchase.SPOT, view)
         return done
 
@@ -132,23 +133,23 @@ class FleetRound:
         logger.warning("no instance could be started", purchase=view.purchase, failure=failure)
         if view.may_switch and view.purchase is Purchase.SPOT and is_lack(failure):
             self.group.buy(Purchase.ON_DEMAND, view)
-            # Past the skew: a failure of before must not count as one of after.
+            # Past the skew, so that no failure from before the switch counts as one after it.
             self.store.note(wanted, switched_at=now + CLOCK_SKEW, lacking_at=now, problem="")
             return Done.ON_DEMAND
         self.store.note(wanted, lacking_at=now, problem=sentence(failure))
         return Done.NOTHING
 
     def _has_work(self, seen: Seen, now: datetime) -> bool:
-        """Whether something runs or waits.
+        """Whether a job runs or waits.
 
-        A worker that is ready takes what waits within seconds. A job that has no sign for long
-        although there is one will not be taken, and is no reason to stay on.
+        A ready worker takes a waiting job within seconds. So if a worker is ready, a job without a
+        recent sign will not be taken, and is no reason to stay on.
         """
         newest = self._newest_sign()
         return newest is not None and (not seen.is_ready(now) or self._is_fresh(newest, now))
 
     def _is_waited_for(self, now: datetime) -> bool:
-        """Whether there is an open job that somebody would take."""
+        """Whether there is an open job that a worker would take."""
         newest = self._newest_sign()
         return newest is not None and self._is_fresh(newest, now)
 
@@ -164,8 +165,9 @@ class FleetRound:
 
 
 def _alive_at(wanted: Wanted) -> datetime:
-    """From when on it is strange that no worker is ready.
+    """The time since which a worker should be ready.
 
-    It was asked for, could not be had, or was there.
+    It is when one was asked for, when AWS last had no instance or when one was last ready,
+    whichever came last.
     """
     return max(wanted.changed_at, wanted.lacking_at, wanted.ready_at)

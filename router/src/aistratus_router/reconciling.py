@@ -1,8 +1,8 @@
-"""What an open job needs so that it ends, and doing it: the steward's work on one entry.
+"""The steward's work on one open job: find what the job needs in order to end, and do it.
 
-Everything here may be done twice, or by two at once, or be cut short anywhere. What is written to
-a job goes through its fence, what is written to its entry has a condition, and what was not done
-is still to be seen by the next who looks.
+Any step may run twice, run in two processes at once or stop anywhere. Every write to a job goes
+through its fence, every write to its entry has a condition, and the next round still sees what was
+not done.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from aistratus_router.cancelling import CANCELLED
 from aistratus_router.job_store import JobStore, LastSign
 from aistratus_router.open_jobs import OpenJob, OpenJobs
 
-# A job that waits in a long queue is sent again and again: each time after twice as long a
-# silence, up to this many times the first.
+# A job that waits in a long queue is sent again and again, each time after twice the silence, up to
+# this many times the first.
 MAX_SILENCE_FACTOR: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long things are left to those whose business they are.
+    """How long the steward waits for others to act first.
 
-    A request that is still at it sends its job itself. A worker that is alive ends a job that is
-    to be cancelled within seconds. A message whose worker died comes back after its visibility
-    timeout; ten of them without a sign, and there is no message.
+    A request that is still running sends its job itself. A live worker ends a job within seconds of
+    the request to cancel it. A dead worker's message comes back after its visibility timeout; after
+    ten timeouts without a sign, the message counts as lost.
     """
 
     unsent_seconds: float = 30
@@ -48,18 +48,18 @@ class Patience:
 class Outcome(StrEnum):
     """What was done about an entry."""
 
-    WAITS = auto()  # nothing is due
-    HEARD = auto()  # somebody works on it
+    WAITS = auto()  # nothing to do yet
+    HEARD = auto()  # a worker is on it
     SENT = auto()
     SENT_AGAIN = auto()
     CANCELLED = auto()
-    REMOVED = auto()  # its job had ended, or was gone
-    OVERTAKEN = auto()  # somebody else did something meanwhile
+    REMOVED = auto()  # its job had ended or was gone
+    OVERTAKEN = auto()  # another process acted meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Brings open jobs forward."""
+    """Moves open jobs on."""
 
     jobs: JobStore
     open_jobs: OpenJobs
@@ -101,9 +101,9 @@ class Reconciler:
         return Outcome.HEARD
 
     def _look_from_outside(self, entry: OpenJob, now: datetime) -> Outcome:
-        """For a job that only another release can read: see that it does not lack its message.
+        """For a job that only another release can read: make sure that it has a message.
 
-        Its entry says that it has not ended, and a message too many does no harm.
+        Its entry says that it has not ended, and a duplicate message does no harm.
         """
         if not self._is_silent(entry, now):
             return Outcome.WAITS
@@ -113,8 +113,8 @@ class Reconciler:
     def _cancel(self, entry: OpenJob) -> Outcome:
         """End a job that is to be cancelled, with the text that readers have seen.
 
-        The fence is on the next event's number: with one event more or less than were read here,
-        the append is refused, and whoever wrote it sees to the job.
+        The fence is on the next event's `seq`: if another event was written since the log was read,
+        the append is refused, and that event's writer takes care of the job.
         """
         log = self.jobs.whole_log(entry.job_id)
         if log is None or len(log.events) != log.record.cursor.next_seq - 1:
@@ -129,7 +129,7 @@ class Reconciler:
         return Outcome.CANCELLED
 
     def _heard_at(self, entry: OpenJob, last: LastSign, now: datetime) -> datetime:
-        """When somebody worked on a job; an event of a clock that is far ahead says nothing."""
+        """When a worker was last on a job; an event from a clock far ahead does not count."""
         far_ahead = now + timedelta(seconds=self.patience.silence_seconds)
         if not last.events or last.events[0].at > far_ahead:
             return entry.stored_at

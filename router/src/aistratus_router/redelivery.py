@@ -1,4 +1,4 @@
-"""From the dead-letter queue back to the jobs: which letters can go, and how one does."""
+"""From the dead-letter queue back to the job queue: which letters can go back, and how."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,22 +12,22 @@ from aistratus_router.queue import JobQueue
 
 
 class Fate(StrEnum):
-    """What has become of a letter's job; only what is open can be worked on again.
+    """What became of a letter's job; only an open job can be run again.
 
-    A job of another release is open as far as this one can tell: a worker that can read it knows.
+    A job of another release may be open: only a worker that can read it knows.
     """
 
     OPEN = "open"
     ENDED = "ended"
-    POISON = "poison"  # it brought down one engine after the other, and ended for it
-    GONE = "gone"  # its conversation was deleted, or it was too old to be kept
+    POISON = "poison"  # it brought down one engine after another, and failed for that
+    GONE = "gone"  # its conversation was deleted, or the job expired
     UNREADABLE = "unreadable"
-    OTHER_RELEASE = "other_release"  # its version, or its job's, is one that this release lacks
+    OTHER_RELEASE = "other_release"  # this release does not know its version, or its job's
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A letter, and how its job stands."""
+    """A letter, and what became of its job."""
 
     letter: Letter
     fate: Fate
@@ -35,18 +35,18 @@ class Finding:
 
     @property
     def can_go_back(self) -> bool:
-        """Whether a worker may make something of it."""
+        """Whether a worker may be able to run its job."""
         return self.fate in (Fate.OPEN, Fate.OTHER_RELEASE)
 
     @property
     def state(self) -> str:
-        """The job's state, in one word; or why it has none."""
+        """The job's state in one word, or why it has none."""
         return self.fate.value if self.record is None else self.record.cursor.state.value
 
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """Looks at letters, and sends their jobs' messages again."""
+    """Examines letters, and sends their jobs' messages again."""
 
     jobs: JobStore
     open_jobs: OpenJobs
@@ -54,7 +54,7 @@ class Redelivery:
     letters: DeadLetters
 
     def examine(self, letter: Letter) -> Finding:
-        """How a letter's job stands."""
+        """Find what became of a letter's job."""
         if letter.is_of_other_release:
             return Finding(letter, Fate.OTHER_RELEASE)
         if letter.job_id is None:
@@ -71,9 +71,9 @@ class Redelivery:
         return Finding(letter, Fate.POISON if is_poison else Fate.ENDED, last.record)
 
     def put_back(self, found: Finding) -> None:
-        """Send what can go back, and only then take the letter out.
+        """Send the letter's message again, and only then delete the letter.
 
-        The letter gives the deduplication id, so one that is put back twice sends one message.
+        The letter determines the deduplication id, so putting it back twice sends one message.
         """
         letter, record = found.letter, found.record
         if record is None:
@@ -81,7 +81,7 @@ class Redelivery:
         else:
             job = record.job
             entry = self.open_jobs.find(job)
-            # Without an entry the job has just ended, and its message says nothing to anybody.
+            # Without an entry the job has just ended, and no worker acts on its message.
             group = letter.group if entry is None else entry.group
             self.queue.send(job.job_id, group, f"{job.job_id}-{letter.message_id}")
         self.letters.delete(letter)

@@ -1,8 +1,7 @@
-"""An operator's command, `make redrive`: what lies in the dead-letter queue, and putting it back.
+"""The operator's command `make redrive`: lists the dead-letter queue and puts messages back.
 
-It works with AWS as the environment describes it: credentials and region as for any AWS program,
-and AISTRATUS_REGISTRY. It reads the jobs, sends messages and deletes letters; what a job is or was
-it never changes.
+It finds AWS through the environment: credentials and region as for any AWS program, and
+AISTRATUS_REGISTRY. It reads jobs, sends messages and deletes letters; it never changes a job.
 """
 
 import json
@@ -25,7 +24,7 @@ from aistratus_router.redelivery import Fate, Finding, Redelivery
 from aistratus_router.redrive_request import Request, WrongRequest, read_request
 from aistratus_router.table_access import Table, code_of
 
-# More is no list for a person; what is left is said.
+# A longer list helps nobody; the number of letters left out is printed.
 MAX_LETTERS: Final = 1000
 
 PUT_BACK: Final = "put back"
@@ -45,7 +44,7 @@ _STAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A letter, and what was done with it: "" is nothing."""
+    """A letter, and what was done with it; "" means nothing."""
 
     found: Finding
     done: str
@@ -57,11 +56,11 @@ class Row:
 
     @property
     def is_refused(self) -> bool:
-        """Whether something was wanted of it that could not be."""
+        """Whether something was asked for that could not be done."""
         return bool(self.done) and not self.is_out
 
     def plain(self, now: datetime) -> dict[str, Any]:
-        """As JSON."""
+        """The row for the JSON output."""
         letter, record = self.found.letter, self.found.record
         return {
             "job_id": letter.job_id,
@@ -76,7 +75,7 @@ class Row:
         }
 
     def cells(self, now: datetime) -> tuple[str, ...]:
-        """As a line of the table."""
+        """The row for the table."""
         row = self.plain(now)
         return (
             row["job_id"] or "-",
@@ -90,7 +89,7 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """Run the command; 0 if all that was asked was done, 1 if not, 2 if it makes no sense."""
+    """Run the command; 0 if all was done, 1 if not, 2 if the arguments make no sense."""
     try:
         request = read_request(arguments)
     except WrongRequest as error:
@@ -100,7 +99,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
 
 
 def run(request: Request, environ: Mapping[str, str]) -> int:
-    """Do what is asked in the deployment that `environ` names; an error is a sentence, and 1."""
+    """Serve a request in the deployment that `environ` names; print any error, and return 1."""
     try:
         return redrive(request, Ports.from_environment(environ))
     except Misconfigured as error:
@@ -115,7 +114,7 @@ def run(request: Request, environ: Mapping[str, str]) -> int:
 
 
 def redrive(request: Request, ports: Ports) -> int:
-    """Do what is asked, and show it; 0 if all of it could be done, else 1."""
+    """Serve a request and show the result; 0 if all of it was done, else 1."""
     addresses = ports.registry.read()
     letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
     table = Table(ports.dynamodb, addresses.table_name)
@@ -127,7 +126,7 @@ def redrive(request: Request, ports: Ports) -> int:
             round_ = [_handle(redelivery, redelivery.examine(letter), request) for letter in held]
             not_shown = letters.total() - sum(not row.is_out for row in round_)
         seen |= {row.found.letter.message_id: row for row in round_}
-        # What went made room for what was behind it.
+        # Letters that left the queue made room for those behind them.
         if not_shown <= 0 or not any(row.is_out for row in round_):
             break
     rows = list(seen.values())
@@ -141,7 +140,7 @@ def redrive(request: Request, ports: Ports) -> int:
 
 
 def _handle(redelivery: Redelivery, found: Finding, request: Request) -> Row:
-    """Put a letter back, delete it or leave it, as was asked."""
+    """Put a letter back, delete it or leave it, as requested."""
     if not (request.is_all or found.letter.job_id in request.job_ids):
         return Row(found, "")
     if found.can_go_back:
@@ -167,7 +166,7 @@ def _show(request: Request, rows: Sequence[Row], now: datetime) -> None:
 
 
 def _closing_words(request: Request, rows: Sequence[Row]) -> int:
-    """What the person may want to do next, beside the list; and the exit code."""
+    """Say what the operator may want to do next, and return the exit code."""
     missing = sorted(request.job_ids - {row.found.letter.job_id for row in rows})
     for job_id in missing:
         _say(f"{job_id} is not in the dead-letter queue. Without --job, all letters are listed.")
@@ -184,7 +183,7 @@ def _say(sentence: str) -> None:
 
 
 def _words_of(seconds: int) -> str:
-    """An age, to the unit that matters: 40s, 12m, 5h, 3d."""
+    """An age in its largest whole unit: 40s, 12m, 5h, 3d."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

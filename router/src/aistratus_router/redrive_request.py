@@ -1,4 +1,4 @@
-"""What an operator asks of the dead-letter queue, as options of a command line."""
+"""What an operator asks of the dead-letter queue, as command-line options."""
 
 import argparse
 import re
@@ -13,12 +13,12 @@ _PROGRAM: Final = "make redrive"
 
 
 class WrongRequest(RouterError):
-    """What was asked for on the command line makes no sense."""
+    """The command line makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to do: nothing but list, or with these jobs' letters, or with all."""
+    """What to do: list only, or act on these jobs' letters, or on all."""
 
     job_ids: frozenset[str] = frozenset()
     is_all: bool = False

@@ -1,8 +1,8 @@
-"""The Lambda entry of the steward: `aistratus_router.steward.handler`, called every minute.
+"""The steward's Lambda entry point: `aistratus_router.steward.handler`, called every minute.
 
-It stands outside of everything that can crash, and finishes what was left: jobs that were never
-sent, jobs whose message is lost, jobs that should have stopped, messages that were set aside. A
-round keeps `RESERVE_SECONDS` of the function's time for its last call, so give it 60 seconds.
+The steward runs apart from everything that can crash, and finishes what was left undone: jobs that
+were never sent, jobs whose message was lost, jobs that should have stopped, and dead letters. A
+round reserves `RESERVE_SECONDS` of the function's time for its last call, so give it 60 seconds.
 """
 
 import os
@@ -18,5 +18,5 @@ _sweep = Sweep(Ports.from_environment(os.environ))
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
-    """One round, on a schedule; what the event says does not matter."""
+    """One round, on a schedule; the event's content is ignored."""
     return _sweep.run(lambda: context.get_remaining_time_in_millis() / 1000)

@@ -1,4 +1,4 @@
-"""The steward's round: the fleet, every open job, the oldest first, then the dead-letter queue."""
+"""The steward's round: the fleet, then the open jobs, oldest first, then the dead-letter queue."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,18 +23,17 @@ from aistratus_router.redelivery import Finding, Redelivery
 from aistratus_router.registry import Addresses
 from aistratus_router.table_access import Table
 
-# What one round does at most; the next is a minute away. What waits does not count.
+# The most that one round does; the next is a minute away. Jobs left to wait do not count.
 MAX_JOBS_PER_RUN: Final = 500
 MAX_LETTERS_PER_RUN: Final = 100
-# What is left of the function's time when a round stops, for the call that is under way.
+# A round stops with this much of the function's time left, for the call in progress.
 RESERVE_SECONDS: Final = 15.0
 
 PUT_BACK: Final = "put_back"
-DEAD: Final = "dead"  # letters that stay, for `make redrive`
+DEAD: Final = "dead"  # dead letters that stay, for `make redrive`
 FAILED: Final = "failed"
 
-# One job's trouble is not the others': the round goes on. What is no trouble of a job (a bug) ends
-# the round.
+# An error in one job does not stop the others. Any other error (a bug) ends the round.
 _TROUBLE: Final = (BotoCoreError, ClientError, ContractError, RouterError)
 
 
@@ -44,13 +43,13 @@ class Unfinished(RouterError):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One round. Two at once do no harm, and one that dies is taken up by the next."""
+    """One round. Two at once do no harm, and the next one finishes what a crashed one left."""
 
     ports: Ports
     patience: Patience = field(default_factory=Patience)
 
     def run(self, left_seconds: Callable[[], float] = lambda: float("inf")) -> dict[str, int]:
-        """Do what is due, and say what was done; raises `Unfinished` if some of it failed."""
+        """Do the round and count what was done; raises `Unfinished` if any of it failed."""
         ports, addresses = self.ports, self.ports.registry.read()
         table = Table(ports.dynamodb, addresses.table_name)
         queue = JobQueue(ports.sqs, addresses.queue_url)
@@ -60,7 +59,7 @@ class Sweep:
         def has_time() -> bool:
             return left_seconds() >= RESERVE_SECONDS
 
-        # First: it is what costs money, and it must not wait for a long list.
+        # First: the fleet costs money, so it must not wait for a long list of jobs.
         done = _look_at_fleet(ports, addresses, FleetStore(table), open_jobs)
         reconciler = Reconciler(jobs, open_jobs, table.name, self.patience, ports.clock)
         done += _settle_all(reconciler, has_time)
@@ -78,7 +77,7 @@ class Sweep:
 def _look_at_fleet(
     ports: Ports, addresses: Addresses, store: FleetStore, open_jobs: OpenJobs
 ) -> Counter[str]:
-    """Turn the GPU on or off if that is due; its trouble is not the jobs'."""
+    """Turn the GPU on or off if needed; an error here does not stop the jobs."""
     done: Counter[str] = Counter()
     if not addresses.group_name:
         return done
@@ -96,7 +95,7 @@ def _look_at_fleet(
 
 
 def _settle_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter[str]:
-    """See to open jobs, as many as one round may."""
+    """Settle open jobs, up to the limit of one round."""
     done: Counter[str] = Counter()
     for entry in reconciler.open_jobs.oldest_first():
         if done.total() >= MAX_JOBS_PER_RUN or not has_time():
@@ -117,7 +116,7 @@ def _settle_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter
 
 @dataclass(frozen=True, slots=True)
 class _Sorting:
-    """The dead-letter queue: what SQS moved there goes back once, the rest is for a person."""
+    """The dead-letter queue: what SQS moved there goes back once; the rest waits for a person."""
 
     redelivery: Redelivery
     open_jobs: OpenJobs
@@ -144,10 +143,10 @@ class _Sorting:
             return FAILED
 
     def _goes_back(self, letter: Letter) -> bool:
-        """Put a letter back if that may be."""
+        """Put a letter back if it may go back, and say whether it did."""
         found = self.redelivery.examine(letter)
         job_id, fate = letter.job_id, found.fate.value
-        # A reason is the worker's, who leaves it before it ends a job: not for us to undo.
+        # A worker writes a reason just before it ends the job; that is not ours to undo.
         if found.can_go_back and not letter.reason and self._is_first_time(found):
             self.redelivery.put_back(found)
             logger.warning("a dead letter goes back", job_id=job_id, fate=fate)
@@ -156,10 +155,10 @@ class _Sorting:
         return False
 
     def _is_first_time(self, found: Finding) -> bool:
-        """Whether an open job's message was not put back before; its entry remembers that.
+        """Whether an open job's message goes back for the first time; its entry records that.
 
-        What only another release can read has no entry here. It goes back each time: the queue
-        gives it out for hours before it comes here again, and by then its workers may be there.
+        A message that only another release can read has no entry here, and goes back each time.
+        The queue redelivers it for hours before it returns, and by then that release may be there.
         """
         if found.record is None:
             return True
