@@ -9,7 +9,7 @@ from aistratus_router.table_access import Table, key_of
 
 
 class ConversationStore:
-    """One user's conversations; another user's are not found, for they lie elsewhere."""
+    """One user's conversations; another user's are in another partition, so they are not found."""
 
     def __init__(self, the_table: Table, owner: str) -> None:
         self._table = the_table
@@ -23,7 +23,7 @@ class ConversationStore:
     def heads(
         self, limit: int, start: tuple[str, str] | None
     ) -> tuple[list[ConversationHead], bool]:
-        """Conversations, the last used first, after `start` (time, id); and if more follow."""
+        """Conversations after `start` (time, id), last used first, and whether more follow."""
         options: dict[str, Any] = {}
         if start is not None:
             listed_at, conversation_id = start
@@ -42,7 +42,7 @@ class ConversationStore:
         return [table.read_head(item) for item in items], more
 
     def turns(self, conversation_id: str, before: int | None) -> tuple[list[Turn], bool]:
-        """The newest turns that fit in one Query (1 MB), oldest first; and if earlier ones exist.
+        """The newest turns that fit in one Query (1 MB), oldest first; whether earlier ones exist.
 
         Read backwards, a turn's PROMPT comes before its ANSWER; a turn that the page cuts between
         the two is left to the next page. Both together are below 1 MB, so one turn always fits.
@@ -68,7 +68,7 @@ class ConversationStore:
         return self._table.get(key) is not None
 
     def each_turn(self, conversation_id: str) -> Iterator[Turn]:
-        """All turns, in order, without their answers; in memory there is a page (1 MB) of them."""
+        """All turns in order, without their answers; one page (1 MB) is in memory at a time."""
         prefix = table.turns_prefix(conversation_id)
         for item in self._table.query(
             self._partition, prefix, ProjectionExpression="pk, sk, prompt"
@@ -77,13 +77,13 @@ class ConversationStore:
                 yield from table.read_turns([item])
 
     def delete_turns(self, conversation_id: str) -> None:
-        """Remove all turns."""
+        """Delete all turns."""
         prefix = table.turns_prefix(conversation_id)
         items = self._table.query(self._partition, prefix, ProjectionExpression="pk, sk")
         self._table.delete_all([key_of(item) for item in items])
 
     def delete_head(self, head: ConversationHead) -> bool:
-        """Remove a head; False if a turn came since it was read."""
+        """Delete a head; False if a turn was added since it was read."""
         done, _ = self._table.delete(
             self._head_key(head.conversation_id),
             ConditionExpression="turns = :turns",

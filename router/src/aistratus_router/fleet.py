@@ -1,6 +1,6 @@
-"""The fleet as the API has it: woken by a prompt, started and stopped by hand, shown.
+"""The fleet in the API: a prompt wakes it, people start, stop and view it.
 
-Everything that goes on over time is the steward's (`fleet_round`).
+The steward does everything that happens over time (`fleet_round`).
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Fleet:
 
     @classmethod
     def of(cls, ports: Ports, addresses: Addresses) -> Self:
-        """That of the deployment."""
+        """The deployment's fleet."""
         table = Table(ports.dynamodb, addresses.table_name)
         name = addresses.group_name
         return cls(
@@ -51,7 +51,7 @@ class Fleet:
         )
 
     def wake(self) -> None:
-        """There is a job: see that an instance comes. What goes wrong is only logged."""
+        """Start an instance for a waiting job; errors are only logged."""
         if self.group is None:
             return
         try:
@@ -62,30 +62,30 @@ class Fleet:
             logger.error("the fleet could not be woken; the steward will do it", **describe(error))
 
     def start(self) -> FleetOut:
-        """Have an instance before the first prompt; refuses with 409 where there is no fleet."""
+        """Start an instance before the first prompt; refuses with 409 where there is no fleet."""
         group = self._managed()
         self.store.want(self.clock())
-        # More than one may be there: that is no reason to have fewer.
+        # The group may want more than one; a start must not reduce that.
         if group.view().desired < 1:
             settle(self.store, group, is_on=True)
         return self.show()
 
     def stop(self) -> FleetOut:
-        """Have no instance, now; refuses with 409 where there is no fleet."""
+        """Stop all instances now; refuses with 409 where there is no fleet."""
         group = self._managed()
         self.store.want_none(self.clock())
         settle(self.store, group, is_on=False)
         return self.show()
 
     def obstacle(self) -> str:
-        """What keeps a worker from coming, in a sentence; empty if nothing is known to."""
+        """What keeps a worker from starting, in a sentence; empty if nothing is known."""
         if self.group is None:
             return ""
         wanted = self.store.wanted()
         return wanted.problem or (HELD if wanted.is_held else "")
 
     def show(self) -> FleetOut:
-        """How the fleet stands."""
+        """The fleet's current state."""
         now, seen = self.clock(), self.store.seen()
         depth = sum(1 for _ in self.open_jobs.oldest_first())
         if self.group is None:
@@ -114,7 +114,7 @@ class Fleet:
 
 def _state(seen: Seen, view: GroupView, now: datetime) -> FleetState:
     if seen.wanted.is_on:
-        # A worker that drains is ready to the last; its instance is not in service any more.
+        # A draining worker counts as ready to the end, but its instance is no longer in service.
         has_worker = view.in_service > 0 and seen.is_ready(now)
         return FleetState.RUNNING if has_worker else FleetState.REQUESTED
     return FleetState.DRAINING if view.instances else FleetState.OFF

@@ -1,7 +1,7 @@
-"""What is wanted of the fleet, and what is known of it: its part of the table.
+"""The fleet's part of the table: whether instances are wanted, and what is known about them.
 
-Whether instances are wanted is written here first, and then done at the group. So of many who
-wake at once one does it, and what one who died had begun, the steward finishes.
+A decision is written here first, and then applied to the group. So of many processes that wake the
+fleet at once only one does it, and if a process dies halfway, the steward finishes its work.
 """
 
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from aistratus_contracts.table import Item, SignOfLife
 from aistratus_router.group import Group
 from aistratus_router.table_access import Table
 
-# Six signs of life that did not come, and a worker does not count as ready.
+# A worker that misses six signs of life no longer counts as ready.
 READY_WITHIN: Final = timedelta(seconds=6 * SIGN_OF_LIFE_SECONDS)
 
-# Who sets the capacity looks afterwards whether it is still what is wanted. More often than this
-# nobody changes their mind while one call is made; what is left is the steward's.
+# After the capacity is set, the decision is read again. It hardly ever changes more often
+# than this during one call; if it does, the steward corrects the capacity.
 MAX_TRIES: Final = 3
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,11 +30,11 @@ _OFF: Final = "off"
 class Wanted:
     """Whether instances are wanted.
 
-    `changed_at`: since when, or when somebody last asked for it. `is_held`: off until somebody
-    asks for an answer or a start; waiting jobs are no reason. The rest are the steward's notes:
-    `active_at` when there was last something to do, `ready_at` when there was last a worker that
-    was ready, `lacking_at` when AWS last had no instance, `switched_at` when it began to buy on
-    demand, `problem` what a person should know.
+    `changed_at`: since when, or when somebody last asked for it. `is_held`: off until the next
+    prompt or start; waiting jobs do not wake the fleet. The rest are the steward's notes:
+    `active_at` is when there was last work, `ready_at` when a worker was last ready, `lacking_at`
+    when AWS last had no instance, `switched_at` when the steward began to buy on demand, and
+    `problem` what a person should know.
     """
 
     is_on: bool = False
@@ -49,7 +49,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All of the fleet's part of the table."""
+    """Everything in the fleet's part of the table."""
 
     wanted: Wanted = field(default_factory=Wanted)
     workers: tuple[SignOfLife, ...] = ()
@@ -74,7 +74,7 @@ class FleetStore:
         return Wanted() if item is None else _read(item)
 
     def seen(self) -> Seen:
-        """What is wanted, and who gave signs of life."""
+        """What is wanted, and which workers gave signs of life."""
         wanted, workers = Wanted(), []
         for item in self._table.query(table.FLEET_PARTITION):
             sort_key = str(item[table.SORT_KEY]["S"])
@@ -97,27 +97,27 @@ class FleetStore:
         self._write({"wanted": _ON, "held": "", "problem": "", "changed_at": at})
 
     def want_since(self, before: Wanted, at: datetime) -> bool:
-        """Want instances, unless somebody has decided something since `before` was read."""
+        """Want instances, unless the decision has changed since `before` was read."""
         values: dict[str, datetime | str] = {"wanted": _ON, "problem": "", "changed_at": at}
         if before.changed_at == _EARLIEST:
             return self._write(values, "attribute_not_exists(pk)")
         return self._note(before, values)
 
     def want_none(self, at: datetime) -> None:
-        """Want none until somebody asks for an answer or a start."""
+        """Want no instances until the next prompt or start."""
         self._write({"wanted": _OFF, "held": _ON, "problem": "", "changed_at": at})
 
     def want_none_since(
         self, before: Wanted, at: datetime, *, is_held: bool = False, problem: str = ""
     ) -> bool:
-        """Want none, unless somebody has asked for instances since `before` was read."""
+        """Want no instances, unless the decision has changed since `before` was read."""
         held = _ON if is_held else ""
         return self._note(
             before, {"wanted": _OFF, "held": held, "problem": problem, "changed_at": at}
         )
 
     def note(self, before: Wanted, **notes: datetime | str) -> bool:
-        """Write down what the steward saw, unless it is about what was wanted before."""
+        """Record what the steward saw, unless the decision has changed since `before` was read."""
         return self._note(before, notes)
 
     def _note(self, before: Wanted, values: dict[str, datetime | str]) -> bool:
@@ -146,10 +146,10 @@ class FleetStore:
 
 
 def settle(store: FleetStore, group: Group, *, is_on: bool) -> None:
-    """Do at the group what was written down, and look whether it is still wanted.
+    """Apply the decision to the group, then check whether it is still the decision.
 
-    Whoever changed it meanwhile may have called before us: then our call has undone theirs, and
-    we do it again.
+    A process that changed it meanwhile may have called the group before us. Then our call has
+    undone its call, so we apply the new decision.
     """
     for _ in range(MAX_TRIES):
         group.set_desired(1 if is_on else 0)

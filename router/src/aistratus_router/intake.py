@@ -1,7 +1,7 @@
 """A prompt becomes a job: stored once, in its conversation's order, and sent.
 
-What a caller is told is accepted is in the table, and in the list of open jobs there. From then on
-it is sent at once, or, if this process does not live to do it, by whoever comes next.
+A job that a caller is told is accepted is stored in the table, with an entry in the list of open
+jobs. It is sent at once or, if this process dies first, by a repeated request or the steward.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that is stored, and where it stands."""
+    """A stored job and its state."""
 
     job_id: str
     conversation_id: str
@@ -154,7 +154,7 @@ class Intake:
         return replace(head, updated_at=now, turns=head.turns + 1)
 
     def _known(self, request_id: str | None, digest: str) -> tuple[Accepted | None, str | None]:
-        """The job that a key led to before; or, if that job is gone, only its id."""
+        """The job that a key created earlier, or only its id if that job is gone."""
         request = None if request_id is None else self.jobs.request(self.owner, request_id)
         if request is None:
             return None, None
@@ -175,7 +175,7 @@ class Intake:
         return Accepted(job.job_id, job.conversation_id, new.record.cursor.state)
 
     def _send(self, entry: OpenJob) -> None:
-        """Send a stored job. If the queue refuses, the job is accepted all the same."""
+        """Send a stored job. If the queue refuses, the job is still accepted."""
         try:
             self.open_jobs.send(entry, self.clock())
         except (BotoCoreError, ClientError) as error:
@@ -186,14 +186,14 @@ class Intake:
             )
 
     def _pause(self, attempt: int) -> None:
-        """Full jitter: those who collided do not meet again."""
+        """Full jitter, so that requests that collided do not collide again."""
         self.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
 
 
 def fingerprint(asked: InferRequest) -> str:
     """SHA-256 of what was asked, however it was written: key order, 5 or 5.0, null or absent.
 
-    A schema counts as it is written, but for spaces: the order of its keys is the answer's.
+    A schema counts as written, except for spaces: the answer follows the order of its keys.
     """
     body = asked.model_dump(mode="json", exclude={"request_id"}, exclude_none=True)
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Jobs in the table: accepted in one transaction, moved on behind the fence, read back."""
+"""Jobs in the table: accepted in one transaction, advanced behind the fence, read back."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +15,9 @@ from aistratus_router.open_jobs import open_item
 from aistratus_router.places import Place
 from aistratus_router.table_access import REFUSED, Table, key_of
 
-# Beside what the contract puts there, a META item says which idempotency key led to it.
+# Besides the contract's attributes, a META item names the idempotency key that created it.
 REQUEST_ATTRIBUTE: Final = "request_id"
-# Enough to see why a job failed: its error stands before its final state.
+# Enough to see why a job failed: its error comes just before its final state.
 LAST_EVENTS: Final = 2
 
 
@@ -31,7 +31,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A REQ item: what an idempotency key led to. `digest` is the body's fingerprint."""
+    """A REQ item: the job that an idempotency key created. `digest` is the body's fingerprint."""
 
     request_id: str
     job_id: str
@@ -40,11 +40,11 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """All that accepting a prompt writes, at once or not at all.
+    """Everything that accepting a prompt writes, all or nothing.
 
     `turns_before` is the number of turns that the conversation had when it was read; 0 opens it.
-    `place` is the job's among its owner's.
-    `forgotten_job_id`: the key's former job is gone, so the key may be given to this one.
+    `place` is the job's place among its owner's open jobs.
+    `forgotten_job_id`: the key's earlier job, which is gone, so the key may pass to this one.
     """
 
     record: JobRecord
@@ -59,7 +59,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """A stretch of a job's log without a hole, `(seq, JSON text)` each, and the job."""
+    """A job, and a stretch of its log without a gap, as `(seq, JSON text)` pairs."""
 
     record: JobRecord
     events: list[tuple[int, str]]
@@ -67,19 +67,19 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class LastSign:
-    """A job, and its newest events, the last one first."""
+    """A job and its newest events, newest first."""
 
     record: JobRecord
     events: list[Event]
 
     @property
     def error(self) -> JobError | None:
-        """Why the job failed; the last append of a job that fails says so."""
+        """Why the job failed; a failed job's last append holds the error."""
         return next((e.body for e in self.events if isinstance(e.body, JobError)), None)
 
 
 class JobStore:
-    """Jobs, their logs, and the idempotency keys that led to them."""
+    """Jobs, their logs, and the idempotency keys that created them."""
 
     def __init__(self, the_table: Table) -> None:
         self._table = the_table
@@ -107,7 +107,7 @@ class JobStore:
         return Outcome.CONFLICT
 
     def request(self, owner: str, request_id: str) -> RequestRecord | None:
-        """What an idempotency key led to."""
+        """The job that an idempotency key created."""
         item = self._table.get(_request_key(owner, request_id))
         if item is None:
             return None
@@ -119,7 +119,7 @@ class JobStore:
         return None if item is None else table.read_meta(item)
 
     def last_sign(self, job_id: str) -> LastSign | None:
-        """A job and its newest events, in one short query: the job's item sorts behind them."""
+        """A job and its newest events, in one short query: the job's item sorts after them."""
         items, _ = self._table.page(
             ScanIndexForward=False,
             Limit=1 + LAST_EVENTS,
@@ -140,11 +140,11 @@ class JobStore:
         return None
 
     def log_after(self, job_id: str, after: int) -> LogPage | None:
-        """One page of events after `after`, and the job, whose item sorts behind them.
+        """One page of events after `after`, and the job, whose item sorts after them.
 
         It is one Query, which DynamoDB cuts at 1 MB, so the page fits Lambda's 6 MB however it
-        is escaped. A query is no snapshot: an append may land while it runs. So the page ends
-        before the first hole, and the job's item may be older or newer than the events.
+        is escaped. A query is not a snapshot: an append may commit while it runs. So the page ends
+        before the first gap, and the job's item may be older or newer than the events.
         """
         items, _ = self._table.page(
             Limit=MAX_EVENTS_PER_PAGE,
@@ -163,11 +163,11 @@ class JobStore:
         return LogPage(record, _without_hole(items, after))
 
     def commit(self, append: Append) -> bool:
-        """Write a fenced append; False if somebody else was at the job meanwhile."""
+        """Write a fenced append; False if another writer changed the job meanwhile."""
         return not self._table.transact(append.transact_items)
 
     def request_cancel(self, job_id: str) -> bool:
-        """Ask the worker of a running job to stop; False if that could not be written just now."""
+        """Ask a running job's worker to stop; False if that could not be written now."""
         return self._table.update(
             Key=table.meta_key(job_id),
             ConditionExpression="#state = :running",
@@ -180,7 +180,7 @@ class JobStore:
         )
 
     def delete(self, owner: str, job_id: str, created_at: datetime) -> None:
-        """Remove a job: first META, which bars its worker, then its events and what names it."""
+        """Delete a job: META first, which fences off its worker, then its events and references."""
         _, meta = self._table.delete(table.meta_key(job_id))
         keys = [table.open_key(job_id, created_at)]
         if meta is not None and REQUEST_ATTRIBUTE in meta:
@@ -191,7 +191,7 @@ class JobStore:
 
 
 def _without_hole(items: list[Item], after: int) -> list[tuple[int, str]]:
-    """The events that follow on `after` one by one, up to the first that is missing."""
+    """The events that follow `after` without a gap."""
     events = []
     for seq, item in enumerate(items, after + 1):
         if item[table.SORT_KEY]["S"] != table.event_sort_key(seq):

@@ -1,10 +1,10 @@
 """A user's places: how many jobs may be open, in which lanes, and how fast prompts may come.
 
-One item of the table holds what a user has at the moment. A prompt's transaction replaces it, if
-it is still as it was read; so of two prompts at once one is tried again, and no limit is exceeded.
-A job enters the item with the transaction that stores it. Nothing takes it out when it ends: the
-worker's last append has no need of the item then, and cannot meet a prompt there. Who has ended is
-found out when places get scarce; only a deletion takes its jobs out at once.
+One item of the table holds a user's open jobs and prompt rate. A prompt's transaction replaces the
+item only if it has not changed since it was read. So of two prompts at once one is retried, and no
+limit is exceeded. A job enters the item in the transaction that stores it. Nothing removes it when
+it ends, so the worker's last append leaves the item alone and cannot conflict with a prompt. Ended
+jobs are looked for when places run short; only a deletion removes its jobs at once.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ EMPTY_KEPT: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where an open job is: its lane and its conversation."""
+    """An open job's lane and conversation."""
 
     lane: int
     conversation_id: str
@@ -38,10 +38,10 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A LIMITS item: a user's open jobs, as far as it is known, and the rate of the prompts.
+    """A LIMITS item: a user's open jobs, as far as known, and prompt rate.
 
-    `due_at` is when the next prompt would come if all came evenly (GCRA's theoretical arrival
-    time, ITU-T I.371); a burst runs ahead of it. `version` is 0 while there is no item.
+    `due_at` is when the next prompt would come if prompts came evenly (GCRA's theoretical arrival
+    time, ITU-T I.371); a burst's prompts come before it. `version` is 0 while there is no item.
     """
 
     version: int = 0
@@ -49,7 +49,7 @@ class Standing:
     due_at: datetime | None = None
 
     def is_crowded(self, conversation_id: str, limits: UserLimits) -> bool:
-        """Whether it matters which of the jobs have ended."""
+        """Whether it matters which of the listed jobs have ended."""
         if len(self.seats) >= limits.open_jobs:
             return True
         lane = self.lane_of(conversation_id)
@@ -75,12 +75,12 @@ class Standing:
         return min(range(limits.lanes), key=lambda each: loads[each])
 
     def next_due(self, now: datetime, limits: UserLimits) -> datetime:
-        """What `due_at` is after a prompt that comes now; refuses with 429 if it comes too soon."""
+        """The `due_at` after a prompt that comes now; refuses with 429 if it comes too soon."""
         step = timedelta(minutes=1) / limits.prompts_per_minute
         most_ahead = step * limits.prompt_burst
         due_at = now if self.due_at is None else max(now, self.due_at)
         if due_at - now > most_ahead + CLOCK_SLACK:
-            # Nobody can be so far ahead: a clock that was wrong wrote this.
+            # No user can be this far ahead: a wrong clock wrote this.
             due_at = now
         due_at += step
         too_soon = due_at - now - most_ahead
@@ -106,7 +106,7 @@ class Places:
     limits: UserLimits
 
     def find(self, job_id: str, conversation_id: str, now: datetime) -> Place:
-        """A place for a job; refuses with 429. It is taken when its write is through."""
+        """A place for a job; refuses with 429. Its write takes it."""
         standing = self._read()
         due_at = standing.next_due(now, self.limits)
         if standing.is_crowded(conversation_id, self.limits):
@@ -139,9 +139,9 @@ class Places:
         return Standing() if item is None else _standing(item)
 
     def _without_ended(self, standing: Standing) -> Standing:
-        """Without the jobs that have ended or are gone.
+        """The same, without the jobs that have ended or are gone.
 
-        A job and its entry were stored at once: whose item is not there was deleted.
+        A job and its seat are stored in one transaction, so a job without an item was deleted.
         """
         items = self.the_table.get_many(
             [table.meta_key(job_id) for job_id in standing.seats],
@@ -171,7 +171,7 @@ class Places:
 def _item(owner: str, standing: Standing, now: datetime) -> Item:
     seats = {job_id: [s.lane, s.conversation_id] for job_id, s in standing.seats.items()}
     assert standing.due_at is not None, "a prompt has come"  # noqa: S101
-    # Kept as long as the last of the jobs that are in it; without any, until the rate is at rest.
+    # Kept as long as its newest job; without jobs, until `due_at` is past.
     is_empty = not seats and standing.due_at < now + EMPTY_KEPT
     expires_at = int((now + EMPTY_KEPT).timestamp()) if is_empty else table.expiry_of(now)
     return {

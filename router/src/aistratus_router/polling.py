@@ -1,10 +1,10 @@
-"""The long poll: new events of a job as soon as there are any, for little money.
+"""The long poll: a job's new events as soon as there are any, with few reads.
 
-Text comes at a pace: a worker commits an answer in even steps, short ones when it has few jobs,
-longer ones when it has many. So the second look is made when the next step is due, and is mostly
-the last. Otherwise the pause between two looks grows with the time that this request has waited.
-What comes soon is seen soon, and what takes long costs few reads; a queued job, which may wait
-for a machine to boot, is looked at least often.
+A worker commits an answer in even steps: short ones when it has few jobs, longer ones when it has
+many. So the second read comes when the next step is due, and is usually the last. Otherwise the
+pause between two reads grows with the time that this request has waited: an early event is seen
+early, and a long wait costs few reads. A queued job, which may wait for an instance to boot, is
+read least often.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ PAUSE_SHARE: Final = 0.1
 MIN_PAUSE_SECONDS: Final = 0.03
 MAX_PAUSE_RUNNING_SECONDS: Final = 0.25
 MAX_PAUSE_QUEUED_SECONDS: Final = 0.5
-# Two steps of an answer tell its pace. It takes a commit's time until the next is to be seen.
+# Two steps of an answer give its pace. The next is visible a commit's time after it is due.
 STEPS_OF_A_PACE: Final = 2
 COMMIT_ALLOWANCE_SECONDS: Final = 0.02
 MAX_STEP_SECONDS: Final = 1.0
-# So long a poll is held as it comes; then it needs a place among the readers.
+# How long a poll is held without a place among the readers.
 QUICK_SECONDS: Final = 0.3
-# When a poll that is not held for lack of places may ask again.
+# When a poll that got no place may ask again.
 UNHELD_RETRY_SECONDS: Final = 1
-# What is left of the function's time when a poll gives up, for the answer's own way.
+# A poll gives up with this much of the function's time left, to send its answer.
 RESERVE_SECONDS: Final = 2.0
 
 
@@ -41,7 +41,7 @@ RESERVE_SECONDS: Final = 2.0
 class EventsPage:
     """Events as JSON texts; `done`: the job's last event is in this page or before it.
 
-    `retry_after`: the poll was not held, for others are; ask again after so many seconds.
+    `retry_after`: the poll got no place and was not held; ask again after this many seconds.
     """
 
     job_id: str
@@ -54,7 +54,7 @@ class EventsPage:
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """Looks at one job until there is news or the time is over."""
+    """Reads one job until there are new events or the time is up."""
 
     jobs: JobStore
     readers: Readers
@@ -65,13 +65,13 @@ class Poller:
     def events(
         self, caller: Caller, job_id: str, after: int, wait_seconds: float, left_seconds: float
     ) -> EventsPage:
-        """Events after `after`, the first within `wait_seconds`; refuses with 404 or 429.
+        """Events after `after`, if any come within `wait_seconds`; refuses with 404 or 429.
 
-        `left_seconds` is what the function may still run.
+        `left_seconds` is how long the function may still run.
         """
         began = self.monotonic()
         deadline = began + min(wait_seconds, left_seconds - RESERVE_SECONDS)
-        # The first look of several also takes in what the caller has: it tells the pace.
+        # The first of several reads also takes the caller's last events: they give the pace.
         since = max(0, after - STEPS_OF_A_PACE) if began < deadline else after
         quick_until = began + QUICK_SECONDS
         lease: Lease | None = None
@@ -88,7 +88,7 @@ class Poller:
                 if since < after:
                     due = seconds_until_due(found.events, self.clock())
                     pause, since = max(pause, due), after
-                    # An answer that flows is no wait, however slowly it flows.
+                    # Waiting for the next step of an answer needs no place, however slow the pace.
                     quick_until = max(quick_until, now + due + QUICK_SECONDS)
                 again_at = min(now + pause, deadline)
                 if lease is None and again_at > quick_until:
@@ -102,19 +102,19 @@ class Poller:
 
 
 def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float:
-    """How long until a log's next step is to be seen; 0 where its last two events are no steps."""
+    """How long until a log's next step is visible; 0 unless its last two events are steps."""
     found = [_event(text) for _, text in log[-STEPS_OF_A_PACE:]]
     steps = [event for event in found if event is not None and isinstance(event.body, Delta)]
     if len(steps) < STEPS_OF_A_PACE:
         return 0.0
     pace = (steps[1].at - steps[0].at).total_seconds() + COMMIT_ALLOWANCE_SECONDS
     passed = (now - steps[1].at).total_seconds()
-    # Whatever the two clocks say, it is no more than one step away.
+    # Whatever the two clocks say, the next step is at most one step away.
     return min(pace - passed, pace, MAX_STEP_SECONDS)
 
 
 def _event(text: str) -> Event | None:
-    """An event; None for one that this release cannot read, but perhaps the caller can."""
+    """An event; None for one that this release cannot read, though the caller may."""
     try:
         return decode_event(text)
     except UnknownVersion:
@@ -122,7 +122,7 @@ def _event(text: str) -> Event | None:
 
 
 def pause_seconds(state: JobState, waited_seconds: float) -> float:
-    """How long to wait before the next look."""
+    """How long to wait before the next read."""
     is_queued = state is JobState.QUEUED
     most = MAX_PAUSE_QUEUED_SECONDS if is_queued else MAX_PAUSE_RUNNING_SECONDS
     return min(max(waited_seconds * PAUSE_SHARE, MIN_PAUSE_SECONDS), most)

@@ -1,9 +1,9 @@
-"""Readers: how many polls are held at once, of one user and of all.
+"""Readers: how many polls may be held at once, for one user and for all together.
 
 A held poll occupies one of the function's environments while it waits, and prompts need some. The
-table counts them by the window of time in which they began: a poll that is over is taken off its
+table counts held polls by the time window in which they began. A poll that ends is taken off its
 window's count, and one whose process died is forgotten with its window. No poll is longer than a
-window, so those that are held began in this one or in the one before.
+window, so every held poll began in the current window or the one before.
 """
 
 from collections.abc import Callable
@@ -27,14 +27,14 @@ KEPT_SECONDS: Final = 3600
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A held poll's place: the counts that it is in."""
+    """A held poll's place: the keys of the counts that include it."""
 
     keys: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """The polls of one user among those of all."""
+    """One user's held polls, among those of all users."""
 
     the_table: Table
     owner: str
@@ -42,7 +42,7 @@ class Readers:
     clock: Callable[[], datetime]
 
     def enter(self) -> Lease | None:
-        """A place to wait in; None if all users together have no more, 429 if this one has."""
+        """A place to wait in; None if all users' places are taken, 429 if this user's are."""
         window = int(self.clock().timestamp()) // WINDOW_SECONDS
         own, everybody = table.readers_key(self.owner, window), table.all_readers_key(window)
         earlier = table.readers_key(self.owner, window - 1), table.all_readers_key(window - 1)
@@ -64,7 +64,7 @@ class Readers:
         return Lease((own, everybody))
 
     def leave(self, lease: Lease) -> None:
-        """Give a place back. Where that fails, it comes back by itself with its window."""
+        """Give a place back. If that fails, it expires with its window."""
         for key in lease.keys:
             try:
                 self.the_table.update(
