@@ -1,6 +1,6 @@
-"""What the parts of Aistratus agree on. Standard library only; imports nothing of ours.
+"""The contracts between the parts of Aistratus. Standard library only; imports none of our code.
 
 The modules are the public face: `job`, `event`, `states`, `errors`, `limits`, `models`,
-`known_models`, `problem`, `registry`, `lanes`, `repetitions` and `table`; `codec` is how they
-become JSON.
+`known_models`, `problem`, `registry`, `lanes`, `repetitions` and `table`; `codec` turns
+them into JSON.
 """

@@ -1,14 +1,14 @@
-"""Codes that later releases add to."""
+"""Codes that later releases may add to."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class OpenCode(StrEnum):
-    """A set of codes with a general one, `OTHER`, for those that a reader does not know yet.
+    """A set of codes, and `OTHER` for those that a reader does not know yet.
 
-    So a new code needs no new version: an older reader still has the sentence beside it. Nobody
-    writes `OTHER`.
+    So a new code needs no new version: an older reader still has the sentence that comes with it.
+    No writer uses `OTHER`.
     """
 
     @classmethod

@@ -4,7 +4,7 @@ from aistratus_contracts.codes import OpenCode
 
 
 class ContractError(Exception):
-    """Root of what this package raises: a document does not say what the contract says."""
+    """Base of this package's errors: a document does not match the contract."""
 
 
 class UnknownVersion(ContractError):
@@ -29,7 +29,7 @@ class MissingField(ContractError):
 
 
 class WrongType(ContractError):
-    """A field holds a value of another type than its version says."""
+    """A field's value does not have the type that its version requires."""
 
     def __init__(self, type_name: str, field: str, wanted: str, got: object) -> None:
         super().__init__(f"{type_name}.{field} must be {wanted}, not {type(got).__name__}.")
@@ -38,7 +38,7 @@ class WrongType(ContractError):
 
 
 class Ambiguous(ContractError):
-    """A document holds two things where it may hold one."""
+    """A document holds two fields where only one is allowed."""
 
     def __init__(self, type_name: str, one: str, other: str) -> None:
         super().__init__(f"{type_name} holds one thing, and this one has {one!r} and {other!r}.")
@@ -46,7 +46,7 @@ class Ambiguous(ContractError):
 
 
 class Malformed(ContractError):
-    """A text that should hold a document is no JSON object."""
+    """A text that should hold a document is not a JSON object."""
 
     def __init__(self, type_name: str) -> None:
         super().__init__(f"This text is no JSON object, so it holds no {type_name}.")

@@ -1,4 +1,4 @@
-"""What a reader sees of a job, one numbered event after the other."""
+"""What a reader sees of a job: numbered events."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -56,9 +56,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class UnknownBody:
-    """Something that a newer release says, as it came. A reader passes over it, and writes none.
+    """The body of a newer release's event, unchanged. Readers skip it, and create none.
 
-    The event has its number all the same: what follows has no hole before it.
+    The event still has its `seq`, so the events after it follow without a gap.
     """
 
     fields: Mapping[str, Any]
@@ -78,7 +78,7 @@ _NAMES: Final = {body: name for name, body in _BODIES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a job's log. `seq` runs 1, 2, 3 … without a hole; `attempt` wrote it."""
+    """One entry of a job's log. `seq` runs 1, 2, 3 … without a gap; `attempt` wrote it."""
 
     seq: int
     attempt: int
@@ -102,7 +102,7 @@ _HEADER: Final = frozenset(field.name for field in dataclasses.fields(_Header))
 
 
 def event_to_plain(event: Event) -> dict[str, Any]:
-    """An event as it travels: `{"v", "seq", "attempt", "at", one of the body names}`."""
+    """An event as it is sent: `{"v", "seq", "attempt", "at", one of the body names}`."""
     header = {
         codec.VERSION_KEY: EVENT_VERSION,
         "seq": event.seq,

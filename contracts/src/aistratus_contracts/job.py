@@ -1,4 +1,4 @@
-"""What was asked, and how far it has come."""
+"""What was asked for, and how far the job has come."""
 
 import secrets
 from base64 import b32encode
@@ -18,7 +18,7 @@ REQUEST_ID_PATTERN: Final = rf"^[A-Za-z0-9._:-]{{1,{MAX_REQUEST_ID_CHARS}}}$"
 
 
 def _new_id(prefix: str) -> str:
-    """120 random bits: nobody finds another's by guessing."""
+    """120 random bits: nobody can guess another's id."""
     return f"{prefix}-{b32encode(secrets.token_bytes(15)).decode().lower()}"
 
 
@@ -55,8 +55,8 @@ class LogitBias:
 class ResponseFormat:
     """What the answer must look like.
 
-    `schema` is a JSON Schema as JSON text, for `json_schema` alone; `grammar` is in llama.cpp's
-    GBNF and begins at its rule `root`, for `grammar` alone.
+    `schema` is a JSON Schema as JSON text, only for `json_schema`; `grammar` is in llama.cpp's GBNF
+    and begins at its rule `root`, only for `grammar`.
     """
 
     type: ResponseFormatType
@@ -77,10 +77,10 @@ class Bounds:
 class Sampling:
     """How to choose tokens; the field names and meanings are llama.cpp's.
 
-    The frequency and presence penalties are OpenAI's: they count the answer's tokens alone.
+    The frequency and presence penalties are OpenAI's: they count only the answer's tokens.
 
-    A number with bounds is a field of `POST /infer` too: the router takes its name, type, bounds
-    and note from here. `max_tokens` counts generated tokens; its bound is the model's.
+    Each number with bounds is also a field of `POST /infer`: the router takes its name, type,
+    bounds and note from here. `max_tokens` counts generated tokens; the model sets its bound.
     """
 
     max_tokens: int
@@ -88,7 +88,7 @@ class Sampling:
     top_p: Annotated[float, Bounds(0, 1, "1 is off.")] = 0.95
     top_k: Annotated[int, Bounds(0, 1000, "0 is off.")] = 40
     min_p: Annotated[float, Bounds(0, 1, "0 is off.")] = 0.05
-    # Less than 0.1 would multiply scores without a bound.
+    # Less than 0.1 would multiply scores without limit.
     repeat_penalty: Annotated[float, Bounds(0.1, 2, "1 is off.")] = 1.0
     frequency_penalty: Annotated[
         float, Bounds(-2, 2, "Taken off a token's logit for each use in the answer. 0 is off.")
@@ -114,10 +114,10 @@ def sampling_numbers() -> dict[str, tuple[type, Bounds]]:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One accepted prompt: fixed from the moment it is accepted.
+    """One accepted prompt; it never changes after it is accepted.
 
-    Its messages are not in it: they are a turn of the conversation, number `turn` (1, 2, 3 …),
-    kept once, in the conversation. `expires_at` is the table's TTL in epoch seconds.
+    Its messages are stored once, in the conversation, as turn number `turn` (1, 2, 3 …).
+    `expires_at` is the table's TTL in epoch seconds.
     """
 
     job_id: str
@@ -134,10 +134,10 @@ class Job:
 class Cursor:
     """The moving part of a job. `attempt` and `next_seq` together are the fence.
 
-    `attempt` is 0 until a worker first takes the job; `next_seq` is the number that the next
-    event gets. `append_id` names the append that put the cursor where it is: a writer that did
-    not hear whether its append went through finds out by it. `failures` counts the engines that
-    this job alone has brought down since its answer last grew.
+    `attempt` is 0 until a worker first takes the job; `next_seq` is the `seq` of the next
+    event. `append_id` names the append that last moved the cursor: a writer that got no reply
+    learns from it whether its append succeeded. `failures` counts the engines that this job alone
+    has brought down since its answer last grew.
     """
 
     state: JobState

@@ -1,6 +1,6 @@
 """The models that an image can be baked with, read from `models.json` beside this module.
 
-That file is the one home of their facts. Packer and Terraform read the same file.
+That file is the only source of their facts; Packer and Terraform read it too.
 """
 
 import json
@@ -12,7 +12,7 @@ from aistratus_contracts.models import ModelCard
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A model's file: its name, where it is fetched, its size in bytes and its digest."""
+    """A model's file: its name, its download URL, its size in bytes and its digest."""
 
     file: str
     url: str
@@ -22,7 +22,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """What the API says of a model, and the weights that answer."""
+    """What the API says about a model, and the model's weights."""
 
     card: ModelCard
     weights: Weights

@@ -1,17 +1,17 @@
-"""Lanes: the queue's message groups, and how one user's are told from another's.
+"""Lanes: the queue's message groups, and how to tell one user's from another's.
 
-A FIFO queue gives out no second message of a group while one is in flight. So a user's messages
-go in a bounded number of groups, the user's lanes: however many jobs a user has, no more than
-that many are in workers' hands at once. Jobs of one conversation go in one lane.
+A FIFO queue delivers no second message of a group while one is in flight. So a user's messages go
+into a limited number of groups, the user's lanes: however many jobs a user has, workers hold at
+most that many at once. Jobs of one conversation go into one lane.
 
-The group also tells a worker whose message it holds, before it has read anything. It names no
-user: it is a digest.
+The group also tells a worker whose message it holds, before it reads anything. The group is a
+digest and names no user.
 """
 
 import hashlib
 from typing import Final
 
-# Enough that two users never share one; SQS takes 128 characters for a group.
+# Enough that two users never share a digest; SQS allows 128 characters for a group.
 _DIGEST_CHARS: Final = 32
 
 
@@ -22,5 +22,5 @@ def message_group(owner: str, lane: int) -> str:
 
 
 def user_of(group: str) -> str:
-    """What stands for the user in a message group: equal for two groups of one user."""
+    """The part of a message group that stands for the user: equal in all of a user's groups."""
     return group.partition(".")[0]

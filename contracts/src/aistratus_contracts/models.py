@@ -1,4 +1,4 @@
-"""Which models can be asked for, as the registry says it."""
+"""The models that can be asked for, as the registry lists them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,7 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The models of one deployment; the first is the one that is meant when none is named."""
+    """The models of one deployment; the first is the default."""
 
     models: tuple[ModelCard, ...]
 

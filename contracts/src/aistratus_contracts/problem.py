@@ -34,7 +34,7 @@ class Problem:
 
 
 def problem_to_plain(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON-ready document."""
+    """A problem as a JSON-ready document."""
     document = {"type": problem.type, **codec.to_plain(problem)}
     if not problem.errors:
         del document["errors"]

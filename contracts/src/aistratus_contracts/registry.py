@@ -1,6 +1,6 @@
-"""Names of the ids that live in SSM Parameter Store, below one prefix per environment.
+"""The names of the ids in SSM Parameter Store, below one prefix per environment.
 
-Terraform (or `local/`) writes them, everything else reads them from here by these names.
+Terraform (or `local/`) writes them; everything else reads them by these names.
 """
 
 from enum import StrEnum
@@ -13,8 +13,8 @@ REGISTRY_VARIABLE: Final = "AISTRATUS_REGISTRY"
 class Parameter(StrEnum):
     """A parameter's path below the prefix; all are of type String.
 
-    Those of the fleet are missing where there is none. The idle timeout is the one that the
-    running system changes: `PUT /fleet` does.
+    Those of the fleet are missing where there is no fleet. The running system changes only the
+    idle timeout, in `PUT /fleet`.
     """
 
     QUEUE_URL = "jobs/queue_url"

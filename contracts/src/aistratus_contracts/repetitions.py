@@ -1,9 +1,9 @@
-r"""Counted repetitions in a pattern or a grammar, and how much they multiply to.
+r"""Counted repetitions in a pattern or a grammar, and what they multiply to.
 
-`a{1000}` is seven characters that stand for a thousand; `((a{99}){99}){99}` for a million. What
-compiles such a text may write it out before any limit of its own is asked. So both who takes in
-a request and who compiles it look here first. The look is linear in the text, and knows no more of
-either language than escapes, character classes, groups and counts.
+`a{1000}` is seven characters that stand for a thousand; `((a{99}){99}){99}` stands for a million. A
+compiler may expand such a text before it checks any limit of its own. So the text is checked here
+first, both when a request is accepted and before it is compiled. The check is linear in the text,
+and knows only the escapes, character classes, groups and counts of each language.
 """
 
 import re
@@ -12,16 +12,16 @@ from typing import Any, Final
 
 from aistratus_contracts.limits import MAX_EXPANSION, MAX_REPETITIONS, MAX_SCHEMA_COUNT
 
-# A count of more digits is too many, and is not worth a look at its value.
+# A count with more digits is too large; its value need not be read.
 _MAX_DIGITS: Final = 9
-# Possessive, and with an end that may be missing: nothing here is ever read twice.
+# Possessive, and the closing character may be missing: nothing is ever read twice.
 _COUNT: Final = re.compile(r"\{\s*+([0-9]++)\s*+(,?+)\s*+([0-9]*+)\s*+\}")
 _CLASS: Final = r"\[(?:\\.|[^\]\\])*+\]?+"
 _TEXT: Final = r'"(?:\\.|[^"\\])*+"?+'
-# What holds no counts, each as one step.
+# Parts that hold no counts, each matched in one step.
 _IN_PATTERN: Final = re.compile(rf"\\.|{_CLASS}|.", re.DOTALL)
 _IN_GRAMMAR: Final = re.compile(rf"{_TEXT}|{_CLASS}|#[^\n]*|.", re.DOTALL)
-# Of the strings in a schema, these are patterns.
+# These strings in a schema are patterns.
 _PATTERN_KEYWORD: Final = "pattern"
 _PATTERNS_KEYWORD: Final = "patternProperties"
 _COUNT_KEYWORDS: Final = (
@@ -35,22 +35,22 @@ _COUNT_KEYWORDS: Final = (
     "maxContains",
 )
 _SCHEMA_TOO_DEEP: Final = "the schema nests too deeply; send a flatter one"
-# A schema that nests deeper is refused by every part; Python's own stack allows some 1,000.
+# Every part refuses a schema that nests deeper; Python's own stack allows some 1,000 levels.
 MAX_SCHEMA_DEPTH: Final = 64
 
 
 def wrong_in_grammar(source: str) -> str | None:
-    """Why a grammar's counts are no good, in words that end a sentence; None if they are."""
+    """What is wrong with a grammar's counts, as the end of a sentence; None if nothing is."""
     return _wrong(source, _IN_GRAMMAR)
 
 
 def wrong_in_pattern(pattern: str) -> str | None:
-    """The same of a regular expression."""
+    """The same for a regular expression."""
     return _wrong(pattern, _IN_PATTERN)
 
 
 def wrong_in_schema(schema: Any) -> str | None:
-    """The same of a JSON Schema: its patterns, its counts, and how deep it nests."""
+    """The same for a JSON Schema: its patterns, its counts, and how deep it nests."""
     return next(_wrong_parts(schema, MAX_SCHEMA_DEPTH), None)
 
 
@@ -75,7 +75,7 @@ def _wrong_parts(node: Any, levels: int) -> Iterator[str]:
 
 
 def _wrong(text: str, steps: re.Pattern[str]) -> str | None:
-    # For each open group the largest product in it so far; and that of the atom just read.
+    # The largest product so far in each open group, and the product of the atom just read.
     groups, atom = [1], 1
     position = 0
     while position < len(text):

@@ -27,9 +27,9 @@ class FleetState(StrEnum):
     """Where the GPU instances stand, as far as it is known."""
 
     OFF = "off"
-    REQUESTED = "requested"  # wanted, and no worker is ready yet
+    REQUESTED = "requested"  # wanted, but no worker is ready yet
     RUNNING = "running"
-    DRAINING = "draining"  # not wanted any more, and not gone yet
+    DRAINING = "draining"  # no longer wanted, but not gone yet
 
 
 class Role(StrEnum):
