@@ -1,9 +1,9 @@
 """The Lambda package behind the API.
 
-One prompt's way through it: `handler` → `app` (which route) → `access` (who asks) → `reading`
-(what they say, checked) → `routes` (what is done) → `intake` (stored, once) → `open_jobs` (sent,
-and not forgotten) → `polling` (read back). `steward` is the package's second handler; `sweep` is
-what it does.
+A prompt's path through it: `handler` → `app` (finds the route) → `access` (admits the caller) →
+`reading` (checks the request) → `routes` (acts on it) → `intake` (stores the job once) →
+`open_jobs` (sends it and keeps track of it) → `polling` (reads it back). `steward` is the package's
+second handler; `sweep` is what it does.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
-"""Who asks, and whether this token is for that.
+"""Who is asking, and whether their token allows it.
 
-The gateway has verified the token's signature, issuer and expiry. What it cannot tell apart is
-an ID token from an access token, or one route's scope from another's, so that is checked here,
-and the client once more. Nothing of a token is ever logged.
+The gateway has verified the token's signature, issuer and expiry. It cannot tell an ID token
+from an access token, or one route's scope from another's, so that is checked here, and the client
+once more. No part of a token is ever logged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,10 +34,10 @@ def admit(event: Mapping[str, Any], client_id: str, scope: Scope) -> Caller:
 
 
 def _scopes(claims: Mapping[str, Any]) -> Sequence[str]:
-    """RFC 6749's `scope`: one text, names with a space between, and only U+0020 is a space.
+    """RFC 6749's `scope`: one text of names, separated by U+0020 and nothing else.
 
-    API Gateway hands every claim over as a text, and a list as `[a b]`: then nobody can tell any
-    more where one name ended. Our issuer writes none, so such a claim grants nothing.
+    API Gateway passes every claim as a text, and a list as `[a b]`, which no longer shows where a
+    name ended. Our issuer writes no lists, so such a claim grants nothing.
     """
     scope = claims.get("scope")
     if not isinstance(scope, str) or scope.startswith("["):
@@ -46,7 +46,7 @@ def _scopes(claims: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _claims(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The verified claims, as the gateway's JWT authorizer hands them over; else nothing."""
+    """The verified claims that the gateway's JWT authorizer passes on; empty without any."""
     found: Any = event.get("requestContext")
     for name in ("authorizer", "jwt", "claims"):
         found = found.get(name) if isinstance(found, Mapping) else None

@@ -1,4 +1,4 @@
-"""The API: each request goes through its route's declaration, and each error becomes a problem."""
+"""The API: each request is served as its route declares, and each error becomes a problem."""
 
 import json
 import re
@@ -32,7 +32,7 @@ JSON: Final = "application/json"
 
 
 class App:
-    """The API: takes API Gateway v2 events and gives API Gateway v2 answers."""
+    """The API: takes API Gateway v2 events and returns API Gateway v2 answers."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
@@ -63,7 +63,7 @@ class App:
         self._resolver.route(re.sub("{(.+?)}", r"<\1>", route.path), route.method)(answer)
 
     def _arguments(self, route: Route, ids: Mapping[str, str]) -> dict[str, Any]:
-        """What the handler gets. The caller is admitted before anything else is looked at."""
+        """The handler's arguments. The caller is admitted before anything else is read."""
         event = self._resolver.current_event.raw_event
         arguments: dict[str, Any] = {**ids}
         if route.scope is not None:
@@ -87,12 +87,12 @@ class App:
         request = self._resolver.current_event
         allowed = [route.method for route in ROUTES if _matches(route.path, request.path)]
         if not allowed or request.http_method in allowed:
-            # The second: an id with characters that no id has.
+            # The second case: an id with characters that no id has.
             return _problem(not_found("address"))
         return _problem(method_not_allowed(allowed))
 
     def _failed(self, error: Exception) -> Response[str]:
-        """Every error's way out: a problem document."""
+        """Turn any error into a problem document."""
         if isinstance(error, Refusal):
             return _problem(error)
         request_id = self._resolver.lambda_context.aws_request_id
@@ -115,7 +115,7 @@ def _response(route: Route, answer: BaseModel | Written | None) -> Response[str]
         case Written(text, headers):
             return Response(route.status, JSON, text, dict(headers))
         case _:
-            # Fields without a value are left out, as the contracts do it.
+            # Fields without a value are left out, as in the contracts.
             return Response(route.status, JSON, answer.model_dump_json(exclude_none=True))
 
 

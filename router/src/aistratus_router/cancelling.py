@@ -1,4 +1,4 @@
-"""Cancel, in every state: a queued job ends here, a running one is asked to, an ended one stays."""
+"""Cancel in any state: end a queued job, ask a running one to stop, leave an ended one."""
 
 import random
 import time
@@ -24,7 +24,7 @@ CANCELLED: Final = StateChange(JobState.CANCELLED, FinishReason.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Canceller:
-    """Cancels jobs against workers that take or finish them at the same moment."""
+    """Cancels jobs, even while a worker takes or finishes them."""
 
     jobs: JobStore
     open_jobs: OpenJobs
@@ -33,10 +33,10 @@ class Canceller:
     sleep: Callable[[float], None] = time.sleep
 
     def cancel(self, caller: Caller, job_id: str) -> JobRecord:
-        """The job as it stands once it is cancelled, asked to stop, or ended already.
+        """The job once it is cancelled, asked to stop, or found to have ended.
 
-        Each try looks again and does what the state asks for; whoever loses the race against
-        a worker sees on the next look what the worker made of it.
+        Each try reads the job again and acts on its state. If one loses a race against a worker,
+        the next sees what the worker wrote.
         """
         for _ in range(MAX_TRIES):
             record = self.jobs.load(job_id)

@@ -1,7 +1,7 @@
-"""A conversation's end: it, its jobs and their events are removed.
+"""Deletes a conversation, its jobs and their events.
 
-What a worker could still write goes first, what a person finds it by goes last. So a deletion
-that was cut short is finished by asking again.
+What a worker could still write to goes first; what a person finds the conversation by goes last.
+So a repeated request finishes a deletion that was cut short.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from aistratus_router.places import Places
 from aistratus_router.ports import utc_now
 from aistratus_router.problems import Unavailable, not_found
 
-# What is left of the function's time when a deletion gives up, for one more job and the answer.
+# A deletion gives up with this much of the function's time left, for one more job and the answer.
 RESERVE_SECONDS: Final = 2.0
 
 
@@ -32,9 +32,9 @@ class Remover:
     clock: Callable[[], datetime] = utc_now
 
     def delete(self, conversation_id: str) -> None:
-        """Remove a conversation; refuses with 404.
+        """Delete a conversation; refuses with 404.
 
-        Raises `Unavailable` when the function's time is over; what is done stays done.
+        Raises `Unavailable` when the function's time is up; what was deleted stays deleted.
         """
         is_there = False
         while (head := self.conversations.head(conversation_id)) is not None:
@@ -45,7 +45,7 @@ class Remover:
                 self.jobs.delete(self.caller.owner, turn.job_id, turn.created_at)
             self.conversations.delete_turns(conversation_id)
             self.places.forget(conversation_id, self.clock())
-            # False: a turn came in meanwhile, which has to go too.
+            # False: a turn was added meanwhile, which must go too.
             if self.conversations.delete_head(head):
                 return
         if not is_there:

@@ -1,4 +1,4 @@
-"""What serves one admitted request: the parts, put together for its caller."""
+"""The parts that serve one admitted request, assembled for its caller."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ from aistratus_router.views import Views
 
 
 class Desk:
-    """All that one caller can have done.
+    """Everything that one caller can ask for.
 
     `left_seconds` says how long the function may still run.
     """

@@ -1,4 +1,4 @@
-"""The Auto Scaling group that the workers' instances are in: the few calls that are made of it.
+"""The Auto Scaling group of the workers' instances, and the few calls that we make.
 
 Source: AWS, "Amazon EC2 Auto Scaling API Reference" (SetDesiredCapacity, UpdateAutoScalingGroup,
 DescribeAutoScalingGroups, DescribeScalingActivities).
@@ -12,17 +12,17 @@ from typing import Any, Final, Protocol
 
 from aistratus_router.problems import Misconfigured
 
-# Enough to see what became of the last try, in as many zones as a region has.
+# Enough to see what became of the last try in all of a region's zones.
 ACTIVITIES: Final = 10
-# An activity that has an end; the others may still come to something.
+# The statuses of activities that have ended; the others may still succeed.
 _ENDED: Final = {"Successful", "Failed", "Cancelled"}
 
 
 class AutoScaling(Protocol):
-    """What is used of boto3's client for Auto Scaling."""
+    """The part of boto3's Auto Scaling client that we use."""
 
     def describe_auto_scaling_groups(self, *, AutoScalingGroupNames: list[str]) -> Any:  # noqa: N803
-        """How groups stand."""
+        """The state of groups."""
 
     def describe_scaling_activities(
         self,
@@ -30,7 +30,7 @@ class AutoScaling(Protocol):
         AutoScalingGroupName: str,  # noqa: N803
         MaxRecords: int,  # noqa: N803
     ) -> Any:
-        """What a group did lately, the newest first."""
+        """A group's latest activities, newest first."""
 
     def set_desired_capacity(
         self,
@@ -39,7 +39,7 @@ class AutoScaling(Protocol):
         DesiredCapacity: int,  # noqa: N803
         HonorCooldown: bool,  # noqa: N803
     ) -> Any:
-        """Have so many instances."""
+        """Set how many instances a group should have."""
 
     def update_auto_scaling_group(
         self,
@@ -47,7 +47,7 @@ class AutoScaling(Protocol):
         AutoScalingGroupName: str,  # noqa: N803
         MixedInstancesPolicy: Any,  # noqa: N803
     ) -> Any:
-        """Change a group; what is not named stays."""
+        """Change a group; what is not named stays the same."""
 
 
 class Purchase(StrEnum):
@@ -59,10 +59,11 @@ class Purchase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """How the group stands.
+    """The group's state.
 
-    `in_service` are those of its instances that neither come nor go. `may_switch`: it buys Spot,
-    unless we tell it to buy on demand. `distribution` is how it buys, in AWS's words.
+    `in_service` counts the instances that are neither starting nor stopping. `may_switch`: the
+    group buys Spot unless we tell it to buy on demand. `distribution` is how it buys, in AWS's
+    terms.
     """
 
     desired: int
@@ -81,7 +82,7 @@ class Group:
         self.name = name
 
     def view(self) -> GroupView:
-        """How it stands now; raises `Misconfigured` if there is no such group."""
+        """The group's state now; raises `Misconfigured` if there is no such group."""
         found = self._client().describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
         groups = found["AutoScalingGroups"]
         if not groups:
@@ -104,16 +105,16 @@ class Group:
         )
 
     def set_desired(self, capacity: int) -> None:
-        """Have so many instances, without waiting for what it did before."""
+        """Set how many instances to have, without waiting for a cooldown."""
         self._client().set_desired_capacity(
             AutoScalingGroupName=self.name, DesiredCapacity=capacity, HonorCooldown=False
         )
 
     def buy(self, purchase: Purchase, view: GroupView) -> None:
-        """Buy the first instance in this way from now on.
+        """Buy the first instance this way from now on.
 
-        All of the distribution goes along, because AWS does not say that what is left out of it
-        stays; and nothing else, because whoever names a launch template must be allowed to run
+        The whole distribution is sent, because AWS does not promise to keep what is left out of it.
+        Nothing else is sent, because a caller that names a launch template must be allowed to run
         what is in it.
         """
         base = 1 if purchase is Purchase.ON_DEMAND else 0
@@ -125,7 +126,7 @@ class Group:
         )
 
     def last_failure(self, since: datetime) -> str:
-        """What AWS said of the newest try since then, if that failed; else an empty text."""
+        """What AWS said about the newest try since then, if it failed; else an empty text."""
         found = self._client().describe_scaling_activities(
             AutoScalingGroupName=self.name, MaxRecords=ACTIVITIES
         )

@@ -1,12 +1,12 @@
-"""The Lambda entry of the API: `aistratus_router.handler.handler`.
+"""The API's Lambda entry point: `aistratus_router.handler.handler`.
 
-Importing it is the function's start: settings are read and clients made, in Lambda's init phase,
-and nothing is connected to yet. One environment answers one event at a time.
+Importing it starts the function: in Lambda's init phase it reads the settings and creates the
+clients, without connecting yet. One environment answers one event at a time.
 """
 
 import gc
 
-# Imports make no garbage: looking for it takes a tenth of the start.
+# Imports make no garbage, and looking for it takes a tenth of the start.
 gc.disable()
 
 import os  # noqa: E402
@@ -20,7 +20,7 @@ from aistratus_router.ports import Ports  # noqa: E402
 
 _app = build_app(Ports.from_environment(os.environ))
 
-# What is there now stays: later collections need not look at it.
+# All objects made so far stay, so later collections need not look at them.
 gc.freeze()
 gc.enable()
 

@@ -1,6 +1,6 @@
-"""Why Auto Scaling got no instance, in a sentence for the person who waits for it.
+"""Why Auto Scaling got no instance, in a sentence for the person waiting for it.
 
-The words are EC2's, as they stand in a scaling activity. Sources: AWS, "Troubleshoot Amazon EC2
+The words matched are EC2's, from a scaling activity. Sources: AWS, "Troubleshoot Amazon EC2
 Auto Scaling: EC2 instance launch failures", and EC2's error codes.
 """
 
@@ -22,7 +22,7 @@ _CAPACITY: Final = re.compile(
 
 
 def is_lack(message: str) -> bool:
-    """Whether the other way of buying may help: AWS has none left, or none for this account.
+    """Whether the other way of buying may help: AWS has no instance, or none for this account.
 
     Spot and on-demand instances have quotas of their own.
     """

@@ -1,4 +1,4 @@
-"""One structured log. It never gets an event, a token or a text of a conversation."""
+"""One structured log. No event, token or conversation text ever goes into it."""
 
 import traceback
 from typing import Any
@@ -11,7 +11,7 @@ logger = Logger(service="router")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An error for the log: what kind, where, and AWS's code; its words only if they are ours.
+    """An error for the log: its kind, its place and AWS's code; its text only if it is ours.
 
     Other errors may quote what was sent, and that may be a prompt.
     """

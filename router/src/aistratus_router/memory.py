@@ -1,8 +1,8 @@
-"""A table in memory, as strict as the real one: for tests and measurements.
+"""An in-memory table, as strict as the real one, for tests and measurements.
 
-It stands where the boto3 client stands and takes the same calls, as far as the router makes them.
-What DynamoDB refuses is refused here with the same error codes: a condition that does not hold, a
-value that no expression uses, an item above 400 KB, two writes on one item.
+It replaces the boto3 client and takes the calls that the router makes. It refuses what DynamoDB
+refuses, with the same error codes: a condition that does not hold, a value that no expression uses,
+an item above 400 KB, two writes to one item.
 """
 
 import json
@@ -197,7 +197,7 @@ def _page(found: list[Item], sort_key: str, names: str, call: dict[str, Any]) ->
         if len(taken) == call.get("Limit") or size >= MAX_PAGE_BYTES:
             break
     page: dict[str, Any] = {"Items": [_project(item, names) for item in taken]}
-    # Like the real one, a full page says that there is more before it has looked.
+    # As in DynamoDB, a full page says that there is more without looking.
     if taken and (len(taken) < len(found) or len(taken) == call.get("Limit")):
         keys = {table.PARTITION_KEY, table.SORT_KEY, sort_key}
         page["LastEvaluatedKey"] = {name: taken[-1][name] for name in keys}

@@ -1,4 +1,4 @@
-"""Queues in memory, as strict as SQS FIFO: for tests and measurements, beside `memory`."""
+"""In-memory queues, as strict as SQS FIFO, for tests and measurements; goes with `memory`."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class _Waiting:
 class MemoryQueue:
     """The calls of a low-level SQS client, on any number of FIFO queues.
 
-    `messages` is every SendMessage that got in, wherever it went, and stays there.
+    `messages` keeps every SendMessage that was accepted, on any queue.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class MemoryQueue:
         self._numbers = count(1)
 
     def send_message(self, **call: Any) -> Any:
-        """SendMessage; the same deduplication id within five minutes is taken and dropped."""
+        """SendMessage; a repeated deduplication id within five minutes is accepted and dropped."""
         if not call["MessageGroupId"] or not call["MessageBody"]:
             raise error("InvalidParameterValue")
         now = self._monotonic()
@@ -52,7 +52,7 @@ class MemoryQueue:
         return {"MessageId": str(len(self.messages))}
 
     def receive_message(self, **call: Any) -> Any:
-        """ReceiveMessage, without waiting; a group with a message in flight gives out none."""
+        """ReceiveMessage, without waiting; a group with a message in flight delivers none."""
         now = self._monotonic()
         queue = self._waiting.get(call["QueueUrl"], [])
         blocked = {held.call["MessageGroupId"] for held in queue if held.is_held(now)}
@@ -64,7 +64,7 @@ class MemoryQueue:
         return {"Messages": [_shown(each) for each in taken]} if taken else {}
 
     def delete_message(self, **call: Any) -> Any:
-        """DeleteMessage, by the latest receipt, while it holds."""
+        """DeleteMessage, by the latest receipt, while it is valid."""
         waiting = self._held(call["QueueUrl"], call["ReceiptHandle"])
         if waiting is None:
             raise error("InvalidParameterValue", "The receipt handle has expired.")
@@ -83,7 +83,7 @@ class MemoryQueue:
         return {"Failed": failed}
 
     def get_queue_attributes(self, **call: Any) -> Any:
-        """GetQueueAttributes: how many messages are there for anybody, and how many are held."""
+        """GetQueueAttributes: how many messages are visible, and how many are in flight."""
         now = self._monotonic()
         held = [each.is_held(now) for each in self._waiting.get(call["QueueUrl"], [])]
         numbers = {

@@ -1,11 +1,11 @@
 """The list of open jobs: every accepted job, from the moment it is stored to its end.
 
 A job enters the list in the transaction that stores it, and leaves it in the one that ends it. In
-between, its entry says when it was last sent to the queue, and how often. So a job does not hang
-on its message: what was never sent is sent by the next request with the same `request_id`, or by
-the steward, and what was sent and got lost is sent again by the steward. A message too many does
-no harm: the queue drops the same one within five minutes, and the worker knows a job's state from
-the table.
+between, its entry says when it was last sent to the queue, and how often. So a job does not
+depend on its message: a job that was never sent is sent by the next request with the same
+`request_id` or by the steward, and the steward sends it again if its message is lost. A duplicate
+message does no harm: the queue drops it within five minutes, and the worker knows a job's state
+from the table.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from aistratus_contracts.table import Item
 from aistratus_router.queue import JobQueue
 from aistratus_router.table_access import Table, key_of
 
-# Where jobs waited to be sent before there was this list; their entries have no marks.
+# Before this list existed, jobs waited here to be sent; their entries have no marks.
 FORMER_PARTITION: Final = "OUTBOX"
 GROUP_ATTRIBUTE: Final = "message_group"
 
@@ -30,7 +30,7 @@ class OpenJob:
 
     `group` is the message group that it is sent in: one of its owner's lanes. `heard_at` is the
     time of the newest event that the steward has seen. `put_back` is the id of the dead letter
-    that the job's message was made from again.
+    that was put back as the job's message.
     """
 
     key: Item
@@ -45,7 +45,7 @@ class OpenJob:
 
     @property
     def sign_at(self) -> datetime:
-        """When there was last a sign of it: it was sent, or somebody worked on it."""
+        """The job's last sign: when it was stored, last sent or last worked on."""
         return max(at for at in (self.stored_at, self.sent_at, self.heard_at) if at is not None)
 
 
@@ -57,10 +57,10 @@ class OpenJobs:
         self._queue = queue
 
     def send(self, entry: OpenJob, at: datetime) -> None:
-        """Send a job's message, then write down that it was sent.
+        """Send a job's message, then record that it was sent.
 
-        Each time has its own deduplication id, which follows from the entry: two who do it at
-        once, or one who does it again because it died in between, send one message.
+        Each send has its own deduplication id, derived from the entry. So two processes that send
+        at once, or one that repeats a send after a crash, send one message.
         """
         again = f"-{entry.sends}" if entry.sends else ""
         self._queue.send(entry.job_id, entry.group, entry.job_id + again)
@@ -92,17 +92,17 @@ class OpenJobs:
                 yield _read(item)
 
     def hear(self, entry: OpenJob, at: datetime) -> None:
-        """Write down that somebody worked on a job then."""
+        """Record that a worker was on a job at this time."""
         self._mark(entry.key, "heard_at", at)
 
     def ask_cancel(self, job: Job, at: datetime) -> None:
-        """Write down since when somebody wants a job to stop."""
+        """Record when a job's owner first asked for it to stop."""
         self._mark(
             table.open_key(job.job_id, job.created_at), "cancel_asked_at", at, only_once=True
         )
 
     def put_back(self, entry: OpenJob, letter_id: str, at: datetime) -> bool:
-        """Whether a job's message may be made again from this dead letter: from one, once."""
+        """Claim the job's one redelivery for this dead letter; False if taken, or the job ended."""
         return self._table.update(
             Key=entry.key,
             ConditionExpression=(
@@ -116,11 +116,11 @@ class OpenJobs:
         )
 
     def remove(self, entry: OpenJob) -> None:
-        """Forget a job that has ended, or is gone."""
+        """Remove the entry of a job that has ended or is gone."""
         self._table.delete(entry.key)
 
     def _mark(self, key: Item, name: str, at: datetime, *, only_once: bool = False) -> None:
-        """Set a time; whoever's entry went away meanwhile has ended, and needs none."""
+        """Set a time; if the entry is gone, the job has ended and needs none."""
         condition = "attribute_exists(pk)"
         if only_once:
             condition += f" AND attribute_not_exists({name})"

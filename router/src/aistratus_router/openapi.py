@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, out of the models that check requests and write answers.
+"""The OpenAPI 3.1 document, built from the models that check requests and write answers.
 
 `python -m aistratus_router.openapi FILE` writes it; the router serves the same at /openapi.json.
 """
@@ -50,7 +50,7 @@ _REFUSALS: Final[dict[int, str]] = {
     503: "Try again after `Retry-After` seconds.",
     504: "The service took too long.",
 }
-# Who says it: the service as a problem document, the gateway in its own form, or either.
+# Who sends it: the service as a problem document, the gateway in its own form, or either.
 _BY_GATEWAY: Final = {401, 403, 413, 429, 500, 503, 504}
 _BY_SERVICE: Final = set(_REFUSALS) - {504}
 _ALWAYS: Final = (422, 429, 500, 503, 504)
@@ -213,7 +213,7 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _tidy(schema: Any) -> Any:
-    """Without the titles that Pydantic makes of names, and defaults that say nothing."""
+    """A schema without the titles that Pydantic makes from names, and without null defaults."""
     if isinstance(schema, list):
         return [_tidy(part) for part in schema]
     if not isinstance(schema, dict):
@@ -232,7 +232,7 @@ def _tidy(schema: Any) -> Any:
 
 
 def _without_null(schema: Any) -> Any:
-    """Answers leave out what does not apply, and a query cannot say null."""
+    """A schema without null: answers leave out what does not apply, and a query cannot say null."""
     if isinstance(schema, list):
         return [_without_null(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Which errors of AWS pass by themselves: the caller may ask again."""
+"""Which AWS errors are temporary, so that the caller may retry."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from aistratus_router.problems import Unavailable
 from aistratus_router.table_access import code_of
 
-# What DynamoDB, SQS and SSM say for: slower, or later.
+# The codes with which DynamoDB, SQS and SSM ask for fewer or later calls.
 PASSING_CODES: Final = {
     "InternalServerError",
     "ProvisionedThroughputExceededException",

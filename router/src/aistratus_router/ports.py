@@ -1,4 +1,4 @@
-"""Where the world is: AWS, the clock, sleep. Made once per process; tests bring their own."""
+"""The outside world: AWS, the clock, sleep. Made once per process; tests bring their own."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ CLIENT_CONFIG: Final = Config(
     connect_timeout=1,
     read_timeout=4,
     retries={"mode": "standard", "total_max_attempts": 3},
-    # botocore would put its own long name together anew for each call.
+    # botocore would build its own long user agent again for each call.
     user_agent="aistratus-router",
 )
 
@@ -37,10 +37,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the router reaches the world through.
+    """How the router reaches the outside world.
 
-    `autoscaling` makes its client when it is first called: most starts, and a deployment without
-    a fleet, never need it.
+    `autoscaling` creates its client on the first call: most processes never need it, nor does a
+    deployment without a fleet.
     """
 
     dynamodb: "DynamoDBClient"
@@ -56,14 +56,14 @@ class Ports:
     def from_environment(cls, environ: Mapping[str, str]) -> "Ports":
         """AWS, as the environment describes it; opens no connection yet."""
         settings = Settings.from_environment(environ)
-        # Lambda sets AWS_REGION; boto3 by itself looks for AWS_DEFAULT_REGION only.
+        # Lambda sets AWS_REGION; boto3 itself reads only AWS_DEFAULT_REGION.
         session = boto3.session.Session(region_name=environ.get("AWS_REGION"))
 
         @cache
         def autoscaling() -> AutoScaling:
             return session.client("autoscaling", config=CLIENT_CONFIG)  # type: ignore[no-any-return]
 
-        # Whoever adds a client here adds its service to `services`, for the Lambda package.
+        # A client added here needs its service in `services` too, for the Lambda package.
         return cls(
             dynamodb=session.client("dynamodb", config=CLIENT_CONFIG),
             sqs=session.client("sqs", config=CLIENT_CONFIG),

@@ -1,4 +1,4 @@
-"""The one error root, and how each kind of refusal reads on the wire (RFC 9457)."""
+"""The base error, and each kind of refusal as it is sent (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ READERS_RETRY_SECONDS: Final = 5
 
 
 class RouterError(Exception):
-    """Root of what this package raises."""
+    """Base of this package's errors."""
 
 
 class Misconfigured(RouterError):
@@ -21,7 +21,7 @@ class Misconfigured(RouterError):
 
 
 class Unavailable(RouterError):
-    """Something the router needs did not answer; asking again soon is right."""
+    """Something the router needs did not answer; the caller should retry soon."""
 
 
 class Refusal(RouterError):
@@ -47,7 +47,7 @@ def invalid_json(detail: str) -> Refusal:
 
 
 def unauthorized(detail: str) -> Refusal:
-    """401: nobody we know asks."""
+    """401: we do not know the caller."""
     return Refusal(
         Problem(401, ErrorCode.UNAUTHORIZED, "Sign in first", detail),
         {"WWW-Authenticate": "Bearer"},
@@ -55,12 +55,12 @@ def unauthorized(detail: str) -> Refusal:
 
 
 def forbidden(detail: str) -> Refusal:
-    """403: we know who asks, and this token is not for that."""
+    """403: we know the caller, but the token does not allow this."""
     return Refusal(Problem(403, ErrorCode.FORBIDDEN, "Not allowed with this token", detail))
 
 
 def not_found(what: str) -> Refusal:
-    """404: it is not there, or it is another user's, which reads the same."""
+    """404: it does not exist, or is another user's; both get the same answer."""
     return Refusal(
         Problem(
             404,
@@ -100,7 +100,7 @@ def request_id_reused() -> Refusal:
 
 
 def no_fleet() -> Refusal:
-    """409: instances are started and stopped by other hands than ours."""
+    """409: the router does not start and stop this deployment's instances."""
     return Refusal(
         Problem(
             409,
@@ -112,7 +112,7 @@ def no_fleet() -> Refusal:
 
 
 def body_too_large(limit_bytes: int) -> Refusal:
-    """413: more than we read."""
+    """413: more than we accept."""
     detail = f"A body may have {limit_bytes} bytes at most; send less text."
     return Refusal(
         Problem(
@@ -126,7 +126,7 @@ def body_too_large(limit_bytes: int) -> Refusal:
 
 
 def unsupported_media_type() -> Refusal:
-    """415: the body says that it is something else than JSON."""
+    """415: the body is declared as something other than JSON."""
     return Refusal(
         Problem(
             415,
@@ -138,7 +138,7 @@ def unsupported_media_type() -> Refusal:
 
 
 def invalid_request(errors: Sequence[FieldError]) -> Refusal:
-    """422: it can be read, and these fields are wrong."""
+    """422: the request can be read, but these fields are wrong."""
     named = ", ".join(error.field or "the body" for error in errors[:3])
     more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
     return Refusal(
@@ -162,7 +162,7 @@ def conversation_busy() -> Refusal:
 
 
 def too_many_open_jobs(most: int) -> Refusal:
-    """429: the user has as many open jobs as one may have."""
+    """429: the user has as many open jobs as allowed."""
     return _too_many(
         ErrorCode.TOO_MANY_OPEN_JOBS,
         "Too many open jobs",
@@ -184,7 +184,7 @@ def rate_limited(per_minute: int, retry_after: int) -> Refusal:
 
 
 def too_many_readers(most: int) -> Refusal:
-    """429: the user has as many held polls as one may have."""
+    """429: the user has as many held polls as allowed."""
     return _too_many(
         ErrorCode.TOO_MANY_READERS,
         "Too many readers",
@@ -194,7 +194,7 @@ def too_many_readers(most: int) -> Refusal:
 
 
 def unavailable() -> Refusal:
-    """503: AWS is slow or throttles."""
+    """503: AWS is slow or throttling."""
     return _try_again(
         ErrorCode.UNAVAILABLE,
         "Not available right now",
@@ -203,7 +203,7 @@ def unavailable() -> Refusal:
 
 
 def internal(request_id: str) -> Refusal:
-    """500: our fault; the id finds the log entry."""
+    """500: our fault; the id leads to the log entry."""
     return Refusal(
         Problem(
             500,

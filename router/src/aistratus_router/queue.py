@@ -1,4 +1,4 @@
-"""The way from the router to the workers: one FIFO queue, a number of groups per user."""
+"""The queue from the router to the workers: FIFO, with several groups per user."""
 
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,11 @@ class JobQueue:
         self._url = url
 
     def send(self, job_id: str, group: str, deduplication_id: str) -> None:
-        """Send a job's id; within five minutes, the same deduplication id changes nothing."""
+        """Send a job's id; SQS drops a repeated deduplication id within five minutes."""
         self.forward(encode_queue_message(QueueMessage(job_id)), group, deduplication_id)
 
     def forward(self, body: str, group: str, deduplication_id: str) -> None:
-        """Send a message as it is, also one that only another release can read."""
+        """Send a message unchanged, even one that only another release can read."""
         self._client.send_message(
             QueueUrl=self._url,
             MessageBody=body,

@@ -1,9 +1,9 @@
 """A request's body and query, read strictly: what is not understood is refused by name.
 
-Powertools routes; its own validation is not used. It comes before any middleware, so before it
-is known who asks, takes a list's first element for the body, lets unknown query parameters and
-`wait=+1` pass, and fails on deep nesting and endless numbers; and it adds to the start. The
-models are Pydantic's either way, and `openapi` makes the document out of them.
+Powertools does the routing, but its validation is not used. It runs before any middleware, so
+before the caller is known. It takes a list's first element for the body, accepts unknown query
+parameters and `wait=+1`, and fails on deep nesting and endless numbers. It also slows the start.
+The models are Pydantic's either way, and `openapi` builds the document from them.
 """
 
 import base64
@@ -31,10 +31,10 @@ MAX_ERRORS: Final = 20
 MAX_ECHOED_CHARS: Final = 80
 # Python's int() is quadratic in the number of digits; no field of ours is longer than this.
 MAX_INTEGER_DIGITS: Final = 20
-# A schema of 16 KiB, which is the largest object that is taken, has fewer names. Each name that
-# does not fit would become an error of Pydantic's, and those cost more than the reading.
+# A schema of 16 KiB, the largest object accepted, has fewer names. Pydantic would make an error of
+# each unknown name, and those errors cost more than parsing does.
 MAX_NAMES: Final = 4096
-# No route has as many parameters.
+# No route has this many parameters.
 MAX_QUERY_FIELDS: Final = 20
 
 M = TypeVar("M", bound=BaseModel)
@@ -97,11 +97,11 @@ def parse_json(body: bytes) -> Any:
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Without the garbage collector, for the length of a block.
+    """Pause the garbage collector for the length of a block.
 
-    A body can have 130,000 lists in it. They make no cycles, but with each few hundred the
-    collector would look for some, the more often through all that the process holds: that took
-    six times as long as the reading. A function answers one request at a time.
+    A body can hold 130,000 lists. They form no cycles, but every few hundred of them the collector
+    would search for some, at times in everything that the process holds. That took six times as
+    long as parsing. Pausing is safe: a function answers one request at a time.
     """
     was_at_work = gc.isenabled()
     gc.disable()
@@ -166,7 +166,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(pairs: list[tuple[str, Any]]) -> str:
-    """The first name that comes a second time. One look at each: a body has thousands of them."""
+    """The first repeated name, found in one pass: a body can have thousands of names."""
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
@@ -192,9 +192,9 @@ def _field_error(kind: str, place: tuple[object, ...], message: str, name_of: An
 
 
 def _in_document(location: tuple[object, ...]) -> tuple[object, ...]:
-    """A place without Pydantic's own marks: which member of a union it is, and that a key is meant.
+    """A location without what Pydantic adds to it: a union's member, and the mark of a key.
 
-    The fields that have such marks are named, for a caller's own name may look like one.
+    Only fields known to have such marks lose them: a caller's own name may look like one.
     """
     match location:
         case ("response_format", _, *rest):
@@ -210,6 +210,6 @@ def _query_field(location: Sequence[object]) -> str:
 
 
 def _echo(text: str) -> str:
-    """What a caller wrote, short and encodable, to name it in an answer."""
+    """A caller's text, shortened and encodable, to quote in an answer."""
     short = text if len(text) <= MAX_ECHOED_CHARS else text[: MAX_ECHOED_CHARS - 1] + "…"
     return short.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""The ids that the router works with, from SSM, kept for a minute."""
+"""The ids that the router works with, from SSM, cached for a minute."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 MAX_AGE_SECONDS: Final = 60
-# The largest page that GetParametersByPath gives. With a fleet, there are two.
+# The largest page that GetParametersByPath returns. With a fleet, there are two pages.
 PAGE_SIZE: Final = 10
 PAUSE_AFTER_FAILURE_SECONDS: Final = 10
 
@@ -45,10 +45,10 @@ class Registry(Protocol):
     """Where the addresses come from."""
 
     def read(self) -> Addresses:
-        """What holds now; raises `Misconfigured` or `Unavailable`."""
+        """The current addresses; raises `Misconfigured` or `Unavailable`."""
 
     def set_idle_timeout(self, seconds: int) -> None:
-        """Write it down for everybody. Who has read the registry before sees it in a minute."""
+        """Set it for all processes; those with a cached registry see it within a minute."""
 
 
 class SsmRegistry:
@@ -125,7 +125,7 @@ def read_addresses(prefix: str, values: Mapping[str, object]) -> Addresses:
 
 
 def _idle_timeout(prefix: str, value: object) -> int:
-    """The idle timeout; a value that cannot be must not keep the GPU on, so the default holds."""
+    """The idle timeout; the default for an invalid value, which must not keep the GPU on."""
     if value is None:
         return DEFAULT_IDLE_TIMEOUT_SECONDS
     text = str(value)

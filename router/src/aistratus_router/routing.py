@@ -14,11 +14,11 @@ ID_PATTERNS: Final = {"job_id": JOB_ID_PATTERN, "conversation_id": CONVERSATION_
 
 M = TypeVar("M", bound=BaseModel)
 
-# Named tuples: a dataclass takes longer to make, at every start.
+# Named tuples: creating a dataclass would take longer, at every start.
 
 
 class Written(NamedTuple):
-    """An answer that is JSON text already, and its headers."""
+    """An answer that is already JSON text, and its headers."""
 
     text: str
     headers: Mapping[str, str] = MappingProxyType({})
@@ -68,8 +68,8 @@ class Routes(list[Route]):
 
         The function takes what it needs by name: the caller's `desk`, if there is a scope; the
         ids in the path; `query` and `body`, which are read as the models that they are annotated
-        with. Its docstring is the operation's summary. A scope, an id and a body add the refusals
-        that they bring with them.
+        with. Its docstring is the operation's summary. A scope, an id and a body each add
+        their own refusals.
         """
 
         def declare(handler: Handler[M]) -> Handler[M]:

@@ -1,4 +1,4 @@
-"""The numbers that steer sampling, as fields of a request.
+"""The sampling numbers, as fields of a request.
 
 The contract declares them once; nothing here knows any of them by name.
 """
@@ -13,7 +13,7 @@ from aistratus_router.strict import Strict, Whole
 M = TypeVar("M", bound=Strict)
 
 _NUMBERS: Final = sampling_numbers()
-# For mypy an annotation is fixed, and these are made at run time.
+# mypy wants static annotations, and these are made at run time.
 _Annotated: Final[Any] = Annotated
 
 

@@ -1,6 +1,6 @@
 """The AWS services that the router has clients for.
 
-botocore brings the descriptions of all of AWS; the Lambda package takes along only these.
+botocore ships descriptions of all AWS services; the Lambda package keeps only these.
 """
 
 from typing import Final

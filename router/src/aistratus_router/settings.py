@@ -1,4 +1,4 @@
-"""What the environment tells the router; everything else stands in the registry."""
+"""What the environment tells the router; everything else is in the registry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

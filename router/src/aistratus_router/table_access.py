@@ -1,6 +1,6 @@
-"""The table through DynamoDB's low-level client: the few calls that the stores are made of.
+"""The table through DynamoDB's low-level client: the few calls that the stores need.
 
-Reads are strongly consistent: what was accepted is seen by the next request, wherever it lands.
+Reads are strongly consistent: the next request sees what was accepted, whichever process serves it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ from aistratus_router.problems import Unavailable
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# What BatchWriteItem takes at once, and how often what it left over is offered again.
+# The most that BatchWriteItem takes at once, and how many tries a batch gets.
 BATCH_SIZE: Final = 25
 BATCH_TRIES: Final = 6
-# What BatchGetItem takes at once.
+# The most that BatchGetItem takes at once.
 GET_BATCH_SIZE: Final = 100
 
 REFUSED: Final = "ConditionalCheckFailed"
@@ -41,7 +41,7 @@ class Table:
         return item
 
     def get_many(self, keys: Sequence[Item], **options: Any) -> list[Item]:
-        """Those of the items that are there, in any order; raises `Unavailable`."""
+        """The items that exist, in any order; raises `Unavailable`."""
         found: list[Item] = []
         for start in range(0, len(keys), GET_BATCH_SIZE):
             batch: Any = {
@@ -90,8 +90,8 @@ class Table:
         """Write all or nothing; an empty list if all, else each item's reason, in order.
 
         A reason is `None`, `REFUSED` (its condition does not hold) or `CONFLICT` (another
-        transaction is at it). A client's own retry of a lost answer writes once: boto3 gives
-        each transaction a token.
+        transaction is writing it). If boto3 retries after a lost reply, the transaction is still
+        written once: boto3 gives each one a token.
         """
         transact_items: Any = items
         try:
@@ -109,7 +109,7 @@ class Table:
         return []
 
     def update(self, **options: Any) -> bool:
-        """A conditional UpdateItem; False if its condition does not hold or another was at it."""
+        """A conditional UpdateItem; False if its condition fails or a transaction is writing."""
         try:
             self._client.update_item(TableName=self.name, **options)
         except ClientError as error:
@@ -119,7 +119,7 @@ class Table:
         return True
 
     def delete(self, key: Item, **options: Any) -> tuple[bool, Item | None]:
-        """DeleteItem: whether it was done (its condition held), and what was there."""
+        """DeleteItem: whether it was done (its condition held), and the old item."""
         try:
             response: Any = self._client.delete_item(
                 TableName=self.name, Key=key, ReturnValues="ALL_OLD", **options

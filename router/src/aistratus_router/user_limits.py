@@ -15,7 +15,7 @@ MOST_A_MINUTE: Final = 60_000
 
 @dataclass(frozen=True, slots=True)
 class UserLimits:
-    """What one user may have; only `readers` is of all users together."""
+    """What one user may have; only `readers` is for all users together."""
 
     lanes: int = limits.LANES_PER_USER
     open_jobs: int = limits.OPEN_JOBS_PER_USER
@@ -26,7 +26,7 @@ class UserLimits:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "UserLimits":
-        """What is set, and the contract's default for what is not; raises `Misconfigured`."""
+        """The limits that are set, else the contract's defaults; raises `Misconfigured`."""
         given: dict[str, int] = {}
         for field in fields(cls):
             variable, most = VARIABLES[field.name]

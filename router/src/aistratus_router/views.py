@@ -70,12 +70,12 @@ class Views:
         return view.model_copy(update={"waiting": self._worker() if is_next else EARLIER_TURN})
 
     def _worker(self) -> Waiting:
-        """What a job waits for that is next: a worker, and whatever keeps that from coming."""
+        """What a conversation's next job waits for: a worker, or what keeps one from starting."""
         obstacle = self.fleet.obstacle()
         return Waiting(reason="worker", message=obstacle) if obstacle else WORKER
 
     def conversation_list(self, limit: int, cursor: str | None) -> Conversations:
-        """A page of conversations, the last used first."""
+        """A page of conversations, last used first."""
         start = None
         if cursor is not None:
             listed_at, _, conversation_id = cursor.rpartition(".")
@@ -116,7 +116,7 @@ class Views:
 
 
 def _job_view(found: LogPage) -> JobView:
-    """A job with what its log adds up to. The log may be ahead of the job's own item."""
+    """A job with the sum of its log, which may be ahead of the job's own item."""
     job, state = found.record.job, found.record.cursor.state
     texts: list[str] = []
     notices: list[NoticeOut] = []
@@ -154,10 +154,10 @@ def _job_view(found: LogPage) -> JobView:
 
 
 def _bodies(events: Sequence[tuple[int, str]]) -> Iterator[EventBody | UnknownBody | str]:
-    """What the events say; of a delta only its text.
+    """The events' bodies; for a delta, only its text.
 
-    Nearly all of a log is deltas, and a long answer has a thousand: parsed at once and looked
-    into only for their text, they take a tenth of the time.
+    Nearly all of a log is deltas, and a long answer has a thousand. Parsing them at once and
+    reading only their text takes a tenth of the time.
     """
     for document in json.loads("[" + ",".join(text for _, text in events) + "]"):
         if "delta" in document and document[VERSION_KEY] == EVENT_VERSION:
