@@ -227,7 +227,7 @@ class Scene:
             self.world.violated("A worker that has drained still gives signs of life.")
 
     def judge_ends(self) -> None:
-        """Only poison may have failed, and only a job that was to be cancelled was cancelled."""
+        """Check that each job has ended as it deserved, and so has each dead letter."""
         self.checker.judge_table()
         dead = self.cloud.queues[DEAD].messages
         set_aside = {decode_queue_message(message.body).job_id for message in dead}
