@@ -14,7 +14,7 @@ from aistratus_daemon.engine.stop_string import StopString
 
 
 class _Token(NamedTuple):
-    """A waiting token. `end` is the text's length with it; it `is_whole` if no character is cut."""
+    """A waiting token. `end` is the text's length with it; a whole one cuts no character."""
 
     id: int
     text: str

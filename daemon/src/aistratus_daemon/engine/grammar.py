@@ -1,4 +1,4 @@
-"""An answer's form as a matcher of llguidance's, which bounds its own work.
+"""An answer's form as an llguidance matcher, which bounds its own work.
 
 A form comes from a caller, so it is a stranger's program. llguidance's Earley parser needs
 exponential time for no grammar, and stops at its own limits for items, lexer states and size; what

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class StopString:
-    """One stop string; the text so far ends with its first `matched` characters, and no more."""
+    """One stop string. `matched` is how many of its first characters end the text so far."""
 
     text: str
     matched: int = 0

@@ -17,7 +17,7 @@ from aistratus_contracts.job import Message
 from aistratus_contracts.states import Role
 from aistratus_daemon.errors import ModelError, RequestRefused
 
-# How long a few words' prompt may get; templates with tools and dates write some thousands.
+# How long the prompt of a few words may get; templates with tools and dates write some thousands.
 MAX_SAMPLE_CHARS: Final = 65_536
 MAX_FAULT_CHARS: Final = 300
 _SAMPLE: Final = tuple(

@@ -45,7 +45,7 @@ CHECK_SECONDS: Final = 1.0
 PROBE_SECONDS: Final = 10.0
 # How many times a job's request may get lost on its way into the engine.
 MAX_LOST_REQUESTS: Final = 3
-# How long to wait for an engine to say that it has stopped; its usage is worth no longer wait.
+# How long to wait for an engine to say that it has stopped; usage is not worth a longer wait.
 STOP_PATIENCE_SECONDS: Final = 10.0
 # How many engines a job, running alone, may bring down without its answer growing.
 MAX_FAILURES: Final = 3

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Another writer on the same item (a reader's cancel) makes a transaction fail for a moment.
 CONFLICT_TRIES: Final = 8
 CONFLICT_PAUSE_SECONDS: Final = 0.02
-# Most conversations fit in one page; for a caller that needs only a few turns, a page is small.
+# A page holds most conversations whole, yet is small for a caller that needs only a few turns.
 TURN_ITEMS_PER_PAGE: Final = 32
 
 
