@@ -210,7 +210,7 @@ class Api:
         return cast("list[dict[str, Any]]", client.scan(TableName=self.table_name)["Items"])
 
     def leftovers(self) -> list[dict[str, Any]]:
-        """All items but those that hold only a rate of prompts, which say nothing of a user."""
+        """All items but those that hold only a rate of prompts, which say nothing about a user."""
         return [
             item
             for item in self.items()
