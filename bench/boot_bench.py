@@ -28,7 +28,7 @@ BARS_SECONDS: Final = {"standin": 1.5, "shape": 3.0}
 ENGINE: Final = "aistratus-engine.service"
 WEIGHTS: Final = "aistratus-weights.service"
 MODELS: Final = "/var/lib/aistratus/models"
-# What an image leaves out here: the cloud's agent, and volumes that this machine does not have.
+# What the image has and this machine leaves out: the cloud's agent, and volumes it does not have.
 SITE: Final = {"site_cloudwatch": False, "worker_started": False}
 
 IMPORTS: Final = {
@@ -38,7 +38,7 @@ IMPORTS: Final = {
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """All figures, in seconds: the median and what it is the median of."""
+    """All figures, in seconds: each with its median and its rounds."""
     figures: dict[str, Any] = {}
 
     def note(name: str, measured: Callable[[Record, str], float], what: str) -> None:
@@ -63,7 +63,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def _set_up(machine: Record, model: BenchModel, wheels: Path, scratch: Path) -> None:
-    """The site on the machine, with that model."""
+    """Set up the site on the machine, with that model."""
     inventory, given = scratch / "inventory.json", scratch / "given.json"
     inventory.write_text(json.dumps(ssh.inventory(machine)), encoding="utf-8")
     variables = {
@@ -93,7 +93,7 @@ def _set_up(machine: Record, model: BenchModel, wheels: Path, scratch: Path) -> 
 
 
 def _started(machine: Record, unit: str) -> float:
-    """Seconds from the start of the unit's process to the unit's being active."""
+    """Seconds from the start of the unit's process until the unit is active."""
     ssh.run(
         machine, f"systemctl stop {unit}; systemctl reset-failed {unit}; systemctl start {unit}"
     )
@@ -107,13 +107,13 @@ def _started(machine: Record, unit: str) -> float:
 
 
 def _weights(machine: Record, file: str) -> float:
-    """The same for the weights, after the system was asked to forget the file."""
+    """As `_started` for the weights, after asking the system to drop the file from its cache."""
     ssh.run(machine, f"sync {file}; dd if={file} iflag=nocache count=0 status=none")
     return _started(machine, WEIGHTS)
 
 
 def _import(machine: Record, script: str) -> float:
-    """Seconds of a Python that imports and ends, as the interpreter itself counts them."""
+    """Seconds that a fresh Python takes for the import, as the interpreter itself counts them."""
     timed = f"import time; t = time.perf_counter(); {script}; print(time.perf_counter() - t)"
     return float(ssh.run(machine, f"/opt/aistratus/current/bin/python -c '{timed}'").stdout)
 

@@ -1,6 +1,6 @@
 """The engine's benchmark: `PYTHONPATH=bench python -m engine_bench`.
 
-The engine beside what else there is, on the same machine, in the same minutes: `contenders` are
-what is measured, each in a process of its own; `scenarios` are what is asked of them; `figures`,
-`report` and `picture` are what comes of it.
+It measures the engine beside its alternatives, on the same machine, in the same minutes:
+`contenders` are what is measured, each in a process of its own; `scenarios` are what they are
+asked; `figures`, `report` and `picture` present the results.
 """

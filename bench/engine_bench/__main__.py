@@ -35,7 +35,7 @@ SCENARIOS: Final = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every bar was met, 1 if not, or if something could not be measured."""
     options = _options(arguments)
-    # Both must stop what was started; a shell's background jobs would not hear of Ctrl-C.
+    # Both must stop what was started; a shell starts background jobs with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(
     scenario: Scenario, wanted: Sequence[str], found: Report, folder: Path, began: float
 ) -> None:
-    """One scenario's part of the report; one that fails does not take the others with it."""
+    """Measure one scenario's part of the report; its failure does not end the run."""
     section = Section(scenario.name, scenario.title)
     found.sections.append(section)
     progress = _progress(scenario.name, began)

@@ -23,7 +23,7 @@ class Bench:
     progress: Callable[[str], None]
 
     def setup(self, model: BenchModel, jobs: int) -> Setup:
-        """For one session; with a folder of its own."""
+        """The setup of one session, with a folder of its own."""
         return Setup(model, jobs, Path(tempfile.mkdtemp(dir=self.folder)))
 
     @contextmanager
@@ -35,7 +35,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One group of figures. `models`: names of those that it measures."""
+    """One group of figures. `models`: the names of the models that it measures."""
 
     name: str
     title: str

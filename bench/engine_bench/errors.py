@@ -13,5 +13,5 @@ class BenchError(Exception):
     """A measurement that could not be made; the text says why."""
 
 
-# What a contender may come to grief with; the others are measured all the same.
+# Errors with which a contender may fail; the others are still measured.
 FAILURES: Final = (BenchError, ContractError, DaemonError, LocalError, OSError, httpx.HTTPError)

@@ -61,11 +61,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One round of one contender with so many jobs at once.
+    """One round of one contender with a number of jobs at once.
 
-    Rates are in tokens/s: `tokens_per_second` from the first asked to the last answered,
-    `prefill_per_second` until all had their first token, `decode_per_second` after that. The two
-    overlap in what computes both at once; there they say less.
+    Rates are in tokens/s: `tokens_per_second` from the first request to the last answer,
+    `prefill_per_second` until all jobs had their first token, `decode_per_second` after that. In a
+    contender that does both at once the two overlap, and say less.
     """
 
     tokens_per_second: float
@@ -79,7 +79,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """All rounds of one contender with so many jobs at once."""
+    """All rounds of one contender with one number of jobs at once."""
 
     contender: str
     model: str
@@ -103,13 +103,13 @@ class Cell:
 
     @property
     def first_token_seconds(self) -> list[float]:
-        """Of all jobs in all rounds, sorted; empty where it cannot be seen."""
+        """All jobs' first-token times in all rounds, sorted; empty if they cannot be seen."""
         return sorted(second for sample in self.samples for second in sample.first_token_seconds)
 
 
 @dataclass
 class Found:
-    """What came of a scenario; `failures` are what could not be measured, and why."""
+    """A scenario's results; `failures` are what could not be measured, and why."""
 
     figures: list[Figure] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)

@@ -26,7 +26,7 @@ class BenchModel:
 
 
 def load(name: str) -> BenchModel:
-    """The model of that name; its file is made if need be, and lies in the page cache then."""
+    """The model of that name; its file is made if need be, and is in the page cache afterwards."""
     if name == STANDIN:
         standin = local_model(STANDIN, Console(sys.stderr))
         return BenchModel(STANDIN, standin.path, standin.sha256, standin.card.context)

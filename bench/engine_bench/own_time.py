@@ -1,7 +1,7 @@
-"""What the engine itself adds to llama.cpp's time, for each token.
+"""What the engine itself adds to llama.cpp's time, per token.
 
-The engine's parts run in this process, and the calls into llama.cpp are timed: a step's own time
-is what is left of it. Frames are written out as for the socket, and go nowhere.
+The engine's parts run in this process, and calls into llama.cpp are timed: a step's own time is
+the rest. Frames are encoded as for the socket, and dropped.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from engine_bench import shape
 from engine_bench.errors import BenchError
 
 PROMPT_TOKENS: Final = 16
-# An answer goes on for as long as others are still beginning.
+# Extra tokens of an answer, which goes on while others are still beginning.
 SPARE_TOKENS: Final = 192
 # By then the scheduler knows in which batches steps with all answers are fastest.
 WARM_UP_STEPS: Final = 10
@@ -55,7 +55,7 @@ class OwnTime:
 
 @dataclass
 class _Clock:
-    """How long calls of one function took."""
+    """How long the calls of one function took."""
 
     seconds: float = 0.0
     calls: int = 0
@@ -97,7 +97,7 @@ class _Sink:
 def own_time(
     llama: Llama, sampling: Sampling, steps: int, clocks: tuple[_Clock, _Clock]
 ) -> OwnTime:
-    """Measure so many steps in which every slot has a running answer."""
+    """Measure that many steps in which every slot has a running answer."""
     sink = _Sink()
     scheduler = Scheduler(llama, sink.send, Forms(llama.vocabulary, lambda: None))
     content = PROMPT_TOKENS - shape.PROMPT_TOKENS - shape.MESSAGE_TOKENS

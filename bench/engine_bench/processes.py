@@ -1,4 +1,4 @@
-"""Processes that are measured: started, looked at, and gone for certain at the end."""
+"""Processes under measurement: started, observed, and certain to be gone at the end."""
 
 import ctypes
 import os
@@ -46,7 +46,7 @@ def usage_of(pids: Sequence[int]) -> Usage:
 
 def _usage(pid: int) -> Usage:
     folder = Path("/proc") / str(pid)
-    # After the command, which may hold spaces: utime and stime are fields 14 and 15 of proc(5).
+    # Split after the command, which may hold spaces: utime, stime are fields 14, 15 of proc(5).
     fields = (folder / "stat").read_text().rpartition(")")[2].split()
     cpu = (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
     status = dict(
@@ -58,7 +58,7 @@ def _usage(pid: int) -> Usage:
 
 @dataclass
 class Process:
-    """A running process. `stdin` and `stdout` are there where they were asked for."""
+    """A running process. `stdin` and `stdout` exist only if they were asked for."""
 
     name: str
     popen: "subprocess.Popen[str]"
@@ -84,7 +84,7 @@ class Process:
         return usage_of([self.popen.pid])
 
     def until(self, is_ready: Callable[[], bool]) -> None:
-        """Return once it is ready; raises `BenchError` if it ends before or takes too long."""
+        """Return once it is ready; raises `BenchError` if it ends first or takes too long."""
         while not is_ready():
             if self.popen.poll() is not None:
                 raise self.failure("ended while it was starting")
@@ -142,7 +142,7 @@ def process(
 
 
 def own_environment() -> dict[str, str]:
-    """The person's environment, less settings of an Aistratus; the bench's modules are found."""
+    """The person's environment without Aistratus settings, and with a path to bench's modules."""
     kept = clean_environment(os.environ)
     before = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     paths = [str(Path(path).resolve()) for path in before]

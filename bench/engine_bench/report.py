@@ -1,4 +1,4 @@
-"""A run's report: what was measured, where, and how it stands to its bars."""
+"""A run's report: what was measured, where, and whether it meets its bars."""
 
 import json
 import os
@@ -52,7 +52,7 @@ class Report:
 
 
 def machine_facts() -> dict[str, Any]:
-    """Where and when; ask before anything is started."""
+    """Where and when; call this before anything is started."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -107,7 +107,7 @@ def _figure_to_plain(figure: Figure) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """Four digits are more than a measurement has."""
+    """Round to four digits, which is more than a measurement has."""
     match value:
         case float():
             return float(f"{value:.4g}")

@@ -1,12 +1,12 @@
 """A model of TinyLlama 1.1B's exact shape with random weights, for honest speeds.
 
-What a step costs depends on the shape of a model and how it is quantized, not on what it knows.
-The real weights cannot be fetched everywhere; these are made here, once, into a cache folder.
+What a step costs depends on a model's shape and quantization, not on what it knows. The real
+weights cannot be fetched everywhere; these are made here, once, in a cache folder.
 
-The vocabulary is made so that counting is easy: beside control, byte and role tokens every token
-is one character, so a text of n such characters is n tokens, and what the model says is tokenized
-back to the very tokens that it said. The rows of the former in the output matrix are zero: they
-are never the likeliest, and answers end where `max_tokens` says.
+The vocabulary makes counting easy: besides control, byte and role tokens, every token is one
+character, so a text of n such characters is n tokens, and the model's output is tokenized back to
+the very tokens that it chose. Control, byte and role tokens have zero rows in the output matrix:
+they are never the likeliest, so answers end where `max_tokens` says.
 """
 
 import ctypes
@@ -31,12 +31,12 @@ KV_WIDTH: Final = WIDTH // HEADS * KV_HEADS
 FILE_NAME: Final = "tinyllama-shape-v2.Q4_K_M.gguf"
 SEED: Final = 20_260_101
 WEIGHT_SCALE: Final = 0.02
-# One token each, as in no real TinyLlama, so that the template's share of a prompt is small.
+# One token each, unlike in the real TinyLlama, so that the template's share of a prompt is small.
 ROLES: Final = ("<|system|>", "<|user|>", "<|assistant|>")
 SPECIALS: Final = 259 + len(ROLES)  # unknown, begin, end, the 256 bytes, and the roles
 
 # Zephyr's, as TinyLlama has it: <|role|>, a line break, the text, the end token, a line break. It
-# writes the begin token itself, because not everything that reads it adds one.
+# writes the begin token itself, because not every contender adds one.
 CHAT_TEMPLATE: Final = (
     "{{ bos_token }}"
     "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}</s>\n{% endfor %}"
@@ -47,7 +47,7 @@ CHAT_TEMPLATE: Final = (
 PROMPT_TOKENS: Final = 3
 MESSAGE_TOKENS: Final = 4
 
-# Two lines for each of 201 matrices are nobody's interest.
+# Nobody needs two lines for each of 201 matrices.
 _QUIET: Final = llama_cpp.llama_log_callback(lambda *_: None)
 
 
@@ -60,7 +60,7 @@ def characters() -> list[str]:
 
 
 def text_of(tokens: int, seed: int) -> str:
-    """A text of exactly so many tokens; another seed, another text."""
+    """A text of exactly that many tokens; another seed gives another text."""
     ideographs = np.random.default_rng(seed).integers(0x4E00, 0xA000, tokens)
     return "".join(map(chr, ideographs))
 
@@ -79,13 +79,13 @@ def shape_model(folder: Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where it is kept: beside what set-up keeps."""
+    """Where the model is kept: beside what set-up keeps."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "aistratus" / "bench"
 
 
 def prompt_of(messages: Sequence[tuple[str, str]]) -> str:
-    """What the template makes of (role, text) messages, for what adds the begin token itself."""
+    """The template's prompt from (role, text) messages, for servers that add the begin token."""
     said = "".join(f"<|{role}|>\n{text}</s>\n" for role, text in messages)
     return f"{said}<|assistant|>\n"
 

@@ -1,7 +1,7 @@
-"""What is asked, and what came of it: the same for every contender.
+"""Jobs and outcomes, the same for every contender.
 
-Every job is a conversation of its own with a text that was never asked before, so that nobody
-profits from what has been computed already, unless that is what is measured.
+Every job is a conversation of its own with a text never asked before, so that no contender profits
+from earlier computing, unless that is what is measured.
 """
 
 import itertools
@@ -27,8 +27,8 @@ Turn = tuple[str, str]  # role, text
 class Job:
     """One question. `turns` are the conversation so far, the last one the user's.
 
-    `prompt_tokens` is what the whole prompt must come to, 0 where that is not known beforehand.
-    `may_reuse` allows what is computed of the conversation to be used again.
+    `prompt_tokens` is what the whole prompt must come to, 0 if that is not known beforehand.
+    `may_reuse` allows the conversation's computed context to be reused.
     """
 
     job_id: str
@@ -40,7 +40,7 @@ class Job:
     may_reuse: bool = True
 
     def after(self, seconds: float) -> "Job":
-        """The same, asked so much later than the others."""
+        """The same job, asked that much later than the others."""
         return replace(self, delay_seconds=seconds)
 
 
@@ -48,7 +48,7 @@ class Job:
 class Outcome:
     """One answer. Times are seconds of the machine's monotonic clock, one for all processes.
 
-    `first` is when the first token was there, None where that cannot be seen.
+    `first` is when the first token came, None if that cannot be seen.
     """
 
     asked: float
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def first_seconds(self) -> float:
-        """From asked to the first token."""
+        """From the request to the first token."""
         if self.first is None:
             raise BenchError("This contender does not show its first token.")
         return self.first - self.asked
@@ -77,10 +77,9 @@ def new_jobs(
     prompt_tokens: int = PROMPT_TOKENS,
     max_tokens: int = ANSWER_TOKENS,
 ) -> list[Job]:
-    """So many new conversations.
+    """New conversations, `count` of them.
 
-    The stand-in's questions have the length that they have, and an answer may be shorter than
-    `max_tokens`.
+    The stand-in's questions have fixed lengths, and its answers may be shorter than `max_tokens`.
     """
     if model.name == STANDIN:
         return [_job((("user", _next_question()),), 0, max_tokens) for _ in range(count)]
@@ -90,7 +89,7 @@ def new_jobs(
 
 
 def next_turn(job: Job, answer: str, *, question_tokens: int, max_tokens: int) -> Job:
-    """The conversation goes on with a question of so many tokens (shape model)."""
+    """The conversation's next turn, a question of that many tokens (shape model)."""
     question = shape.text_of(question_tokens, next(_numbers))
     turns = (*job.turns, ("assistant", answer), ("user", question))
     return replace(_job(turns, tokens_of(turns), max_tokens), conversation=job.conversation)
@@ -102,13 +101,13 @@ def elsewhere(job: Job) -> Job:
 
 
 def tokens_of(turns: Sequence[Turn]) -> int:
-    """How long a prompt becomes in the shape model."""
+    """A prompt's tokens in the shape model."""
     texts = sum(len(text) + shape.MESSAGE_TOKENS for _, text in turns)
     return shape.PROMPT_TOKENS + texts
 
 
 def check(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
-    """Refuse to compare what is not the same work; raises `BenchError`."""
+    """Refuse to compare unequal work; raises `BenchError`."""
     for job, outcome in zip(jobs, outcomes, strict=True):
         if not job.prompt_tokens:
             continue
@@ -126,7 +125,7 @@ def _text(prompt_tokens: int) -> str:
 
 
 def _next_question() -> str:
-    """Those of the corpus that have long answers, over and over."""
+    """The next of the corpus's questions that have long answers, over and over."""
     if not _questions:
         lines = _LONG_QUESTIONS.read_text(encoding="utf-8").splitlines()
         _questions.extend(line.removeprefix("Q: ") for line in lines if line.startswith("Q: "))

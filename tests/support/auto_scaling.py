@@ -1,4 +1,4 @@
-"""Auto Scaling, as far as a termination hook goes: moto has no CompleteLifecycleAction.
+"""Auto Scaling's side of a termination hook: moto has no CompleteLifecycleAction.
 
 It is as strict as AWS: the instance must be waiting in that hook of that group.
 """
@@ -61,7 +61,7 @@ def _error(code: str, message: str) -> str:
 
 @contextmanager
 def running_auto_scaling() -> Iterator[AutoScalingStub]:
-    """On a free port, for the length of a block."""
+    """Serve the stub on a free port, for the length of a block."""
     stub = AutoScalingStub()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
-"""The chat in a real browser, by what a person can see and press.
+"""The chat in a real browser, used by what a person can see and press.
 
-Flutter paints on a canvas; what can be found on it is what a screen reader is told.
+Flutter paints on a canvas, so tests find there only what it tells screen readers.
 """
 
 import re
@@ -32,7 +32,7 @@ _ANSWERS = """() => {
             text: words(node).replace(label, '').replace(/\\s+/g, ' ').trim(),
         }))
 }"""
-# On a busy machine with two processors, without a GPU.
+# Enough for a busy machine with two processors and no GPU.
 PATIENCE_MS = 60_000
 
 
@@ -49,7 +49,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 def new_page(browser: Browser, *, kept: StorageState | None = None) -> Page:
-    """A page with cookies of its own: those that were `kept`, else none."""
+    """A page with cookies of its own: the `kept` ones, or none."""
     context = browser.new_context(
         viewport={"width": 1200, "height": 800}, device_scale_factor=1, storage_state=kept
     )
@@ -72,10 +72,10 @@ class ChatPage:
         self.look()
 
     def look(self) -> None:
-        """Ask Flutter to tell what it paints, once there is something."""
+        """Make Flutter tell what it paints, once there is something."""
         placeholder = self.page.locator("flt-semantics-placeholder")
         placeholder.wait_for(state="attached")
-        # Outside of what is seen, as it is meant for screen readers: no pointer reaches it.
+        # It is off the screen, as it is meant for screen readers: no pointer reaches it.
         placeholder.evaluate("element => element.click()")
 
     def button(self, name: str, *, exact: bool = True) -> Locator:
@@ -89,11 +89,11 @@ class ChatPage:
 
     @property
     def prompt(self) -> Locator:
-        # Not the one that Flutter types into behind the scenes.
+        # Not the hidden one that Flutter itself types into.
         return self.page.locator("textarea[data-semantics-role=text-field]")
 
     def write(self, text: str) -> None:
-        """Type as fast as nobody can."""
+        """Type faster than anybody can."""
         self.prompt.wait_for()
         self.page.keyboard.type(text)
 
@@ -107,9 +107,9 @@ class ChatPage:
         return [answer["text"] for answer in found]
 
     def wait_for_answer(self, pattern: str, *, number: int = 0, whole: bool = False) -> str:
-        """Answer `number` (from 0) as soon as the pattern (JavaScript's) is found in it.
+        """Answer `number` (from 0) as soon as it contains the pattern (a JavaScript one).
 
-        `whole`: and it has ended.
+        With `whole`, it must also have ended.
         """
         found = self.page.wait_for_function(
             "([pattern, number, whole]) => { const answer = (" + _ANSWERS + ")()[number];"
@@ -125,7 +125,7 @@ class ChatPage:
 
     def keep_picture(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # What is told to a screen reader is there before it is painted.
+        # Screen readers are told of it before it is painted.
         self.page.evaluate(
             "() => new Promise(painted => { let frames = 12; const next = () => "
             "frames-- ? requestAnimationFrame(next) : painted(); next() })"

@@ -71,8 +71,8 @@ class Cloud:
     ) -> Job:
         """Store a job with its turn, and tell the queue.
 
-        Without a lane its message has a group of its conversation's own, so it is a user's of its
-        own to the worker.
+        Without a lane the message's group is its conversation's, so to the worker each conversation
+        is a user of its own.
         """
         conversation_id = conversation_id or new_conversation_id()
         turn = self.turns[conversation_id] = self.turns.get(conversation_id, 0) + 1
@@ -137,7 +137,7 @@ class Cloud:
         return next(turn.answer for turn in turns if turn.job_id == job.job_id)
 
     def signs_of_life(self) -> list[table.SignOfLife]:
-        """What the fleet's workers say of themselves."""
+        """What the fleet's workers say about themselves."""
         answer = self.dynamodb.query(
             TableName=TABLE,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :worker)",
@@ -181,7 +181,7 @@ class Cloud:
         self._until(lambda: len(text_of(self.events(job))) >= length)
 
     def dead_letters(self) -> list[tuple[str, str]]:
-        """Body and reason of what lies in the dead-letter queue; it is taken out."""
+        """Take all dead letters out of their queue; returns each one's body and reason."""
         found = []
         while messages := self.sqs.receive_message(
             QueueUrl=self.dead_letter_url,
@@ -217,7 +217,7 @@ class Cloud:
         return found[0]
 
     def messages(self, url: str | None = None) -> tuple[int, int]:
-        """How many messages are visible, and how many are held by somebody."""
+        """How many messages are visible, and how many are in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.sqs.get_queue_attributes(
             QueueUrl=url or self.queue_url,
@@ -234,7 +234,7 @@ class Cloud:
 
 
 def text_of(events: list[Event]) -> str:
-    """The answer as a reader has put it together."""
+    """The answer as a reader puts it together."""
     return "".join(event.body.text for event in events if isinstance(event.body, Delta))
 
 
@@ -251,7 +251,7 @@ def emulated_cloud() -> Iterator[Cloud]:
 
 
 def provisioned(endpoint: str) -> Cloud:
-    """A table, queues and their ids, as a worker wants them."""
+    """A table, queues and their ids in the registry, as a worker needs them."""
     session = boto3.Session("test", "test", region_name="eu-central-1")
     dynamodb = session.client("dynamodb", endpoint_url=endpoint)
     sqs = session.client("sqs", endpoint_url=endpoint)

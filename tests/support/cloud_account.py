@@ -1,4 +1,4 @@
-"""An AWS account as the deploy tool meets it: what the emulator has not, and an image in it."""
+"""An AWS account as the deploy tool meets it: what the emulator lacks, and an image in it."""
 
 import json
 import threading
@@ -10,13 +10,13 @@ from typing import Any
 
 from cloud.aws import Account
 
-# A body that has come in, to the answer's status, type and text.
+# From a request's body to the answer's status, type and text.
 Answer = Callable[[bytes], tuple[int, str, str]]
 
 
 @contextmanager
 def scripted(answer: Answer) -> Iterator[str]:
-    """The address of a service that answers each POST by a function."""
+    """The address of a service that answers each POST with a function."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -43,7 +43,7 @@ def scripted(answer: Answer) -> Iterator[str]:
 
 @dataclass
 class Quotas:
-    """Service Quotas, of which the emulator has none of EC2's: vCPUs by code."""
+    """Service Quotas with EC2's quotas, which the emulator lacks: vCPUs by code."""
 
     url: str = ""
     vcpus: dict[str, float] = field(default_factory=dict)

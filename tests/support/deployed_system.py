@@ -1,8 +1,8 @@
 """The whole system on what Terraform made: each part a process of its own, behind its own gate.
 
-Lambda's part is played by `local/`'s functions, and everything that Terraform told Lambda and the
-instances is taken from there: handlers, environments, roles, user data. What AWS keeps running and
-the emulator has not, the managed login and the gateway, is `local/`'s too.
+`local/`'s functions play Lambda, with everything that Terraform told Lambda and the instances:
+handlers, environments, roles, user data. What AWS runs and the emulator lacks, the managed login
+and the gateway, is `local/`'s too.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from support.scarce_capacity import ScarceCapacity
 ANN: Final = User("ann@example.org", "Her long password, the 1st", "ann@example.org")
 BOB: Final = User("bob@example.org", "His long password, the 2nd", "bob@example.org")
 
-# What the instance's services are told; their unit files read it (roles/worker).
+# The variables of the instance's services, whose unit files read them (roles/worker).
 _INSTANCE_VARIABLES: Final = re.compile(r"^\s*(AISTRATUS_\w+|AWS_\w+)=(\S+)$", re.MULTILINE)
 _ENV_FILE: Final = "AISTRATUS_ENV_FILE"
 _TESTS: Final = Path(__file__).parents[1]
@@ -46,9 +46,9 @@ STOP_SECONDS: Final = 30.0
 
 @dataclass
 class DeployedSystem:
-    """It runs. `state` is what the demo tells of itself, so that the demo's tests are tests of it.
+    """A running system. `state` is in the demo's form, so that the demo's tests can test it.
 
-    `worker` is the one that runs now; where there is none, none runs.
+    `router`, `steward` and `worker` are the gates of these parts.
     """
 
     deployment: Deployment
@@ -69,11 +69,11 @@ class DeployedSystem:
         return self.router, self.steward, self.worker
 
     def refused(self) -> list[str]:
-        """What the roles did not let anybody do."""
+        """What the roles did not allow."""
         return [sentence for gate in self.gates for sentence in gate.refused()]
 
     def run_steward(self) -> dict[str, int]:
-        """One round, as the schedule has it every minute."""
+        """Run one round, as the schedule does every minute."""
         name = self.outputs["steward_function"]
 
         async def once() -> Any:
@@ -88,7 +88,7 @@ class DeployedSystem:
         return counts
 
     def start_worker(self) -> None:
-        """A new instance's worker."""
+        """Start a new instance's worker."""
         assert self._worker is None
         self.imds.instance.replace()
         log_file = self.folder / f"worker-{len(self._logs)}.log"
@@ -110,14 +110,14 @@ class DeployedSystem:
             )
 
     def await_worker(self) -> int:
-        """Wait until it has drained by itself."""
+        """Wait until the worker has drained by itself; returns its exit code."""
         assert self._worker is not None
         code = self._worker.wait(STOP_SECONDS)
         self._worker = None
         return code
 
     def stop_worker(self) -> None:
-        """End it as systemd does; it drains."""
+        """End the worker as systemd does, so that it drains."""
         if self._worker is not None:
             self._worker.terminate()
             try:
@@ -128,14 +128,14 @@ class DeployedSystem:
             self._worker = None
 
     def kill_worker(self) -> None:
-        """End it without a word."""
+        """Kill the worker without warning."""
         assert self._worker is not None
         self._worker.kill()
         self._worker.wait()
         self._worker = None
 
     def worker_log(self) -> str:
-        """Of all workers so far."""
+        """The logs of all workers so far."""
         return "".join(path.read_text() for path in self._logs)
 
     def router_command(self) -> tuple[str, Mapping[str, str]]:
@@ -150,7 +150,7 @@ class DeployedSystem:
 
 @contextmanager
 def deployed_system(deployment: Deployment, folder: Path) -> Iterator[DeployedSystem]:
-    """Everything, for the length of a block; with one worker at first."""
+    """The whole system for the length of a block, with one worker at first."""
     outputs, aws = deployment.outputs(), deployment.aws
     ports = claim(Ports(0, 0, 0, 0, 0))
     capacity = ScarceCapacity()
@@ -201,7 +201,7 @@ def deployed_system(deployment: Deployment, folder: Path) -> Iterator[DeployedSy
         gateway = [
             *("--issuer", f"{login_url}/{pool_id}", "--client-id", client_id),
             *("--function", handler),
-            # The steward is called by the tests, at its own gate.
+            # The tests call the steward, at its own gate.
             *("--steward", "support.no_steward.handler"),
         ]
         public = folder / ".env_public"
@@ -252,7 +252,7 @@ def _environment(aws_url: str) -> dict[str, str]:
 def _running(
     module: str, port: int, arguments: list[str], environment: Mapping[str, str], folder: Path
 ) -> Iterator[None]:
-    """A server of ours, as soon as it listens."""
+    """Run one of our servers; the block begins as soon as it listens."""
     log_file = folder / f"{module}.log"
     path = os.pathsep.join(filter(None, [str(_TESTS), environment.get("PYTHONPATH")]))
     with (

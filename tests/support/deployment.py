@@ -16,13 +16,13 @@ from support.terraform_folders import copied
 
 ENV: Final = "dev"
 
-# The state lies beside the configuration: that it can lie in S3 is tried where it is put there.
+# The state lies beside the configuration; other tests put it in S3.
 _LOCAL_STATE: Final = 'terraform {\n  backend "local" {}\n}\n'
 
 
 @dataclass
 class Deployment:
-    """`terraform apply` and `destroy` of one environment, and AWS as it is then."""
+    """`terraform apply` and `destroy` of one environment, and AWS in between."""
 
     emulator_url: str
     folder: Path
@@ -32,7 +32,7 @@ class Deployment:
     def __post_init__(self) -> None:
         copied(self._root)
         (self._root / "backend_override.tf").write_text(_LOCAL_STATE)
-        # What is in the package and whether it runs is tried elsewhere; here nobody unpacks it.
+        # Other tests check the package's content and that it runs; here nobody unpacks it.
         with zipfile.ZipFile(self.folder / "router.zip", "w") as package:
             package.writestr("README", "A stand-in for the router's package.\n")
         variables = {
@@ -62,7 +62,7 @@ class Deployment:
         return {name: output["value"] for name, output in found.items()}
 
     def resource_types(self) -> set[str]:
-        """The kinds of things that Terraform has made."""
+        """The types of the resources that Terraform has made."""
         shown = self._terraform.json("show", "-json")
         todo, found = [shown.get("values", {}).get("root_module", {})], set()
         while todo:

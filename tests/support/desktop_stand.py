@@ -96,9 +96,9 @@ class Stand:
     page_size: int = 50
     ignore_cancel: bool = False
     refresh_is_good: bool = True
-    # While these are not set, the API or the login has done its part and does not answer.
+    # Until these are set, the API or the login handles a request but does not answer it.
     api_gate: asyncio.Event | None = None
-    # The next request is not looked at before this is set; others overtake it.
+    # The next request is not handled before this is set; others overtake it.
     hold_next: asyncio.Event | None = None
     is_holding: bool = False
     token_gate: asyncio.Event | None = None

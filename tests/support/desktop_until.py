@@ -1,4 +1,4 @@
-"""Waiting for, and looking at, what happens inside this very process."""
+"""Waiting for, and looking at, what happens inside this process."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def now(value: T) -> T:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Return as soon as it holds; it is looked at after every turn of the event loop."""
+    """Return as soon as `holds` is true; it is checked about every millisecond."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110  # any event of the code under test may be the one
             await asyncio.sleep(0.001)

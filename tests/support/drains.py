@@ -1,4 +1,4 @@
-"""How long it takes from a worker's knowing that it must go until others can have its messages."""
+"""How long a drain takes: from when a worker knows that it must go until others can receive."""
 
 import signal
 import time
@@ -28,9 +28,9 @@ def measure_drain(
 ) -> float:
     """Seconds until another consumer has received all that a worker held.
 
-    With a free slot, the worker's own poll is under way as well when it must go.
-    They count from SIGTERM, or, for a sign in the metadata, from the worker's seeing it: how soon
-    it looks is a matter of its polling alone. The messages are gone afterwards, unanswered.
+    With a free slot, the worker's own poll is under way too when it must go. Time counts from
+    SIGTERM or, for a sign in the metadata, from when the worker sees it: how soon it looks depends
+    on its polling alone. Afterwards the messages are gone, unanswered.
     """
     imds.instance.replace()
     with running_worker(cloud, engine.socket_path, folder, imds_url=imds.url) as worker:
@@ -71,6 +71,6 @@ def _receive(cloud: Cloud, wanted: int) -> None:
 
 
 def _saw_sign_at(worker: WorkerProcess) -> float:
-    """By the clock of this machine, which is the worker's too."""
+    """When the worker saw the sign, by this machine's clock, which is the worker's too."""
     [line] = [line for line in worker.log() if line["message"].endswith("Draining.")]
     return datetime.fromisoformat(line["time"]).timestamp()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aistratus_local import provision
 from aistratus_local.access_key import KEYS_VARIABLE, AccessKey
 
-# What the tests' emulators answer to: the first to `client`, the others to whoever brings them.
+# The keys that the tests' emulators accept: the first is what `client` uses.
 KEY: Final = AccessKey("AKIAIOSFODNN7TESTS00", "tests")
 ACCEPTED: Final = (KEY.access_key_id, "test", "testing")
 
@@ -27,7 +27,7 @@ def aws_environment(emulator_url: str) -> dict[str, str]:
 
 @contextmanager
 def running_emulator_process(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Its address, for the length of a block."""
+    """Run an emulator for the length of a block; yields its address."""
     with subprocess.Popen(
         [sys.executable, "-m", "aistratus_local.emulator", "--host", host, "--port", str(port)],
         env={**os.environ, KEYS_VARIABLE: ",".join(ACCEPTED)},

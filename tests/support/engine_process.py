@@ -45,7 +45,7 @@ def greedy(max_tokens: int = 400, *, stop: tuple[str, ...] = ()) -> Sampling:
 
 @dataclass
 class Heard:
-    """All that the engine said of one job."""
+    """All that the engine said about one job."""
 
     ids: list[int] = field(default_factory=list)
     text: str = ""
@@ -132,7 +132,7 @@ class EngineLink:
 
 @contextmanager
 def linked(socket_path: Path, check: Callable[[], None] = lambda: None) -> Iterator[EngineLink]:
-    """A connection, as soon as there is somebody at the other end; `check` may give it up."""
+    """A connection, as soon as an engine listens; `check` may raise to give up."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
 """A proxy in front of the emulator or the router that fails as networks and clouds do.
 
-It understands HTTP/1.1 just so far that it knows what was asked and answered: so it can lose an
-answer whose request was done, which is what fencing is about, and tell an observer of it.
+It understands just enough HTTP/1.1 to know what was asked and answered. So it can lose the answer
+to a request that was done, which is what fencing is about, and tell an observer about it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 from support.http_frames import HttpMessage, answer_of, read_message
 
 DYNAMODB: Final = "DynamoDB_20120810."
-# A socket that is closed like that sends a reset.
+# A socket closed with this option sends a reset.
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -25,7 +25,7 @@ _RESET: Final = struct.pack("ii", 1, 0)
 class Exchange:
     """A request that was done, and its answer, whether or not anybody got it.
 
-    `label` is the proxy's when the connection was made.
+    `label` is the proxy's label at the time of the connection.
     """
 
     label: str
@@ -47,10 +47,10 @@ def action_of(request: HttpMessage) -> str:
 
 @dataclass
 class Weather:
-    """What goes wrong just now. Shares are of requests, from 0 to 1.
+    """What goes wrong at the moment. Shares are of requests, from 0 to 1.
 
-    `is_cut`: packets are lost in both directions, nobody hears anything. With `action`, only
-    this one of AWS's calls goes wrong.
+    `is_cut`: packets are lost in both directions. With `action`, only calls of that AWS action go
+    wrong.
     """
 
     latency_seconds: float = 0.0
@@ -72,7 +72,7 @@ class Weather:
 
 @dataclass
 class FaultProxy:
-    """One listening port before one upstream. `observe` hears of all that was done."""
+    """One listening port before one upstream. `observe` is called with all that was done."""
 
     upstream_host: str
     upstream_port: int
@@ -126,7 +126,7 @@ class FaultProxy:
                 if not await self._exchange(label, request, writer, connection):
                     break
         except (ConnectionError, asyncio.CancelledError):
-            # Either side has gone, or the rig ends. The other hears so below.
+            # Either side has gone, or the rig ends. The other side is closed below.
             return
         finally:
             self._open.discard(writer)
@@ -141,7 +141,7 @@ class FaultProxy:
         writer: asyncio.StreamWriter,
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> bool:
-        """Pass a request on and its answer back, as the weather has it; False ends the line."""
+        """Pass on a request and its answer, as the weather allows; False ends the connection."""
         if self._weather.latency_seconds:
             await asyncio.sleep(self._weather.latency_seconds * self.chance.uniform(0.5, 1.0))
         if await self._is_lost(writer):
@@ -151,7 +151,7 @@ class FaultProxy:
             self.chance.random() < share
             for share in (weather.resets, weather.throttled, weather.broken)
         )
-        # What breaks may break before or after it was done; what is throttled is never done.
+        # A request may break before or after it was done; a throttled one is never done.
         is_undone = self.chance.random() < 0.5
         if is_reset and is_undone:
             return self._reset(writer)
@@ -163,7 +163,7 @@ class FaultProxy:
         if answer is None or await self._is_lost(writer):
             return False
         if is_reset:
-            # Some of it gets through.
+            # Part of it gets through.
             writer.write(answer.raw[: self.chance.randrange(len(answer.raw))])
             return self._reset(writer)
         writer.write(_BROKEN if is_broken else answer.raw)
@@ -184,7 +184,7 @@ class FaultProxy:
         return answer
 
     async def _is_lost(self, writer: asyncio.StreamWriter) -> bool:
-        """Whether this falls into a cut; returns when that is over, and the line with it."""
+        """Whether there is a cut; if so, returns once it is over, and resets the connection."""
         is_lost = False
         while self._weather.is_cut:
             is_lost = True
@@ -211,7 +211,7 @@ def _error(status: str, kind: str, code: str) -> bytes:
 
 
 def _throttled(request: HttpMessage) -> bytes:
-    """What AWS says when it is asked too much."""
+    """AWS's answer to too many requests."""
     if request.header("x-amz-target").startswith(DYNAMODB):
         code = "ProvisionedThroughputExceededException"
         return _error("400 Bad Request", f"com.amazonaws.dynamodb.v20120810#{code}", code)

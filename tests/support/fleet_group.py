@@ -1,8 +1,8 @@
-"""An Auto Scaling group for the router: in memory, where AWS has no instance, and in the emulator.
+"""An Auto Scaling group for the router: in memory, or in the emulator.
 
-moto starts every instance at once, has no scaling activities, and cannot change a part of a
-mixed-instances policy. What is about those is tried in memory. There every call and every answer
-is checked against botocore's description of the service, so that AWS would take it.
+moto starts every instance at once, has no scaling activities, and cannot change part of a
+mixed-instances policy. Tests that need these, as when AWS has no instance, use the group in memory.
+It checks every call against botocore's description of the service, so that AWS would take it.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def _checked(operation: str, call: dict[str, Any]) -> None:
 
 @dataclass
 class MemoryGroup:
-    """One group. `lacking` is what AWS says instead of giving an instance, by what is bought."""
+    """One group. `lacking` is AWS's message instead of an instance, by purchase option."""
 
     clock: Callable[[], datetime]
     desired: int = 0
@@ -40,9 +40,9 @@ class MemoryGroup:
     above: int = 0
     lacking: dict[str, str] = field(default_factory=dict)
     activities: list[dict[str, Any]] = field(default_factory=list)
-    # Of the first instances; all others are in service.
+    # The first instances' states; all others are in service.
     states: list[str] = field(default_factory=list)
-    # Instances that do not come or go at once: then `work` brings them.
+    # Whether instances come and go only in `work`, and not at once.
     is_slow: bool = False
 
     @property
@@ -50,7 +50,7 @@ class MemoryGroup:
         return "on-demand" if self.base or self.above == 100 else "spot"
 
     def work(self) -> None:
-        """Auto Scaling tries to have what is wanted."""
+        """Try to reach the desired capacity, as Auto Scaling does."""
         while len(self.instances) > self.desired:
             self.instances.pop()
         while len(self.instances) < self.desired:
@@ -106,7 +106,7 @@ class MemoryGroup:
         _checked("UpdateAutoScalingGroup", call)
         distribution = call["MixedInstancesPolicy"]["InstancesDistribution"]
         assert list(call["MixedInstancesPolicy"]) == ["InstancesDistribution"]
-        # What is left out takes AWS's default: the reading that would hurt.
+        # What is left out takes AWS's default, which is the worse case for us.
         self.base = distribution.get("OnDemandBaseCapacity", 0)
         self.above = distribution.get("OnDemandPercentageAboveBaseCapacity", 100)
         return {}

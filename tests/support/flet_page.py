@@ -1,6 +1,6 @@
-"""A Flet page without a client: what a component draws, and what happens when one clicks.
+"""A Flet page without a client: what a component draws, and what a click does.
 
-Flet's session does all of it as in the app; only the wire to the client is missing. What is
+Flet's session does everything as in the app; only the wire to the client is missing. What is
 private to Flet, or untyped in it, is touched here and nowhere else.
 """
 
@@ -29,7 +29,7 @@ C = TypeVar("C", bound=ft.BaseControl)
 
 
 class _NoClient(Connection):
-    """Remembers what it would send; answers each call of a method with None."""
+    """Remembers what it would send; answers each method call with None."""
 
     def __init__(self) -> None:
         init: Any = super().__init__
@@ -60,7 +60,7 @@ class Screen:
     connection: _NoClient
 
     def controls(self) -> Iterator[ft.BaseControl]:
-        """Everything that is drawn, from the root on, dialogs last."""
+        """Everything that is drawn, from the root down, dialogs last."""
         yield from _walk(self.page.views[0])
         dialogs: Any = self.page._dialogs
         yield from _walk([item for item in dialogs.controls if item.open])
@@ -87,12 +87,12 @@ class Screen:
         await self.happen(control, "click")
 
     async def happen(self, control: Any, event: str, data: object = None) -> None:
-        """An event from the client; returns when its handler has."""
+        """Dispatch an event from the client; return once its handler has."""
         await self.session.dispatch_event(control._i, event, data)
         await self.settle()
 
     async def settle(self) -> None:
-        """Until all that was due to be drawn is drawn."""
+        """Wait until everything pending is drawn."""
         for _ in range(20):
             await asyncio.sleep(0)
 

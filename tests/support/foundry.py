@@ -1,4 +1,4 @@
-"""What an image is built with here: a stand-in cloud, a throw-away machine, wheels, weights."""
+"""What tests build an image with: a stand-in cloud, a throw-away machine, wheels, weights."""
 
 import json
 import os
@@ -49,7 +49,7 @@ BASE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Build:
-    """One `packer build`, and what came of it."""
+    """One `packer build` and its results."""
 
     done: subprocess.CompletedProcess[str]
     folder: Path

@@ -23,7 +23,7 @@ class HttpMessage:
 
     @property
     def status(self) -> int:
-        """Of an answer."""
+        """An answer's status."""
         return int(self.first_line.split()[1])
 
     def header(self, name: str) -> str:
@@ -43,7 +43,7 @@ class HttpMessage:
 
 
 async def read_message(reader: asyncio.StreamReader) -> HttpMessage | None:
-    """The next message; None at the connection's end, also in the middle of one."""
+    """The next message; None at the connection's end, even in the middle of a message."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         message = HttpMessage(head, b"")

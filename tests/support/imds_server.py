@@ -9,7 +9,7 @@ from aistratus_local.imds import ImdsServer
 
 @contextmanager
 def running_imds() -> Iterator[ImdsServer]:
-    """On a free port, for the length of a block."""
+    """Serve it on a free port, for the length of a block."""
     with ImdsServer(0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

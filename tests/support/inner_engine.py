@@ -43,7 +43,7 @@ class InnerForms(Forms):
 
 @dataclass
 class InnerEngine:
-    """A scheduler, and what it has said of each job."""
+    """A scheduler, and what it has said about each job."""
 
     llama: Llama
     forms: "InnerForms"

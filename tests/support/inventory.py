@@ -1,4 +1,4 @@
-"""All that there is in an account, as far as Terraform can have made it."""
+"""Everything in an account that Terraform can have made."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -7,7 +7,7 @@ Lister = Callable[[Any], list[str]]
 
 
 def _instances(ec2: Any) -> set[str]:
-    """Those that are there; AWS shows the others for an hour."""
+    """The instances that exist; AWS shows terminated ones for an hour."""
     return {
         each["InstanceId"]
         for reservation in ec2.describe_instances()["Reservations"]
@@ -17,7 +17,7 @@ def _instances(ec2: Any) -> set[str]:
 
 
 def _interfaces(ec2: Any) -> list[str]:
-    """All but those of instances that are gone: EC2 takes them away as well, moto does not."""
+    """All but those of terminated instances: EC2 deletes these interfaces too, moto does not."""
     there = _instances(ec2)
     return [
         each["NetworkInterfaceId"]
@@ -26,7 +26,7 @@ def _interfaces(ec2: Any) -> list[str]:
     ]
 
 
-# By what Terraform calls it: the service to ask, and how all of that kind are found there.
+# By Terraform's resource type: the service to ask, and how to list all of that type.
 LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
     "aws_apigatewayv2_api": (
         "apigatewayv2",
@@ -137,7 +137,7 @@ LISTS: Final[Mapping[str, tuple[str, Lister]]] = {
     ),
 }
 
-# What exists only as a part of something above, and goes with it.
+# Types that exist only as a part of something above, and go with it.
 PARTS: Final[Mapping[str, str]] = {
     "aws_apigatewayv2_authorizer": "aws_apigatewayv2_api",
     "aws_apigatewayv2_integration": "aws_apigatewayv2_api",
@@ -165,12 +165,12 @@ Inventory = dict[str, set[str]]
 
 
 def inventory(aws: Callable[[str], Any]) -> Inventory:
-    """What there is, by kind; kinds of which there is nothing are left out."""
+    """What exists, by type; types without any are left out."""
     found = {kind: set(of_all(aws(service))) for kind, (service, of_all) in LISTS.items()}
     return {kind: ids for kind, ids in found.items() if ids}
 
 
 def beyond(now: Inventory, before: Inventory) -> Inventory:
-    """What there is now and was not before."""
+    """What exists now and did not before."""
     more = {kind: ids - before.get(kind, set()) for kind, ids in now.items()}
     return {kind: ids for kind, ids in more.items() if ids}

@@ -4,8 +4,8 @@
     python -m support.machine_cloud ask NAME TEXT [--during SCRIPT]
 
 `ask` puts a job there as the router does, waits for its end and prints what a reader has seen, as
-JSON. With `--during` the engine is halted before, and goes on after that script has run in the
-machine: the stand-in's answers are too quick to be met half-way.
+JSON. With `--during` the engine is stopped first, and continues after that script has run in the
+machine: the stand-in answers too fast to be caught half-way.
 """
 
 import argparse
@@ -55,14 +55,14 @@ def connect(machine: record.Record) -> Cloud:
 
 
 def ask(machine: record.Record, text: str, during: str) -> dict[str, object]:
-    """Ask, and tell what came of it."""
+    """Ask, and return what came of it."""
     cloud = connect(machine)
     if during:
         ssh.run(machine, f"systemctl kill --signal=STOP {ENGINE}")
     job = cloud.put_job(text, max_tokens=200)
     if during:
         cloud.until_state(job, JobState.RUNNING)
-        # Who was halted and has been killed is there again, and is not halted.
+        # An engine that the script has killed is back by then, and not stopped.
         ssh.run(machine, f"{during}; systemctl kill --signal=CONT {ENGINE}")
     cloud.until_end(job)
     events = cloud.events(job)

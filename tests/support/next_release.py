@@ -1,7 +1,7 @@
 """The release after this one, as far as others see it.
 
-Everything that it writes has a field that this release does not know, at every level. With another
-version it writes that version of jobs and their messages, and reads no other.
+Everything it writes has a field that this release does not know, at every level. If given another
+version, it writes that version of jobs and their messages, and reads no other.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from aistratus_contracts import codec, job
 
 @contextmanager
 def next_release(version: int = 1) -> Iterator[None]:
-    """Inside, this process writes and reads as the next release does."""
+    """Inside the block, this process writes and reads as the next release does."""
     before = codec.to_plain
 
     def to_plain(value: object) -> Any:

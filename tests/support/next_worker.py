@@ -1,7 +1,7 @@
 """The worker of the release after this one: `-m support.next_worker`.
 
-Whenever it takes a job up it writes an event of a kind, and a notice with a code, that this release
-does not know.
+Whenever it takes up a job it writes an event of a kind that this release does not know, and a
+notice with such a code.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A steward that does nothing, where a test calls the real one itself."""
+"""A steward that does nothing, for tests that call the real one themselves."""
 
 from typing import Any
 

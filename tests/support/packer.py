@@ -1,4 +1,4 @@
-"""Packer, as `make image` starts it: with Ansible on the path, and nothing asked of the network."""
+"""Packer, as `make image` starts it: with Ansible on the path, and without using the network."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The router over ports that a test holds in its hands."""
+"""The router over ports that a test controls."""
 
 import itertools
 import json
@@ -45,7 +45,7 @@ class Crash(BaseException):
 
 @dataclass
 class FakeTime:
-    """Time passes when somebody sleeps; `meanwhile` is what others do then."""
+    """Time that passes only in `sleep`; `meanwhile` is what others do then."""
 
     now: float = 1000.0
     naps: list[float] = field(default_factory=list)
@@ -65,7 +65,7 @@ class FakeTime:
 
 
 class Intercepted:
-    """A client whose calls are written down, and may be interfered with before and after."""
+    """A client that records its calls, with hooks before and after each."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -163,7 +163,7 @@ class Api:
         return Reply(answer["statusCode"], answer["headers"], answer["body"] or "")
 
     def infer(self, body: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
-        """Ask, and expect that it is accepted."""
+        """Ask, and expect the prompt to be accepted."""
         reply = self.call("POST", "/infer", HELLO if body is None else body, **options)
         assert reply.status == 202, reply.text
         return cast("dict[str, Any]", reply.json)
@@ -186,11 +186,11 @@ class Api:
         return [job_id for job_id, _ in self._entries()]
 
     def unsent(self) -> list[str]:
-        """Those among them that were never sent, as far as the list knows."""
+        """The open jobs that were never sent, as far as the list knows."""
         return [job_id for job_id, item in self._entries() if "sends" not in item]
 
     def entry(self, job_id: str) -> dict[str, Any]:
-        """A job's entry there."""
+        """A job's entry on the list of open jobs."""
         return dict(self._entries())[job_id]
 
     def _entries(self) -> list[tuple[str, dict[str, Any]]]:
@@ -203,14 +203,14 @@ class Api:
         return [(item["sk"]["S"].rpartition("#")[2], item) for item in found]
 
     def items(self) -> list[dict[str, Any]]:
-        """All that lies in the table."""
+        """All items in the table."""
         client = self.dynamodb._client
         if isinstance(client, MemoryTable):
             return list(client.items.values())
         return cast("list[dict[str, Any]]", client.scan(TableName=self.table_name)["Items"])
 
     def leftovers(self) -> list[dict[str, Any]]:
-        """What lies in the table beside how fast prompts came: that names nothing of a user's."""
+        """All items but those that hold only a rate of prompts, which say nothing about a user."""
         return [
             item
             for item in self.items()
@@ -225,7 +225,7 @@ class Api:
         return {job_id: (lane, conversation) for job_id, (lane, conversation) in found.items()}
 
     def limit(self, **limits: int) -> None:
-        """From now on users may have so much."""
+        """Set the users' limits from now on."""
         self.ports = replace(self.ports, limits=UserLimits(**limits))
         self.app = build_app(self.ports)
 
@@ -247,11 +247,11 @@ class Api:
         self.dynamodb._client.transact_write_items(TransactItems=append.transact_items)
 
     def lose_messages(self) -> list[str]:
-        """Whatever is in the queue disappears: retention, or a hand that slipped."""
+        """Lose all messages in the queue, as by retention or by mistake."""
         return [body for body, _ in self.take_messages(self.registry.addresses.queue_url)]
 
     def take_messages(self, url: str) -> list[tuple[str, str]]:
-        """Receive and delete all that a queue has: body and group of each."""
+        """Receive and delete all of a queue's messages; returns the body and group of each."""
         queue, found = self.sqs._client, []
         while batch := queue.receive_message(
             QueueUrl=url,
@@ -264,7 +264,7 @@ class Api:
         return found
 
     def bury(self, job_id: str, *, reason: str = "", body: str = "", group: str = "") -> None:
-        """Put a letter in the dead-letter queue; with a reason it is the worker's, else SQS's."""
+        """Send a dead letter; with a reason it is the worker's, without one SQS's."""
         text = {"reason": {"DataType": "String", "StringValue": reason}} if reason else {}
         self.sqs._client.send_message(
             QueueUrl=self.registry.addresses.dead_letter_queue_url,
@@ -275,16 +275,16 @@ class Api:
         )
 
     def dead_letters(self) -> int:
-        """How many letters lie in the dead-letter queue, for anybody to see."""
+        """How many dead letters are visible in their queue."""
         return DeadLetters(self.sqs._client, self.registry.addresses.dead_letter_queue_url).count()
 
     def give_fleet(self, group: str) -> None:
-        """From now on instances are ours to start and stop."""
+        """From now on the router has a fleet whose instances it starts and stops."""
         addresses = self.registry.addresses
         self.registry.addresses = replace(addresses, group_name=group)
 
     def sign(self, *, slots: int = 4, held_jobs: int = 0, seconds_ago: float = 0) -> None:
-        """A worker says that it lives."""
+        """Write a worker's sign of life."""
         seen_at = self.time.clock() - timedelta(seconds=seconds_ago)
         item = table.worker_item(table.SignOfLife("i-1", seen_at, slots, held_jobs))
         put = {"Put": {"TableName": self.table_name, "Item": item}}
@@ -401,7 +401,7 @@ class Emulator:
             ssm.put_parameter(Name=parameter.under(prefix), Value=value, Type="String")
 
     def create_group(self) -> str:
-        """A fresh group of no instance, which may have one; its name."""
+        """Create a group with no instance, which may have one; returns its name."""
         name = f"group-{next(_serial)}"
         create_group(self.client("autoscaling"), self.client("ec2"), name)
         return name
@@ -422,7 +422,7 @@ def emulator_api(emulator: Emulator) -> Api:
 
 
 def api_over(cloud: Cloud) -> Api:
-    """The router over what workers are over too; no fleet."""
+    """The router over the same cloud as the workers; no fleet."""
     urls = cloud.queue_url, cloud.dead_letter_url
     return _api(cloud.dynamodb, cloud.sqs, urls, TABLE, FakeTime(), autoscaling=None)
 

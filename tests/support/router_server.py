@@ -1,7 +1,7 @@
-"""The Lambda handler behind a socket, as the gateway has it: `-m support.router_server`.
+"""The Lambda handler behind a socket, as behind the gateway: `-m support.router_server`.
 
-It turns HTTP into HTTP API events, lets in who has one of its fixed tokens, and answers for the
-gateway what the gateway answers. Like Lambda, it gives the handler one event at a time.
+It turns HTTP into HTTP API events, admits requests with one of its fixed tokens, and answers what
+the gateway itself would answer. Like Lambda, it gives the handler one event at a time.
 """
 
 import base64
@@ -25,7 +25,7 @@ TOKENS: dict[str, dict[str, Any]] = {
     "id-token": access_claims("ann", token_use="id"),
 }
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript")
-# A held poll would hold up everybody: it is cut to what a test can wait for.
+# A held poll would hold up all requests, so it is cut to what a test can wait for.
 LEFT_MS = 2_300
 
 

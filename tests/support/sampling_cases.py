@@ -1,4 +1,4 @@
-"""For every field that steers sampling, a request with it that has another answer than without."""
+"""For every field that steers sampling, a request whose answer the field changes."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ WILD: Final[dict[str, Any]] = {
     "seed": 1,
     "max_tokens": 40,
 }
-# What is asked for beside the field, and the field's value.
+# The other fields of the request, and the field's own value.
 CASES: Final[dict[str, tuple[dict[str, Any], Any]]] = {
     "max_tokens": (LIKELIEST, 3),
     "temperature": (WILD, 0.1),

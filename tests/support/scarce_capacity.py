@@ -1,7 +1,7 @@
-"""Auto Scaling where moto falls short of it: no hooks, no failures, and a policy only as a whole.
+"""Auto Scaling where moto lacks it: hooks, failures, and changes to part of a policy.
 
 The emulator starts an instance at once, whenever one is wanted. Here Spot can have none, as on a
-bad day; and what the steward and a drained worker then tell Auto Scaling is understood.
+bad day; and this understands what the steward and a drained worker then tell Auto Scaling.
 """
 
 import re
@@ -23,17 +23,17 @@ NO_SPOT: Final = (
 
 @dataclass
 class ScarceCapacity:
-    """One group. `is_spot_out`: there is no Spot instance, so there is none without a base."""
+    """One group. `is_spot_out`: AWS has no Spot instance, so there is none without a base."""
 
     is_spot_out: bool = False
     on_demand_base: int = 0
     drained: int = 0
 
     def answer(self, call: Call) -> HttpMessage | None:
-        """What the emulator could not answer."""
+        """Answer what the emulator cannot."""
         match call.service, call.operation:
             case "autoscaling", "CompleteLifecycleAction":
-                # So Auto Scaling lets an instance go that waited in the hook for its worker.
+                # With this, Auto Scaling lets go an instance that its hook held for the worker.
                 assert call.body["InstanceId"].startswith("i-")
                 assert call.body["LifecycleHookName"].endswith("-termination")
                 self.drained += 1
@@ -41,7 +41,7 @@ class ScarceCapacity:
             case "autoscaling", "DescribeScalingActivities":
                 return _done(call, f"<Activities>{self._activities()}</Activities>")
             case "autoscaling", "UpdateAutoScalingGroup":
-                # What is not named stays; moto would forget all but this.
+                # What is not named stays; moto would forget everything else.
                 rest = {name for name in call.body if not name.startswith(_DISTRIBUTION)}
                 assert rest == {"Action", "Version", "AutoScalingGroupName"}
                 self.on_demand_base = int(call.body[f"{_DISTRIBUTION}OnDemandBaseCapacity"])
@@ -50,7 +50,7 @@ class ScarceCapacity:
                 return None
 
     def amend(self, call: Call, answer: HttpMessage) -> HttpMessage:
-        """What the emulator answers too well."""
+        """Correct the emulator's answer where it is too good."""
         if call.operation != "DescribeAutoScalingGroups":
             return answer
         text = answer.body.decode()

@@ -1,4 +1,4 @@
-"""An engine that says what the test tells it to, over the real socket, in the real frames."""
+"""An engine that says what a test tells it to, over the real socket, in real frames."""
 
 import queue
 import socket
@@ -26,12 +26,12 @@ from aistratus_daemon.frames import (
 )
 
 PATIENCE_SECONDS = 30.0
-# The answer that it gives when it is told to go on: one letter a token.
+# The answer that it gives when told to go on: one letter per token.
 ANSWER = "abcdefghijklmnopqrstuvwxyz"
 
 
 def stats(**changes: float) -> Stats:
-    """What an engine counts that has done nothing yet, but for the changes."""
+    """The counts of an engine that has done nothing yet, but for the changes."""
     nothing: dict[str, Any] = dict.fromkeys((field.name for field in fields(Stats)), 0)
     return Stats(**{**nothing, **changes})
 
@@ -80,7 +80,7 @@ class ScriptedEngine:
         return self._asked.get(timeout=PATIENCE_SECONDS)
 
     def is_asked_within(self, seconds: float) -> bool:
-        """Whether a request is there, or comes in time; it stays to be taken."""
+        """Whether a request is there or comes in time; it is not taken."""
         deadline = time.monotonic() + seconds
         while self._asked.empty() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -99,12 +99,12 @@ class ScriptedEngine:
         self.send(Done(request.job_id, reason, Usage(7, 0, len(ANSWER))))
 
     def finish(self, request: Generate, since: int | None = None) -> None:
-        """All the rest, and the end."""
+        """Say all the rest, and end."""
         self.say(request, len(ANSWER), since)
         self.end(request)
 
     def drop(self) -> None:
-        """The engine dies: the connection is gone, and a new one takes its place."""
+        """Die as an engine: end the connection; a new one takes its place."""
         assert self._connection is not None
         self._connected.clear()
         self._connection.shutdown(socket.SHUT_RDWR)

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `cut_after` bytes of the body, the connection ends; None: it is whole."""
+    """One answer. The connection ends after `cut_after` bytes of the body; None: it is whole."""
 
     body: bytes = b""
     status: int = 200

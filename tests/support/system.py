@@ -1,6 +1,6 @@
 """The whole system as `make demo` starts it, and a person who uses it over HTTP alone.
 
-Nothing here uses our own clients: what is spoken is what stands in the docs.
+Nothing here uses our own clients: it follows what the docs say.
 """
 
 import base64
@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Demo:
-    """A demo that was started as a program of its own."""
+    """A demo, started as a program of its own."""
 
     process: subprocess.Popen[str]
     state_dir: Path
@@ -39,7 +39,7 @@ class Demo:
 
     @property
     def state(self) -> dict[str, str]:
-        """What it tells other programs of this user."""
+        """What it tells this user's other programs."""
         found = json.loads((self.state_dir / "stack.json").read_text())
         return {name: str(value) for name, value in found.items()}
 
@@ -52,12 +52,12 @@ class Demo:
             time.sleep(0.02)
 
     def interrupt(self, number: int = signal.SIGINT) -> int:
-        """Ctrl-C, as the terminal sends it; the exit code."""
+        """Send Ctrl-C, as the terminal does; returns the exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
     def session_of_children(self) -> list[int]:
-        """The processes that it has started, and theirs."""
+        """The processes that it has started, and those that they have."""
         return descendants(self.process.pid)
 
 
@@ -69,7 +69,7 @@ def demo_environment(state_dir: Path, **changes: str) -> dict[str, str]:
 
 @contextmanager
 def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[Demo]:
-    """What `make demo` starts, but for the browser."""
+    """What `make demo` starts, without the browser."""
     with subprocess.Popen(
         [sys.executable, "-m", "aistratus_local", "demo", "--no-browser", *arguments],
         env=demo_environment(state_dir, **changes),
@@ -98,7 +98,7 @@ def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[D
 
 
 def run_local(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """One of `make`'s commands, to its end."""
+    """Run one of `make`'s commands to its end."""
     return subprocess.run(
         [sys.executable, "-m", "aistratus_local", *arguments],
         env=environment,
@@ -129,7 +129,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether it still does anything; a dead one that nobody has waited for does not."""
+    """Whether the process still runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -178,7 +178,7 @@ class Person:
                 return events
 
     def until_text(self, job_id: str) -> int:
-        """Wait for the first words of an answer; the number of the last event so far."""
+        """Wait for the first words of an answer; returns the number of the last event so far."""
         after = 0
         while True:
             page = self.page(job_id, after, wait=20)
@@ -193,7 +193,7 @@ def text_of(events: list[dict[str, Any]]) -> str:
 
 
 def access_key(state: dict[str, str]) -> AccessKey:
-    """What the demo's emulator wants to see."""
+    """The key that the demo's emulator accepts."""
     return AccessKey(state["access_key_id"], state["secret_access_key"])
 
 

@@ -1,4 +1,4 @@
-"""What is written in terraform/, for tests that read it as text."""
+"""The code in terraform/, for tests that read it as text."""
 
 from housekeeping import ROOT
 from support.tree import tracked
@@ -7,7 +7,7 @@ TERRAFORM = ROOT / "terraform"
 
 
 def code() -> dict[str, str]:
-    """Every file of Terraform's language that git knows: its path in terraform/, and its text."""
+    """Every Terraform file that git tracks: its path in terraform/, and its text."""
     return {
         path.relative_to(TERRAFORM).as_posix(): path.read_text(encoding="utf-8")
         for path in tracked()

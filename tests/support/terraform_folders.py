@@ -1,4 +1,4 @@
-"""Terraform's folders, and a copy of them in which it may leave what it likes."""
+"""Terraform's folders, and a copy of them that it may write to."""
 
 import shutil
 from pathlib import Path
@@ -18,9 +18,9 @@ _MODELS = Path("contracts/src/aistratus_contracts/models.json")
 
 
 def copied(target: Path) -> Path:
-    """All of terraform/, without what was left by runs in the tree itself.
+    """A copy of terraform/, without what runs in the tree itself have left.
 
-    Beside it comes the one file of the tree that the composition reads.
+    Beside it goes the one other file of the tree that the composition reads.
     """
     shutil.copytree(TERRAFORM, target, ignore=shutil.ignore_patterns(".terraform*"))
     beside = target.parent / _MODELS
@@ -32,7 +32,7 @@ def copied(target: Path) -> Path:
 def check(copy: Path, folder: str) -> Finished:
     """Terraform's own tests of one folder; raises `TerraformFailed`.
 
-    The composition is validated with all its modules, so that these need not be once more.
+    The composition is validated with all its modules, so they need no validation of their own.
     """
     terraform = initialized(copy, folder)
     if folder in ROOTS:
@@ -41,7 +41,7 @@ def check(copy: Path, folder: str) -> Finished:
 
 
 def initialized(copy: Path, folder: str) -> Terraform:
-    """One folder of the copy, ready, without a state of its own anywhere."""
+    """One folder of the copy, initialized, without a state anywhere."""
     terraform = Terraform(copy / folder)
     terraform.run("init", "-backend=false")
     return terraform

@@ -1,9 +1,9 @@
-"""Tokens that a gateway must not take, and some that it must: made here, kept as a file.
+"""Tokens that a gateway must refuse, and some that it must accept: made here, kept in a file.
 
     python -m support.token_vectors > tests/local/vectors/tokens.json
 
-Each says what the gateway makes of it at the moment `now`: `valid`, `unauthorized` or
-`forbidden`; and of a valid one whether the router lets it `infer` and `operate`.
+Each says how the gateway judges it at the time `now`: `valid`, `unauthorized` or `forbidden`; and
+for a valid one, whether the router lets it `infer` and `operate`.
 """
 
 import base64
@@ -44,7 +44,7 @@ class Maker:
         self.other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def token(self, header: Any = HEADER, claims: Any = CLAIMS, **more: Any) -> str:
-        """Header and claims are documents, or texts as they are to stand there."""
+        """Header and claims are documents, or texts to be used as they are."""
         signed = f"{encoded(header)}.{encoded(claims)}"
         return f"{signed}.{encoded(self.signature(signed.encode(), **more))}"
 
@@ -75,7 +75,7 @@ def encoded(content: Any) -> str:
 
 
 def vectors(make: Maker) -> Iterator[Vector]:
-    """All of them."""
+    """All vectors."""
     yield from _good(make)
     for name, token in (*_bad_signatures(make), *_bad_shapes(make), *_bad_claims(make)):
         yield {"name": name, "token": token, "gateway": "unauthorized"}
@@ -114,7 +114,7 @@ def _good(make: Maker) -> Iterator[Vector]:
         ("an audience and no client", HEADER, {"client_id": None, "aud": CLIENT_ID}, False, False),
         ("one audience of two", HEADER, {"client_id": None, "aud": ["x", CLIENT_ID]}, False, False),
         ("nobody's", HEADER, {"sub": None}, False, False),
-        # A key that a token brings along is not looked at.
+        # A key that a token brings along is ignored.
         ("an own key in it", {**HEADER, "jwk": make.jwk(make.other)}, {}, True, False),
     ):
         claims = {n: v for n, v in {**CLAIMS, **changes}.items() if v is not None}
@@ -275,7 +275,7 @@ _SCOPES_OF_NOTHING: Final = {
 
 
 def _respelt(part: str) -> str:
-    """The same bytes, if the reader drops what the last character has too much."""
+    """The same bytes, if the reader drops the surplus bits of the last character."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return part[:-1] + alphabet[alphabet.index(part[-1]) + 1]
 

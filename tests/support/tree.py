@@ -1,4 +1,4 @@
-"""What the tests of this folder look at: the tracked files, and each component's sources."""
+"""The tree that house tests look at: the tracked files, and each component's sources."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ from housekeeping.requirements import canonical
 
 @dataclass(frozen=True)
 class Import:
-    """One import statement: the module's dotted name, and the names that are taken from it."""
+    """One import statement: the module's dotted name, and the names imported from it."""
 
     module: str
     names: tuple[str, ...]
@@ -24,7 +24,7 @@ class Import:
 
 
 def tracked() -> list[Path]:
-    """All files that git knows and that are there."""
+    """All files that git tracks and that exist."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
     ).stdout
@@ -69,6 +69,6 @@ def own_packages() -> set[str]:
 
 
 def pinned_name(requirement: str) -> str:
-    """The distribution that a requirement asks for, without extras, versions and markers."""
+    """A requirement's distribution, without extras, versions and markers."""
     match = re.match(r"[A-Za-z0-9._-]+", requirement)
     return canonical(match[0]) if match else requirement

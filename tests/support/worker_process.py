@@ -48,8 +48,8 @@ def running_worker(
 ) -> Iterator[WorkerProcess]:
     """A worker for the length of a block; always ended. Without an id it makes one up.
 
-    Without an `imds_url` it is not on EC2. `more` goes into its environment. `module` is what
-    runs, if not this release's worker.
+    Without an `imds_url` it is not on EC2. `more` goes into its environment. `module` is the
+    program, if not this release's worker.
     """
     log_file = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
     environment = {
@@ -72,7 +72,7 @@ def running_worker(
         try:
             yield worker
         finally:
-            # Gently first: a poll that is cut off would still swallow a message.
+            # Gently first: a poll that is cut off would still take a message.
             if process.poll() is None:
                 process.terminate()
             try:

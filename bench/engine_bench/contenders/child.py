@@ -1,4 +1,4 @@
-"""Contenders that are a Python program of the bench's own: jobs in, outcomes out, a line each."""
+"""Contenders that are the bench's own Python programs: jobs in, outcomes out, a line each."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ def open_child(setup: Setup, module: str, *more: str) -> Iterator[ChildSession]:
 
 
 def serve(answer: Callable[[Sequence[Job]], list[Outcome]]) -> None:
-    """The child's end: answer until nobody asks any more."""
+    """The child's end: answer until standard input ends."""
     sys.stdout.write(f"{_READY}\n")
     sys.stdout.flush()
     for line in sys.stdin:

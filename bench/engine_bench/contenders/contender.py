@@ -12,7 +12,7 @@ from engine_bench.workload import Job, Outcome
 
 
 class Session(Protocol):
-    """A contender that runs. `start_seconds`: from its process's start until it could answer."""
+    """A running contender. `start_seconds`: from its process's start until it could answer."""
 
     @property
     def start_seconds(self) -> float:
@@ -27,7 +27,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What to open a session with: `jobs` is how many will be asked at once."""
+    """What a session is opened with: `jobs` is how many will be asked at once."""
 
     model: BenchModel
     jobs: int

@@ -26,14 +26,14 @@ from engine_bench.processes import Process, Usage, process, python_module
 from engine_bench.workload import Job, Outcome
 
 SLOTS: Final = 16
-# What a single frame may take to come before it is said that the engine hangs.
+# If no frame comes for this long, the engine counts as hung.
 PATIENCE_SECONDS: Final = 300.0
 _RECEIVE_BYTES: Final = 1 << 16
 
 
 @dataclass
 class _Answer:
-    """What has come of one job."""
+    """What has come so far for one job."""
 
     asked: float
     first: float | None = None
@@ -52,7 +52,7 @@ class EngineSession:
     _lines: list[bytes] = field(default_factory=list)
 
     def until_ready(self) -> None:
-        """Wait for the frame that says so."""
+        """Wait for the `Ready` frame."""
         frame = self._receive(PATIENCE_SECONDS)
         if not isinstance(frame, Ready):
             raise self.process.failure(f"said {frame} and not that it is ready")

@@ -1,4 +1,4 @@
-"""The two servers that are asked over HTTP: llama-cpp-python's own, and llama.cpp's."""
+"""The two HTTP servers: llama-cpp-python's own, and llama.cpp's."""
 
 import asyncio
 import json
@@ -37,12 +37,12 @@ class _Question(Protocol):
     """How one job is asked."""
 
     async def __call__(self, http: httpx.AsyncClient, job: Job, asked: float) -> Outcome:
-        """Its outcome."""
+        """Ask it and return its outcome."""
 
 
 @dataclass
 class HttpSession:
-    """A client of a server that runs."""
+    """A client of a running server."""
 
     process: Process
     url: str
@@ -69,7 +69,7 @@ class HttpSession:
 
 
 async def _ask_python_server(http: httpx.AsyncClient, job: Job, asked: float) -> Outcome:
-    """Not streamed: it says how many tokens there were, and streaming would slow it down."""
+    """Ask without streaming: the answer has token counts, and streaming would slow it down."""
     turns = [{"role": role, "content": text} for role, text in job.turns]
     answer = await http.post(
         "/v1/chat/completions",
@@ -89,7 +89,7 @@ async def _ask_python_server(http: httpx.AsyncClient, job: Job, asked: float) ->
 
 
 async def _ask_llama_server(http: httpx.AsyncClient, job: Job, asked: float) -> Outcome:
-    """The rendered prompt, so that it is the same tokens for certain; streamed."""
+    """Ask with the rendered prompt, so that the tokens are surely the same; streamed."""
     body = {
         "prompt": shape.prompt_of(job.turns),
         "n_predict": job.max_tokens,

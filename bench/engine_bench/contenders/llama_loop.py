@@ -1,4 +1,4 @@
-"""A plain loop over llama-cpp-python's `Llama`, one job after the other: the usual beginning."""
+"""A plain loop over llama-cpp-python's `Llama`, one job after the other: the usual way to start."""
 
 import argparse
 import time
@@ -18,7 +18,7 @@ from engine_bench.workload import Job, Outcome
 
 @contextmanager
 def open_loop(setup: Setup, *, threads: int) -> Iterator[ChildSession]:
-    """A loop for the length of a block; 0 threads for what `Llama` takes by itself."""
+    """A loop for the length of a block; 0 threads means `Llama`'s own default."""
     arguments = (f"--context={setup.model.context}", f"--threads={threads}")
     with open_child(setup, "llama_loop", *arguments) as session:
         yield session
@@ -37,7 +37,7 @@ class _Loop:
         self._llama = llama_cpp.Llama(
             str(model), n_ctx=context, n_threads=threads or None, verbose=False
         )
-        # Chunks of a stream are no tokens for certain: count where tokens are chosen.
+        # A stream's chunk need not be one token: count where tokens are chosen.
         self._sampled = 0
         self._llama.sample = self._counted(self._llama.sample)  # type: ignore[method-assign]
 
@@ -60,7 +60,7 @@ class _Loop:
                 text += piece
             reason = choice["finish_reason"] or reason
         ended = time.monotonic()
-        # The last token is chosen, and not computed any more; an end token is no answer's.
+        # The last token is chosen but not computed; an end token does not belong to the answer.
         prompt_tokens = self._llama.n_tokens + 1 - self._sampled
         tokens = self._sampled - int(reason == "stop")
         return Outcome(asked, first, ended, prompt_tokens, tokens, text)

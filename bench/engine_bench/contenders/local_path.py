@@ -29,7 +29,7 @@ PATIENCE_SECONDS: Final = 900.0
 
 @dataclass
 class LocalSession:
-    """A signed-in client of a system that runs. The bench's own part in it is not counted."""
+    """A signed-in client of a running system. The bench's own usage is not counted."""
 
     runner: asyncio.Runner
     stack: Stack
@@ -87,7 +87,7 @@ class LocalSession:
 
 @contextmanager
 def open_local(setup: Setup) -> Iterator[LocalSession]:
-    """A system without the app for the length of a block, idle, and a client signed in."""
+    """An idle system without the app, and a signed-in client, for the length of a block."""
     settings = StackSettings(
         Ports(0, 0, 0, 0),
         _local_model(setup.model),

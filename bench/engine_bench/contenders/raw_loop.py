@@ -1,7 +1,7 @@
-"""llama.cpp's batched decoding with nothing around it: the ceiling of what an engine can reach.
+"""llama.cpp's batched decoding with nothing around it: the ceiling that an engine can reach.
 
-One context with a sequence for each job; every prompt is computed by itself, then one token of
-each sequence at a time, the likeliest. The tokens are made up, only their number is kept.
+One context has a sequence for each job; every prompt is computed by itself, then the likeliest
+token of every sequence, step by step. The prompts' tokens are random: only their number matters.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class _Loop:
         self._random = np.random.default_rng(SEED)
 
     def answer(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """All of them at once; each wants as many tokens as the first."""
+        """Answer all jobs at once; each gets as many tokens as the first wants."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), False)
         asked = time.monotonic()
         firsts, tokens = [], []
@@ -101,7 +101,7 @@ class _Loop:
         batch.logits[row] = is_last
 
     def _decoded(self, count: int, rows: int) -> NDArray[np.int64]:
-        """Compute the batch; the likeliest token of each row that has logits."""
+        """Compute the batch; returns the likeliest token of each row that has logits."""
         self._batch.n_tokens = count
         status = llama_cpp.llama_decode(self._context, self._batch)
         if status != 0:

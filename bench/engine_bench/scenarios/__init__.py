@@ -1,1 +1,1 @@
-"""What is asked of the contenders, and what of the answer counts."""
+"""What the contenders are asked, and which figures of the answers count."""

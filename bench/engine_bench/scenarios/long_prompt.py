@@ -80,7 +80,7 @@ def _times(bench: Bench, session: Session, model: BenchModel) -> _Times:
         tokens = ANSWER_TOKENS // (4 if bench.is_quick else 1)
         return new_jobs(model, 1, prompt_tokens=SHORT_TOKENS, max_tokens=tokens)[0]
 
-    # What a session learns of the machine's speed, it has learnt by then.
+    # A warm-up, by which a session learns the machine's speed.
     session.ask(new_jobs(model, 2, prompt_tokens=QUICK_LONG_TOKENS, max_tokens=LONG_ANSWER_TOKENS))
     short_alone = statistics.median(
         [first_seconds(session, short()) for _ in range(SHORT_ALONE_TIMES)]

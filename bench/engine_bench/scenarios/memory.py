@@ -14,8 +14,8 @@ WARM_UP_JOBS: Final = 208
 JOBS: Final = 2000
 QUICK_JOBS: Final = 96
 ANSWER_TOKENS: Final = 16
-# Kept conversations are memory that is meant to fill up; with so little it is full before the
-# count begins, and is emptied and filled from then on.
+# The memory for parked conversations is meant to fill up; this little is full before the count
+# begins, and is emptied and refilled from then on.
 PARKED_MIB: Final = "4"
 
 

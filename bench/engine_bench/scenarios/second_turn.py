@@ -1,4 +1,4 @@
-"""A conversation goes on: its first token, against the same prompt where nothing is known of it."""
+"""A conversation's next turn: its first token, against the same prompt with nothing computed."""
 
 from typing import Final
 

@@ -30,7 +30,7 @@ def _run(bench: Bench) -> Found:
 
 
 def _read(file: Path) -> None:
-    """Bring it into the page cache; little of it is held at once."""
+    """Bring the file into the page cache, holding little of it at once."""
     with file.open("rb") as stream:
         hashlib.file_digest(stream, "sha256")
 

@@ -1,7 +1,7 @@
-"""Tokens/s by the number of jobs at once, and what they cost in processor time and memory.
+"""Tokens/s by the number of jobs at once, and what they cost in CPU time and memory.
 
-Round by round, and in a round from few jobs to many, so that contenders that are compared stand
-next to each other in time. Every measurement has a fresh process, warmed up with as many jobs.
+It measures round by round, and within a round from few jobs to many, so that compared contenders
+are measured close in time. Every measurement has a fresh process, warmed up with as many jobs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ _STANDIN_PLAN: Final[Mapping[Contender, tuple[int, ...]]] = {
     LLAMA_ALL_CORES: (1,),
     ENGINE: (1, 4, 16),
 }
-# Figures that compare: over, jobs, under, jobs of which the best counts, bar.
+# A ratio of two rates: over, its jobs, under, its jobs (the best of them counts), bar.
 _Comparison = tuple[Contender, int, Contender, tuple[int, ...], Bar | None]
 _COMPARISONS: Final[Sequence[_Comparison]] = (
     (ENGINE, 16, LLAMA, (1,), at_least(2.0)),
@@ -86,7 +86,7 @@ def _measured(bench: Bench, model: BenchModel, plan: Mapping[Contender, tuple[in
             try:
                 sample = _sample(bench, contender, model, cell.jobs)
             except FAILURES as error:
-                # Twenty minutes of all others are not lost for it.
+                # One failure must not lose twenty minutes of all other measurements.
                 del cells[contender, jobs]
                 found.failures.append(f"{_name(cell)}: {error}")
                 bench.progress(f"NOT MEASURED: {found.failures[-1]}")
@@ -132,7 +132,7 @@ def _sample(bench: Bench, contender: Contender, model: BenchModel, jobs: int) ->
 
 
 def _batches(contender: Contender, model: BenchModel, jobs: int) -> int:
-    """How often to ask so many jobs, so that it takes a few seconds."""
+    """How often to ask that many jobs, so that it takes a few seconds."""
     if model.name == SHAPE:
         return 2 if jobs == 1 else 1
     return STANDIN_SERIAL_BATCHES if contender.is_serial else max(2, STANDIN_BATCHES // jobs)
@@ -198,14 +198,14 @@ def _comparisons(cells: _Cells) -> list[Figure]:
             for sample, other in zip(cell.samples, best, strict=True)
         )
         names = " or ".join(str(other.jobs) for other in present)
-        # The bars are of a model that is worth its cores; the stand-in is not.
+        # The bars are for a model large enough to be worth the cores; the stand-in is not.
         kept = bar if cell.model == SHAPE else None
         figures.append(Figure(f"{_name(cell)} / {under.name} with {names}", "×", values, kept))
     return figures
 
 
 def _costs(cells: _Cells) -> list[Figure]:
-    """At the most jobs that a contender was asked at once."""
+    """CPU time and memory at each contender's highest number of jobs."""
     figures = []
     for contender in dict.fromkeys(contender for contender, _ in cells):
         jobs = max(jobs for other, jobs in cells if other is contender)

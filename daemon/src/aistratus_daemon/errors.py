@@ -8,7 +8,7 @@ class DaemonError(Exception):
 
 
 class SettingsError(DaemonError):
-    """The environment does not say what the service needs, or says it wrongly."""
+    """The environment lacks a setting that the service needs, or has it wrong."""
 
 
 class ModelError(DaemonError):
@@ -16,9 +16,9 @@ class ModelError(DaemonError):
 
 
 class FrameError(DaemonError):
-    """What came over the socket is no frame of this protocol.
+    """A line on the socket is no frame of this protocol.
 
-    `job_id` names the job that it asks to be answered, where that much can be read.
+    `job_id` names the job that the line asks for, if that much can be read.
     """
 
     def __init__(self, message: str, job_id: str | None = None) -> None:

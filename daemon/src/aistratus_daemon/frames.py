@@ -2,7 +2,7 @@
 
 Worker to engine: `generate`, `cancel`, `probe`. Engine to worker: `ready` (once, on connection),
 `tokens`, `notice`, `done`, `failed`, `unknown`, `stats`. A frame names its kind in `frame`.
-`job_id` is the job's, and after `#` which of the worker's requests this is: a job may be asked for
+`job_id` is the job's id and, after `#`, the number of the worker's request: a job may be requested
 again.
 """
 
@@ -19,9 +19,9 @@ from aistratus_contracts.states import FinishReason
 from aistratus_daemon.errors import FrameError
 
 # Encoded: a whole line, with its end. It holds at most one conversation's text; the worker leaves
-# out what is older, sends no longer line, and the engine answers one all the same.
+# out older turns and sends no longer line, but the engine answers even a longer one.
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
-# A request's line begins with its kind and its job, so that much can be read of any.
+# A request's line begins with its kind and its job, so these can be read from any request.
 _REQUEST_BEGINS: Final = re.compile(rb'\{"frame":"generate","job_id":("[^"\\\x00-\x1f]{1,256}")')
 
 
@@ -29,9 +29,9 @@ _REQUEST_BEGINS: Final = re.compile(rb'\{"frame":"generate","job_id":("[^"\\\x00
 class Generate:
     """Answer this. `committed` are token ids of the answer that readers have already seen.
 
-    `cache_key` names whose computed context may be used again: it is one conversation of one
-    user, and nothing is ever shared between two keys. `left_out` counts turns that the worker
-    has already left off at the front.
+    `cache_key` says whose computed context may be reused: it names one conversation of one user,
+    and nothing is ever shared between two keys. `left_out` counts the oldest turns, which the
+    worker has already left out.
     """
 
     job_id: str
@@ -51,10 +51,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Is this job yours? Only an `unknown` follows, if it is not: it never came, or has ended.
+    """Do you have this job? An `unknown` follows only if not: the job never came, or has ended.
 
-    Frames are read in the order in which they were sent, so a request that was sent before and
-    is unknown was lost.
+    Frames are read in the order in which they were sent, so an earlier request that is unknown
+    was lost.
     """
 
     job_id: str
@@ -62,7 +62,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded. `slots` jobs run at once, each in a context of so many tokens."""
+    """The model is loaded. `slots` jobs run at once, each in a context of `context` tokens."""
 
     slots: int
     context: int
@@ -112,17 +112,17 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The engine works on no such job; nothing more will be said of it."""
+    """The engine has no such job; no other frame about it follows."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How the engine stands; totals count since its start.
+    """The engine's counts; totals run from its start.
 
     Names follow llama-server's `/metrics`; `time_to_first_token_seconds` is vLLM's, from the
-    request's arrival. Seconds of prompts and of predictions are those in llama.cpp.
+    request's arrival. Seconds of prompts and of predictions are those spent in llama.cpp.
     """
 
     requests_processing: int
@@ -166,7 +166,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def _encode_tokens(frame: Tokens) -> bytes:
-    """As `encode_frame`, without asking each value what it is: this is sent every few ms."""
+    """As `encode_frame`, without checking each value's type: this is sent every few ms."""
     items = [
         {"job_id": item.job_id, "token_ids": item.token_ids, "text": item.text}
         for item in frame.items

@@ -1,7 +1,7 @@
 """Logs as JSON lines on stderr, which journald or a log file keeps.
 
-Extra fields (`JOB`, `CONVERSATION`, …) go beside the text, so one job's life can be searched
-for. Prompts and answers are never logged.
+Extra fields (`JOB`, `CONVERSATION`, …) go beside the text, so that the log can be searched for one
+job. Prompts and answers are never logged.
 """
 
 import json
@@ -34,7 +34,7 @@ class JsonLines(logging.Formatter):
 
 def start_logging() -> None:
     """Send every log record of this process to stderr."""
-    # A copy of the file descriptor: what a library writes to its own can be caught and looked at.
+    # A copy of the file descriptor: what a library writes to the original can then be caught.
     handler = logging.StreamHandler(
         os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8")
     )

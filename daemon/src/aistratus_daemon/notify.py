@@ -1,4 +1,4 @@
-"""What systemd hears from a `Type=notify` service; silent where nobody listens.
+"""What a `Type=notify` service tells systemd; silent where nobody listens.
 
 The protocol is sd_notify(3)'s: a datagram of `NAME=value` lines to `$NOTIFY_SOCKET`. The watchdog
 is fed from the loop that does the work: a loop that hangs is a service that hangs.
@@ -29,7 +29,7 @@ class Notifier(Protocol):
 
 
 def connect(environment: Mapping[str, str] | None = None) -> Notifier:
-    """The notifier of whoever started this process, or one that says nothing.
+    """The notifier to this process's service manager, or one that says nothing.
 
     Raises a `SettingsError` for a NOTIFY_SOCKET that is no unix socket.
     """
@@ -63,12 +63,12 @@ class _Socket:
 
 
 def extend_timeout(seconds: float) -> str:
-    """The message that what is under way, a start or a stop, may take that long from now on."""
+    """The message that the start or stop under way may take that long from now on."""
     return f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}"
 
 
 def watchdog_seconds(environment: Mapping[str, str] | None = None) -> float:
-    """How often the watchdog wants to be fed; 0 if there is none, or it is another process's."""
+    """How often the watchdog must be fed; 0 if there is none, or it is another process's."""
     environment = os.environ if environment is None else environment
     if environment.get("WATCHDOG_PID", "") not in ("", str(os.getpid())):
         return 0.0

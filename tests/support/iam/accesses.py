@@ -1,7 +1,7 @@
-"""From an AWS request on the wire to what IAM is asked about it.
+"""From an AWS request on the wire to the accesses that IAM judges.
 
-Which action an operation needs, and on which resource, is AWS's "Service Authorization
-Reference". An operation that is not listed here is an error: it has to be looked up there.
+AWS's "Service Authorization Reference" says which action an operation needs, and on which resource.
+An operation not listed here is an error: look it up there.
 """
 
 import json
@@ -19,12 +19,12 @@ Body = Mapping[str, Any]
 
 
 class UnknownCall(Exception):
-    """A call of which it is not known what it needs."""
+    """A call whose needs are not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: to which service and region it was signed, what it asks, and with what."""
+    """One request: the service and region it was signed for, its operation and parameters."""
 
     service: str
     region: str
@@ -32,7 +32,7 @@ class Call:
     body: Body
 
     def arn(self, rest: str) -> str:
-        """Of something of this service, here."""
+        """The ARN of something of this service, in this region and account."""
         return f"arn:aws:{self.service}:{self.region}:{ACCOUNT}:{rest}"
 
 
@@ -53,7 +53,7 @@ def read_call(request: HttpMessage) -> Call:
 
 
 def accesses_of(call: Call, group_arn: Callable[[str], str]) -> list[Access]:
-    """What a call needs to be allowed; `group_arn` is that of the Auto Scaling group of a name.
+    """What a call needs to be allowed; `group_arn` gives the ARN of a named Auto Scaling group.
 
     Raises `UnknownCall`.
     """
@@ -89,7 +89,7 @@ def _table(call: Call) -> Iterator[Access]:
     if operation in _TABLE_ACTIONS:
         yield _on_table(call, operation, body["TableName"])
     elif operation in ("Query", "Scan"):
-        # With an index, the index is what is asked for; the table itself is not.
+        # With an index, IAM asks about the index, not about the table itself.
         index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
         yield _on_table(call, operation, body["TableName"] + index)
     elif operation in _BATCHES:
@@ -139,7 +139,7 @@ def _parameters(call: Call) -> Iterator[Access]:
         case "GetParameter" | "PutParameter" | "DeleteParameter":
             names = [call.body["Name"]]
         case "GetParametersByPath":
-            # The path itself is asked about, not what lies below it.
+            # IAM asks about the path itself, not about what lies below it.
             names = [call.body["Path"]]
         case _:
             raise _unknown(call)

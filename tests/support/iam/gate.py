@@ -1,8 +1,7 @@
 """IAM in front of the emulator: each caller has a gate of its own, which asks its role.
 
-What the role does not allow is refused, as AWS refuses it, and everything is written down. So a
-system that runs behind gates runs with the rights that it will have, and afterwards it is known
-which of them it needed.
+The gate refuses what the role does not allow, as AWS does, and records everything. So a system
+behind gates runs with the rights that it will have, and afterwards shows which of them it needed.
 """
 
 import asyncio
@@ -20,9 +19,9 @@ from support.iam.policies import Access, Role
 
 _LIMIT: Final = 2**20  # of a line or a head
 
-# What is answered in the emulator's place; None for what it can answer itself.
+# An answer in the emulator's place; None for what the emulator can answer itself.
 Answer = Callable[[Call], HttpMessage | None]
-# What becomes of the emulator's answer to a call, before the caller has it.
+# Changes the emulator's answer to a call, before the caller gets it.
 Amend = Callable[[Call, HttpMessage], HttpMessage]
 
 
@@ -49,7 +48,7 @@ class Gate:
     url: str = ""
 
     def refused(self) -> list[str]:
-        """What it was asked for and did not let through, one sentence each."""
+        """What it refused, one sentence each."""
         sentences = [
             f"{self.role.name} may not {each.access.action} on {each.access.resource} "
             f"({each.operation})"
@@ -59,7 +58,7 @@ class Gate:
         return sorted({*sentences, *self.unknown})
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """See to one connection, to its end."""
+        """Serve one connection to its end."""
         address = urlsplit(self.upstream_url)
         upstream: asyncio.StreamWriter | None = None
         try:
@@ -109,10 +108,10 @@ class Gate:
 
 
 def _denied(request: HttpMessage, sentence: str) -> bytes:
-    """AccessDenied, in the protocol that was asked in."""
+    """AccessDenied, in the request's protocol."""
     target = request.header("x-amz-target")
     if target:
-        # SQS has kept the codes of its older protocol.
+        # SQS still sends its older protocol's codes too.
         older = {"x_amzn_query_error": "AccessDenied;Sender"} if "SQS" in target else {}
         return answer_of(
             "400 Bad Request",
@@ -128,7 +127,7 @@ def _denied(request: HttpMessage, sentence: str) -> bytes:
 
 
 def xml_answer(status: str, text: str) -> HttpMessage:
-    """An answer of one of the services that speak XML."""
+    """An answer of a service that speaks XML."""
     body = text.encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n"
     return HttpMessage(head.encode(), body)
@@ -136,7 +135,7 @@ def xml_answer(status: str, text: str) -> HttpMessage:
 
 @contextmanager
 def open_gates(*gates: Gate) -> Iterator[None]:
-    """All of them listening on loopback, in a thread of their own, for the length of a block."""
+    """Let all gates listen on loopback, in a thread of their own, for the length of a block."""
     loop = asyncio.new_event_loop()
     servers: list[asyncio.Server] = []
     connections: set[asyncio.Task[None]] = set()

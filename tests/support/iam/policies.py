@@ -1,7 +1,7 @@
 """What a role may do: IAM's evaluation of identity policies, as far as ours use it.
 
-What it does not know it refuses to judge: a condition, an element or a wildcard that is new here
-is an error, not a guess. Source: AWS, "Policy evaluation logic" and "IAM JSON policy elements".
+It refuses to judge what it does not know: an unknown condition, element or wildcard is an error,
+not a guess. Source: AWS, "Policy evaluation logic" and "IAM JSON policy elements".
 """
 
 import re
@@ -16,12 +16,12 @@ _ELEMENTS: Final = frozenset(
 
 
 class UnknownElement(Exception):
-    """A policy says something that is not understood here."""
+    """A policy says something that this module does not understand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One thing that a call does: an IAM action on a resource's ARN, and what is known of it.
+    """One thing that a call does: an IAM action on a resource's ARN, and its context.
 
     `context` holds condition keys, in lower case as IAM compares them.
     """
@@ -41,7 +41,7 @@ class Permission:
     resource: str
 
     def covers(self, access: Access) -> bool:
-        """Whether the access is one of these; what conditions say does not matter."""
+        """Whether the access is one of these, whatever conditions say."""
         return matches(self.action.lower(), access.action.lower()) and matches(
             self.resource, access.resource
         )
@@ -85,8 +85,8 @@ class Statement:
         )
 
     def holds_for(self, access: Access) -> bool:
-        """Whether it speaks of that access."""
-        action = access.action.lower()  # actions are the same in any case, resources are not
+        """Whether the statement applies to that access."""
+        action = access.action.lower()  # case matters in resources, but not in actions
         is_action = any(matches(pattern.lower(), action) for pattern in self.actions)
         is_resource = any(matches(pattern, access.resource) for pattern in self.resources)
         return (
@@ -120,12 +120,12 @@ class Role:
         )
 
     def allows(self, access: Access) -> bool:
-        """Allowed by one statement and denied by none."""
+        """Whether some statement allows the access and none denies it."""
         spoken = [statement for statement in self.statements if statement.holds_for(access)]
         return bool(spoken) and all(statement.is_allow for statement in spoken)
 
     def permissions(self) -> list[Permission]:
-        """All that it is granted, one by one; raises `UnknownElement` for what cannot be listed."""
+        """All that it is granted, one by one; raises `UnknownElement` if that cannot be listed."""
         granting = [statement for statement in self.statements if statement.is_allow]
         for statement in granting:
             if statement.is_not_action or statement.is_not_resource:
@@ -139,7 +139,7 @@ class Role:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """IAM's wildcards: `*` is anything, also nothing, also `/` and `:`; `?` is one character."""
+    """IAM's wildcards: `*` is any text, even none or with `/` and `:`; `?` is one character."""
     return _compiled(pattern).fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Which role each of the three callers has, and what it grants, as IAM itself says it."""
+"""Which role each of the three callers has, and what it grants, according to IAM itself."""
 
 from typing import Any, Protocol
 

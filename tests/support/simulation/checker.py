@@ -1,4 +1,4 @@
-"""What may be written, judged from the table's writes alone, as they are committed."""
+"""Judges what may be written from the table's writes alone, as they are committed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class JobLog:
     record: JobRecord
     events: list[Event]
     text: str = ""
-    # Who took the attempt that holds the job now.
+    # The process whose attempt holds the job now.
     holder: str = ROUTER
     ended: int = 0
     expected: str | None = None
@@ -29,7 +29,7 @@ class JobLog:
 
 @dataclass
 class Checker:
-    """Hears of every commit; `complain` is told what breaks a promise."""
+    """Checks every commit; `complain` is called with each broken promise."""
 
     table: Table
     complain: Callable[[str], None]
@@ -137,7 +137,7 @@ class Checker:
         return [turn for turn in table.read_turns(items) if turn.turn <= job.turn]
 
     def judge_table(self) -> None:
-        """Read everything back: what lies in the table is what its writes made."""
+        """Read everything back: the table must hold what its writes made."""
         for job_id, log in self.jobs.items():
             items = self.table.partition(table.job_partition(job_id))
             events = [table.read_event(item) for item in items if table.is_event(item)]

@@ -25,7 +25,7 @@ from support.simulation.world import Process, World
 
 START_SECONDS = (0.3, 3.0)
 STEP_SECONDS = (0.05, 0.6)
-# systemd's watchdog: an engine that computes nothing for so long is killed.
+# systemd's watchdog: an engine that computes nothing for this long is killed.
 WATCHDOG_SECONDS = 10.0
 
 
@@ -39,13 +39,13 @@ class _Sequence:
 
 @dataclass
 class SimulatedEngine:
-    """One engine and systemd, which starts it again."""
+    """One engine, and systemd, which restarts it."""
 
     world: World
     path: str
     listeners: dict[str, Listener]
     slots: int
-    # By job: how often it died of its prompt, and of something else while it had the job.
+    # By job: how often the engine died of its prompt, and of something else while it had the job.
     killed_by: dict[str, int] = field(default_factory=dict)
     outside_kills: dict[str, int] = field(default_factory=dict)
     requests: dict[str, Generate] = field(default_factory=dict)
@@ -64,17 +64,17 @@ class SimulatedEngine:
         return self._process is not None
 
     def jobs_inside(self) -> set[str]:
-        """The jobs that it was asked for and that have not ended."""
+        """The jobs that were sent to it and have not ended."""
         return {_job_id(name) for name in self._sequences}
 
     def kill(self, reason: str) -> None:
-        """Something from outside ends it: no job is to blame."""
+        """Kill it from outside: no job is to blame."""
         for job_id in self.jobs_inside():
             self.outside_kills[job_id] = self.outside_kills.get(job_id, 0) + 1
         self._die(reason)
 
     def _die(self, reason: str) -> None:
-        """The socket is gone, and soon a new engine is there."""
+        """Take the socket away, and start a new engine soon."""
         if self._process is None:
             return
         self.world.tell(f"{self.path}: dies: {reason}")
@@ -88,14 +88,14 @@ class SimulatedEngine:
         self.world.after(self.world.random.uniform(*START_SECONDS), self._start)
 
     def hang(self) -> None:
-        """It computes nothing any more, until the watchdog ends that."""
+        """Compute nothing more, until the watchdog kills it."""
         if self._process is not None and not self.is_hung:
             self.world.tell(f"{self.path}: hangs")
             self.is_hung = True
             self.world.after(WATCHDOG_SECONDS, lambda: self.kill("watchdog"), self._process)
 
     def connect(self, transport: PipeTransport) -> None:
-        """A worker comes."""
+        """Accept a worker."""
         self._forget_connection()
         self._transport = transport
         transport.on_data = lambda data: self._take(transport, data)

@@ -18,7 +18,7 @@ _MAX_FAREWELLS: Final = 100
 
 
 class _Task(asyncio.Task[Any]):
-    """A task whose place in a set does not depend on its address, so that a run repeats."""
+    """A task whose place in a set does not depend on its address, so that runs are repeatable."""
 
     def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:
         self._number = number
@@ -107,13 +107,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         if not self._is_awake and not self._is_over:
             self._is_awake = True
             world = self.process.world
-            # Now and then a turn is late, so that things that come apart are met together.
+            # Now and then a turn is late, so that it handles separate events together.
             is_late = world.random.random() < LATE_TURNS
             delay = world.random.uniform(0.0, LATE_TURN_SECONDS) if is_late else 0.0
             world.after(delay, self._run_ready, self.process)
 
     def _run_ready(self) -> None:
-        """One turn of the loop: what is ready now, not what becomes ready by it."""
+        """Run one turn of the loop: what is ready now, not what becomes ready meanwhile."""
         self._is_awake = False
         asyncio._set_running_loop(self)
         try:
@@ -190,8 +190,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def bury(self) -> None:
         """End what still runs in a killed process, without any effect outside.
 
-        A coroutine that is thrown away in the middle may not await in its `finally`; one that is
-        cancelled may. It reaches nobody any more.
+        A coroutine discarded in the middle may not await in its `finally`; a cancelled one may.
+        By then it reaches nobody outside.
         """
         self._is_over = True
         for transport in self._transports:
@@ -211,7 +211,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
 
 class PipeTransport(asyncio.Transport):
-    """The worker's end of a connection; `peer` is told what the worker sends."""
+    """The worker's end of a connection; `on_data` gets what the worker sends."""
 
     LATENCY_SECONDS = 0.0001
 
@@ -244,7 +244,7 @@ class PipeTransport(asyncio.Transport):
         return default
 
     def cut(self) -> None:
-        """The worker is dead: its end is closed by the kernel."""
+        """Close the end of a dead worker, as the kernel does."""
         if not self._is_closing:
             self._is_closing = True
             self.loop.process.world.after(self.LATENCY_SECONDS, self._tell_peer)

@@ -1,4 +1,4 @@
-"""What the simulated model answers: a letter a token, and always the same to the same messages."""
+"""The simulated model's answers: one letter per token, always the same for the same messages."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ _POISON: Final = "poison"
 
 
 def poison(fatal_token: int, more: str) -> str:
-    """A prompt that an engine dies of, each time when it computes that token of its answer."""
+    """A prompt that kills every engine that computes that token of its answer."""
     return f"{_POISON} {fatal_token} {more}"
 
 
 def fatal_token(messages: Sequence[Message]) -> int | None:
-    """The token that an engine dies of; None for an innocent prompt."""
+    """The token that kills an engine; None for an innocent prompt."""
     words = messages[-1].content.split()
     return int(words[1]) if words[0] == _POISON else None
 
@@ -34,7 +34,7 @@ def answer_to(messages: Sequence[Message]) -> str:
 
 
 def has_notice(messages: Sequence[Message]) -> bool:
-    """Whether the engine says something about this prompt beside its answer."""
+    """Whether the engine sends a notice about this prompt besides its answer."""
     return len(answer_to(messages)) % 5 == 0
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from support.simulation.world import Process
 
 LATENCY_SECONDS: Final = (0.001, 0.02)
-# Codes that botocore's standard retry mode tries again.
+# Codes that botocore's standard retry mode retries.
 _RETRIED_CODES: Final = frozenset({"ThrottlingException", "RequestThrottled"})
 _MAX_BACKOFF_SECONDS: Final = 20.0
 
@@ -29,7 +29,7 @@ class Fault(StrEnum):
     RESET_REQUEST = "reset request"  # never arrives; the caller knows at once
     RESET_ANSWER = "reset answer"  # is done; the caller hears of a broken connection
     THROTTLED = "throttled"
-    CONFLICT = "conflict"  # a transaction meets another one; else as if nothing were
+    CONFLICT = "conflict"  # a transaction meets another one; other requests meet no fault
     SLOW = "slow"  # arrives late, perhaps after the caller gave up
 
 
@@ -70,7 +70,7 @@ class Link:
 
     process: Process
     planned: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
-    # By service: each request fails with this probability until then.
+    # By service: each request fails with this probability until that time.
     storms: dict[str, tuple[float, float]] = field(default_factory=dict)
     # How late a slow request arrives; None for anything up to past the caller's patience.
     slow_seconds: tuple[float, float] | None = None

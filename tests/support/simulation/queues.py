@@ -1,7 +1,7 @@
 """SQS FIFO on the simulated clock, with the rules of `aistratus_local.emulator.queues`.
 
-And one more, which the emulator does not have: a receive that is repeated with its
-ReceiveRequestAttemptId gets the same message with the same receipt.
+It has one more rule, which the emulator lacks: a receive repeated with its ReceiveRequestAttemptId
+gets the same message with the same receipt.
 """
 
 from collections.abc import Callable
@@ -68,7 +68,7 @@ class FifoQueue:
             self.world.after(wait, lambda: self._end(poll))
 
     def delete(self, receipt: str) -> str | None:
-        """DeleteMessage; returns why not."""
+        """DeleteMessage; returns the reason for a refusal."""
         if receipt in self._deleted:
             return None
         message = self._message_with(receipt)
@@ -80,14 +80,14 @@ class FifoQueue:
         return None
 
     def change_visibility(self, receipt: str, seconds: float) -> str | None:
-        """ChangeMessageVisibility, from now on; returns the code of why not."""
+        """ChangeMessageVisibility, from now on; returns the code of a refusal."""
         if receipt in self._deleted:
             return "InvalidParameterValue"
         message = self._message_with(receipt)
         if message is None or self._is_visible(message):
             return "MessageNotInflight"
         self._hide(message, seconds)
-        # A repeated receive gets what it got only while nobody has touched it.
+        # A repeated receive gets the same message only while nobody has touched it.
         self._attempts = {
             name: entry for name, entry in self._attempts.items() if entry[1] is not message
         }
@@ -131,7 +131,7 @@ class FifoQueue:
         return True
 
     def _again(self, poll: _Poll) -> _Message | None:
-        """What this receive got when it was sent before, if that is still as it was."""
+        """The message that this receive got before, if it is still as it was."""
         at, message, receipt = self._attempts.get(poll.attempt_id, (0.0, None, ""))
         if message is None or self.world.now - at > DEDUPLICATION_SECONDS:
             return None

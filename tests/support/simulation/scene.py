@@ -29,8 +29,8 @@ from support.simulation.world import World
 
 OWNER: Final = "someone"
 TABLE: Final = "jobs"
-# An engine that dies while one job is alone in it has died of that job, for all that anyone can
-# know. So none is killed from outside that has a job which had this much bad luck.
+# An engine that dies with one job alone in it has died of that job, as far as anyone can know. So
+# no engine is killed from outside while it has a job that has already seen this many such kills.
 OUTSIDE_KILLS: Final = 2
 FAILURES: Final = 3
 # By then all must have ended: messages come back after 30 s, a poisoned engine after 3 s.
@@ -40,7 +40,7 @@ DRAIN_SECONDS: Final = 60.0
 
 
 class _Scribe(logging.Handler):
-    """What workers log is part of the story; an error that they did not expect is a violation."""
+    """Makes workers' logs part of the story; an unexpected error is a violation."""
 
     def __init__(self, world: World) -> None:
         super().__init__(logging.INFO)
@@ -55,7 +55,7 @@ class _Scribe(logging.Handler):
 
 @dataclass
 class Scene:
-    """One run. All chance is in `seed`."""
+    """One run. All randomness comes from `seed`."""
 
     seed: int
     workers: int = 2
@@ -95,7 +95,7 @@ class Scene:
     # --- what readers do ---
 
     def ask(self, conversation: str, text: str, *, max_tokens: int = 400, send: bool = True) -> Job:
-        """A prompt is accepted, as the router does it."""
+        """Accept a prompt, as the router does."""
         turn = self._turns[conversation] = self._turns.get(conversation, 0) + 1
         now = self.cloud.now()
         job = Job(
@@ -125,19 +125,19 @@ class Scene:
         return job
 
     def send_late(self) -> None:
-        """What was accepted and not sent is sent, as the steward does it."""
+        """Send what was accepted but not sent, as the steward does."""
         unsent, self.unsent = self.unsent, []
         for job in unsent:
             self.send(job)
 
     def send(self, job: Job) -> None:
-        """The job's message; each time one that the queue does not take for the same."""
+        """Send the job's message, each time one that the queue does not take for a duplicate."""
         self._sent += 1
         body = encode_queue_message(QueueMessage(job.job_id))
         self.cloud.queues[JOBS].send(body, job.conversation_id, f"{self._sent}")
 
     def cancel(self, job: Job) -> None:
-        """The reader wants no more of it."""
+        """Cancel a job, as its reader does."""
         record = self.checker.jobs[job.job_id].record
         if record.cursor.state is JobState.QUEUED:
             end = StateChange(JobState.CANCELLED, FinishReason.CANCELLED)
@@ -160,12 +160,12 @@ class Scene:
     # --- what happens to engines ---
 
     def kill_engine(self, worker: SimulatedWorker) -> None:
-        """It dies, and no prompt is to blame."""
+        """Kill the engine, with no prompt to blame."""
         if self._may_hurt(worker):
             worker.engine.kill("SIGKILL")
 
     def hang_engine(self, worker: SimulatedWorker) -> None:
-        """It computes nothing any more, and no prompt is to blame."""
+        """Make the engine hang, with no prompt to blame."""
         if self._may_hurt(worker):
             worker.engine.hang()
 
@@ -183,7 +183,7 @@ class Scene:
         return self.checker.jobs[job_id]
 
     def busy_workers(self) -> list[SimulatedWorker]:
-        """Those that have taken a job and not ended it; all, if there are none."""
+        """The workers that hold a job not yet ended; all workers, if none does."""
         holders = {log.holder for log in self.checker.jobs.values() if not log.ended}
         busy = [w for w in self.fleet if w.process is not None and w.process.name in holders]
         return busy or self.fleet
@@ -196,7 +196,7 @@ class Scene:
     # --- how it ends ---
 
     def calm_down(self) -> None:
-        """Nothing goes wrong any more but for poison: all must come to its end."""
+        """From now on only poison does harm: every job must come to its end."""
         for worker in self.fleet:
             worker.go_on()
             if worker.link is not None:
@@ -227,7 +227,7 @@ class Scene:
             self.world.violated("A worker that has drained still gives signs of life.")
 
     def judge_ends(self) -> None:
-        """Who failed was to blame, and who was not cancelled has an answer."""
+        """Check that each job has ended as it deserved, and so has each dead letter."""
         self.checker.judge_table()
         dead = self.cloud.queues[DEAD].messages
         set_aside = {decode_queue_message(message.body).job_id for message in dead}

@@ -1,7 +1,7 @@
 """DynamoDB on the simulated clock: the calls that the worker makes, their expressions evaluated.
 
-An expression that is not one of `aistratus_contracts.table`'s kinds is a test's failure, and not
-an answer that a worker might take for weather.
+An expression of a kind that `aistratus_contracts.table` does not use fails the test, so that no
+worker takes it for a passing fault.
 """
 
 import re
@@ -24,8 +24,8 @@ from support.simulation.world import World
 
 Item = dict[str, Any]
 Key = tuple[str, str]
-# Small, so that a query of many items is several looks at a table that moves on between them.
-# AWS cuts a page at 1 MB, and promises no more than that there is a next one.
+# Small, so that a query of many items takes several reads, between which the table changes. AWS
+# cuts a page at 1 MB, and promises only that there is a next one.
 PAGE_ITEMS: Final = 8
 _EQUALS: Final = re.compile(r"(#?\w+) = (:\w+)")
 _ABSENT: Final = re.compile(r"attribute_not_exists\((#?\w+)\)")
@@ -35,7 +35,7 @@ _BETWEEN: Final = re.compile(rf"{PARTITION_KEY} = (:\w+) AND {SORT_KEY} BETWEEN 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What one item was, and what it is now; None for nothing."""
+    """What one item was, and what it is now; None if there is none."""
 
     key: Key
     old: Item | None
@@ -44,10 +44,10 @@ class Write:
 
 @dataclass
 class Table:
-    """The table; `committed` hears of every write, by whom, and all of a transaction at once.
+    """The table; `committed` gets each transaction's writer and all its writes at once.
 
-    `keeps_tokens`: a transaction that is sent again with its ClientRequestToken is answered as
-    done, as AWS does for ten minutes. Without, it fails its own condition, as it does on AWS once
+    `keeps_tokens`: a transaction sent again with its ClientRequestToken is answered as done, as AWS
+    does for ten minutes. Without it, the retry fails its own condition, as it does on AWS once
     something has gone wrong with the token.
     """
 

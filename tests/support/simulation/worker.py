@@ -70,7 +70,7 @@ class SimulatedWorker:
         self.link = Link(self.process)
         self._stopping = asyncio.Event()
         self.is_draining = False
-        # It leaves out what a worker does not use: all that would raise `NotImplementedError`.
+        # The loop lacks what a worker does not use: that would raise `NotImplementedError`.
         self._loop = SimulatedLoop(  # type: ignore[abstract]
             self.process, self.engine.listeners
         )
@@ -107,12 +107,12 @@ class SimulatedWorker:
             self.process.go_on()
 
     def disturb(self, service: str, fault: Fault, times: int) -> None:
-        """Its next so many requests to a service meet a fault."""
+        """Let its next `times` requests to a service meet a fault."""
         if self.link is not None:
             self.link.planned[service].extend([fault] * times)
 
     def storm(self, service: str, rate: float, seconds: float) -> None:
-        """Each of its requests to a service may meet a fault, for so long."""
+        """For that long, each of its requests to a service may meet a fault."""
         if self.link is not None:
             self.cloud.world.tell(f"{self.name}: {service} is bad for {seconds} s ({rate})")
             self.link.storms[service] = (rate, self.cloud.world.now + seconds)
@@ -149,15 +149,15 @@ class SimulatedWorker:
         await asyncio.wait({connection})
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        """The process ends by itself; a killed one is this worker's no more."""
+        """The process ended by itself; a killed one is no longer this worker's."""
         if self.process is None or self._loop is not task.get_loop():
             return
         world, process = self.cloud.world, self.process
         if task.cancelled() or task.exception() is not None or not self._stopping.is_set():
             world.violated(f"{process.name} ended by itself: {task!r}")
         world.tell(f"{process.name}: ends")
-        # Not in the middle of a turn of its own loop. What it leaves behind is cancelled first, as
-        # `asyncio.run` does, and a process with threads ends with the last of them.
+        # Not in the middle of a turn of its own loop. Leftover tasks are cancelled first, as
+        # `asyncio.run` does, and a process with threads ends with its last thread.
         world.after(0.0, lambda: self._leave(process))
 
     def _leave(self, process: Process) -> None:

@@ -1,8 +1,8 @@
 """A clock that jumps from one event to the next, and the processes to which events happen.
 
-Nothing waits: time is a number, and whatever happens next sets it. Blocking code runs in a
-greenlet that gives way where a real thread would wait for the network. So threads of all workers
-interleave at every call, and always in the same way for the same seed.
+Nothing waits: time is a number, and the next event sets it. Blocking code runs in a greenlet that
+yields where a real thread would wait for the network. So threads of all workers interleave at
+every call, and always in the same way for the same seed.
 """
 
 import heapq
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(order=True, slots=True)
 class Event:
-    """Something that will happen, to a process or to the world outside of all."""
+    """Something that will happen to a process, or to the world outside all processes."""
 
     when: float
     number: int
@@ -29,16 +29,16 @@ class Event:
 
 
 class World:
-    """The clock, what will happen, and all that went wrong."""
+    """The clock, the events to come, and all violations."""
 
     def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.random = Random(seed)  # noqa: S311 - a repeatable run, no secret
-        # What no worker may do, whatever happens to it. A test looks here; raised where it
-        # happens, it would be one more error for the worker to catch.
+        # What no worker may do, whatever happens to it. A test looks here; raised on the spot, a
+        # violation would be one more error for the worker to catch.
         self.violations: list[str] = []
         self.story: list[str] = []
-        # Whose turn it is.
+        # The process whose turn it is.
         self.current: Process | None = None
         self._events: list[Event] = []
         self._numbers = count()
@@ -46,18 +46,18 @@ class World:
     def after(
         self, seconds: float, action: Callable[[], object], process: "Process | None" = None
     ) -> Event:
-        """Have something happen so much later."""
+        """Have something happen that much later."""
         event = Event(self.now + seconds, next(self._numbers), action, process)
         heapq.heappush(self._events, event)
         return event
 
     def put_off(self, event: Event) -> None:
-        """An event that nobody was there for happens now; it can still be called off."""
+        """Let a missed event happen now; it can still be called off."""
         event.when, event.number = self.now, next(self._numbers)
         heapq.heappush(self._events, event)
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Let so much time pass, or less if `until` comes true; returns whether it did."""
+        """Let that much time pass, or less if `until` comes true; returns whether it did."""
         end = self.now + seconds
         if until():
             return True
@@ -76,17 +76,17 @@ class World:
         return until()
 
     def tell(self, line: str) -> None:
-        """One more line of what happened, for whoever reads a failure."""
+        """Add a line to the story, for the reader of a failure."""
         self.story.append(f"{self.now:9.3f} {line}")
 
     def violated(self, sentence: str) -> None:
-        """Something happened that must not."""
+        """Note that something happened that must not."""
         self.tell(f"VIOLATION {sentence}")
         self.violations.append(sentence)
 
 
 class Process:
-    """A process: it can be stopped and continued, like by SIGSTOP, and killed."""
+    """A process: it can be stopped and continued, as by SIGSTOP and SIGCONT, and killed."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -98,7 +98,7 @@ class Process:
         self._numbers = count()
 
     def meet(self, event: Event) -> None:
-        """An event of this process is due."""
+        """Let an event happen to this process."""
         if self.is_stopped:
             self._missed.append(event)
         elif self.is_alive:
@@ -108,7 +108,7 @@ class Process:
 
     @property
     def has_threads(self) -> bool:
-        """Whether blocking code of it still runs."""
+        """Whether any of its blocking code still runs."""
         return bool(self._threads)
 
     def stop(self) -> None:
@@ -123,7 +123,7 @@ class Process:
             self.world.put_off(event)
 
     def kill(self) -> None:
-        """It is gone; what it had sent is on its way all the same."""
+        """End it; what it has sent is still on its way."""
         self.is_alive = self.is_stopped = False
         self._missed.clear()
         for thread in list(self._threads.values()):
@@ -156,7 +156,7 @@ class Process:
         return answers[0]
 
     def sleep(self, seconds: float) -> None:
-        """In a thread: block for so long."""
+        """In a thread: block for that long."""
 
         def ask(wake: Callable[[None], None]) -> None:
             self.world.after(seconds, lambda: wake(None))

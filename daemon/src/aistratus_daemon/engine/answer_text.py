@@ -1,8 +1,8 @@
 """From tokens to text that never has to be taken back.
 
 A token may hold half a character, and the text so far may be the beginning of a stop string. So
-tokens wait here until it is certain that what they say will be shown, and leave in whole tokens:
-a committed token's text is complete, which is what makes an answer resumable from its tokens.
+tokens wait here until their text is certain to be shown, and leave as whole tokens: a committed
+token's text is complete, so an answer can be resumed from its tokens.
 """
 
 import codecs
@@ -14,7 +14,7 @@ from aistratus_daemon.engine.stop_string import StopString
 
 
 class _Token(NamedTuple):
-    """One that waits. `end` is how long the text is with it; no half character follows a whole."""
+    """A waiting token. `end` is the text's length with it; a whole one cuts no character."""
 
     id: int
     text: str
@@ -24,15 +24,15 @@ class _Token(NamedTuple):
 
 @dataclass(slots=True)
 class AnswerText:
-    """The undecided end of one answer. What a token costs does not grow with what waits."""
+    """The undecided end of one answer. A token's cost does not grow with the tokens that wait."""
 
     stop: tuple[str, ...] = ()
     _stops: list[StopString] = field(init=False)
     _stop_at: int | None = None
     _length: int = 0
-    # Some of their text could be the beginning of a stop string.
+    # Tokens whose text could belong to the beginning of a stop string.
     _held: deque[_Token] = field(default_factory=deque)
-    # They are certain, but for the half character that they end in.
+    # Tokens that are certain, but for the half character that they end in.
     _halved: list[_Token] = field(default_factory=list)
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")

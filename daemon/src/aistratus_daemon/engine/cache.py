@@ -1,8 +1,8 @@
-"""Who holds which of llama.cpp's sequences, and what was computed in it.
+"""Which conversation holds which of llama.cpp's sequences, and what is computed in it.
 
 After an answer its slot keeps what was computed, and the conversation's next turn computes only
-what is new. A slot that another conversation needs is parked first. Nothing is ever shared
-between two conversations but the beginning that the operator's own system prompt gives to all.
+what is new. If another conversation needs the slot, its content is parked first. Conversations
+share nothing but the prefix that comes from the operator's own system prompt.
 """
 
 import logging
@@ -21,13 +21,13 @@ from aistratus_daemon.engine.parked import Parked, ParkingLot
 
 log = logging.getLogger("engine")
 
-# Less than this is computed again sooner than it is copied out and in.
+# Computing fewer tokens again is faster than copying them out and in.
 MIN_PARKED_TOKENS: Final = 32
 
 
 @dataclass
 class Cache:
-    """The slots, the parking lot, and the shared beginning."""
+    """The slots, the parking lot, and the shared prefix."""
 
     llama: Llama
     parked_bytes: int
@@ -35,7 +35,7 @@ class Cache:
     _parking: ParkingLot = field(init=False)
     _shared: Parked | None = None
     _turn: int = 0
-    # Kept from step to step, and found anew where something has changed.
+    # Kept from step to step, and rebuilt after a change.
     _running: list[Slot] | None = None
     _reading: list[Slot] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Cache:
         self._parking = ParkingLot(self.parked_bytes)
 
     def share(self, prefix: list[int]) -> None:
-        """Compute the beginning that all prompts have, once, for everybody."""
+        """Compute the prefix that all prompts share, once for all."""
         sequence, size = self.slots[0].sequence, self.llama.batch_tokens
         self.llama.forget(sequence)
         for start in range(0, len(prefix), size):
@@ -56,7 +56,7 @@ class Cache:
     # --- a slot's life ---
 
     def free_slot(self, waiting: WaitingRoom) -> Slot | None:
-        """The slot for the request that waits longest, if any is free."""
+        """The slot for the longest-waiting request, or None if none is free."""
         if not any(slot.is_free for slot in self.slots):
             return None
         return choose_slot(self.slots, waiting.first.request.cache_key)
@@ -77,7 +77,7 @@ class Cache:
         return held
 
     def leave(self, slot: Slot) -> None:
-        """The request has ended; its slot keeps what is computed."""
+        """Free the slot of an ended request; it keeps what is computed."""
         slot.generation = None
         # The last token was sampled but never computed: it is not in memory.
         del slot.tokens[slot.computed :]
@@ -85,13 +85,13 @@ class Cache:
         self.changed()
 
     def discard(self, slot: Slot) -> None:
-        """What a slot holds is in doubt: drop it."""
+        """Drop all that a slot holds."""
         self.llama.forget(slot.sequence)
         slot.clear()
         self.changed()
 
     def changed(self) -> None:
-        """A slot reads, answers or rests that did not before."""
+        """Note that a slot has begun to read, to answer or to rest."""
         self._running = None
 
     def _touch(self, slot: Slot) -> None:
@@ -101,7 +101,7 @@ class Cache:
     # --- where computed tokens come from and go ---
 
     def _bring(self, slot: Slot, key: str, prompt: list[int]) -> int:
-        """Let the slot hold as much of the prompt as there is computed, of this key alone."""
+        """Load the prompt's longest computed prefix, this key's own or the shared one."""
         own = common_prefix(slot.tokens[: slot.computed], prompt)
         best, source = own, None
         if (parked := self._parking.look(key)) is not None:
@@ -122,16 +122,16 @@ class Cache:
     # --- what is computed ---
 
     def reading(self) -> list[Slot]:
-        """The slots whose prompts are not all computed."""
+        """The slots whose prompts are not fully computed."""
         self._sort_out()
         return self._reading
 
     def running(self) -> list[Slot]:
-        """The slots whose answers want their next token, by sequence.
+        """The slots whose answers need their next token, by sequence.
 
-        llama.cpp computes only neighbouring sequences together: a gap costs a batch of its own.
-        So the last one moves into the first gap. llama.cpp moves it when it next computes, and
-        until then its memory must be left alone: call this right before that.
+        llama.cpp computes only neighbouring sequences together: a gap costs an extra batch. So the
+        last slot's content moves into the first gap. llama.cpp does so when it next computes, and
+        until then its memory must be left alone: call this right before computing.
         """
         found = self._sort_out()
         if len(found) > 1 and found[-1].sequence - found[0].sequence >= len(found):

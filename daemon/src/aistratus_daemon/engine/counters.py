@@ -20,17 +20,17 @@ class Counters:
     first_tokens: int = 0
 
     def decoded(self, sequences: int) -> None:
-        """One call to llama.cpp, for so many sequences."""
+        """Count one call to llama.cpp, for that many sequences."""
         self.decodes += 1
         self.rows += sequences
 
     def first_token(self, seconds: float) -> None:
-        """An answer's first token came so long after it was asked for."""
+        """Count an answer's first token, that many seconds after its request."""
         self.first_tokens += 1
         self.first_token_seconds += seconds
 
     def stats(self, *, processing: int, deferred: int, cached_tokens: int, cells: int) -> Stats:
-        """All of it, with how things stand now."""
+        """All totals, with the given current values."""
         return Stats(
             requests_processing=processing,
             requests_deferred=deferred,

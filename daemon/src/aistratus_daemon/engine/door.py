@@ -1,8 +1,8 @@
-"""The engine's door: who may speak on its socket, and who is shown out.
+"""The engine's door: which peers may use its socket, and which are turned away.
 
-The socket's mode keeps strangers away. What the kernel says of each one who connects is asked all
-the same, because a mode or a folder may be wider than it was meant to be. A thread of its own does
-nothing else, so a stranger is out at once, whoever is being served and however often he comes.
+The socket's mode keeps strangers out. The kernel is asked about each peer all the same, because a
+mode or a folder may be wider than intended. A thread of its own does nothing else, so a stranger
+is turned away at once, whoever is being served and however often strangers connect.
 """
 
 import logging
@@ -19,11 +19,11 @@ from aistratus_daemon.engine.settings import Peers
 
 log = logging.getLogger("engine")
 
-# Connections that nobody has looked at yet; the kernel refuses more.
+# Connections that wait to be accepted; the kernel refuses more.
 BACKLOG: Final = 64
-# Workers that wait until the one that is served has gone. There should be none.
+# Workers that wait until the one being served has left. There should be none.
 MAX_WAITING: Final = 4
-# Whoever is shown out is in the log at once, and those after him in one line, this often.
+# The first stranger is logged at once, later ones together in one line, this often.
 REPORT_SECONDS: Final = 60.0
 _MODES: Final = {Peers.USER: 0o600, Peers.GROUP: 0o660}
 # The kernel's `struct ucred`: process, user, group.
@@ -32,17 +32,17 @@ _CREDENTIALS: Final = struct.Struct("iII")
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end, as the kernel noted it when they connected."""
+    """The process at the other end, as the kernel noted it on connection."""
 
     process: int
     user: int
     group: int
 
     def is_one_of(self, peers: Peers) -> bool:
-        """Whether they may speak: root, the engine's own user, and its group if that is meant.
+        """Whether the peer is root, the engine's own user or, if `peers` says so, of its group.
 
-        In a unit with `PrivateUsers=yes` all users but root and the unit's own look the same, the
-        worker's too. Its group is the engine's, and is told from others there.
+        In a unit with `PrivateUsers=yes` all users but root and the unit's own look the same, even
+        the worker's. But the worker's group is the engine's, which stays distinct there.
         """
         is_own = self.user in (0, os.geteuid())
         return is_own or (peers is Peers.GROUP and self.group == os.getegid())
@@ -60,7 +60,7 @@ def listen(path: Path, peers: Peers) -> socket.socket:
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
-    # Before it listens nobody gets in, whatever mode it has until now.
+    # Nobody can connect before `listen`, whatever the mode was until now.
     path.chmod(_MODES[peers])
     listener.listen(BACKLOG)
     return listener
@@ -78,7 +78,7 @@ class Door:
     _is_closed: bool = False
 
     def keep(self) -> None:
-        """Look at each one who connects, until the door is closed."""
+        """Check each peer that connects, until the door is closed."""
         while True:
             try:
                 connection, _ = self.listener.accept()
@@ -98,13 +98,13 @@ class Door:
                 log.error("%d connections wait already; is there a second worker?", MAX_WAITING)
 
     def next(self) -> socket.socket:
-        """The worker that is to be served next; waits for one."""
+        """Wait for the next worker to serve."""
         return self._let_in.get()
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody else in."""
         self._is_closed = True
-        # Closing alone does not end an `accept` that waits.
+        # Closing alone does not end a waiting `accept`.
         self.listener.shutdown(socket.SHUT_RDWR)
 
     def _report(self, peer: Peer) -> None:

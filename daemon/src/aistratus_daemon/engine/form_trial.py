@@ -1,9 +1,9 @@
 """`python -m aistratus_daemon.engine.form_trial`: tries strangers' forms where they do no harm.
 
-The engine starts it, and talks to it over its standard input and output, a line of JSON each: the
-vocabulary first, then one form after the other. Each is tried in a process of its own, with limits
-of processor time and memory: compiled, then followed for a few tokens. What crashes, runs on or
-grows there has cost nobody anything.
+The engine starts it and talks to it over its standard input and output, in lines of JSON: the
+vocabulary first, then one form after the other. Each form is tried in a process of its own, with
+limits on CPU time and memory: compiled, then followed for a few tokens. A form that crashes, runs
+on or grows there harms nobody.
 """
 
 import base64
@@ -26,23 +26,23 @@ from aistratus_contracts.job import ResponseFormat
 from aistratus_daemon.engine import grammar
 from aistratus_daemon.errors import RequestRefused
 
-# A trial's own processor time. An ordinary schema of 2 KB takes some 10 ms.
+# A trial's own CPU time. An ordinary schema of 2 KB takes some 10 ms.
 CPU_SECONDS: Final = 0.5
-# However busy the machine is; then it is stuck.
+# After this time a trial counts as stuck, however busy the machine is.
 WALL_SECONDS: Final = 5.0
 MEMORY_BYTES: Final = 256 * 1024 * 1024
-# The trial follows the form with tokens drawn at random, up to so many and for so long.
+# The trial follows the form with tokens drawn at random, up to this many and for this long.
 STEPS: Final = 16
 STEPS_SECONDS: Final = 0.005
 # One step that takes longer would hold up an answer.
 MAX_STEP_SECONDS: Final = 0.2
-# What a grammar may grow to, as text.
+# How long a compiled grammar may be, as text.
 MAX_GRAMMAR_CHARS: Final = 2 * 1024 * 1024
 _CODE: Final = "code"
 
 
 def main() -> None:
-    """Answer until standard input ends: that is when the engine has gone."""
+    """Answer until standard input ends, which means that the engine has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     head = json.loads(requests.readline())
@@ -60,7 +60,7 @@ def _reply(answers: BinaryIO, document: dict[str, Any]) -> None:
 
 
 def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `work` answers in a child with limits; who does not live to answer is too costly."""
+    """Run `work` in a child with limits; returns its answer, or `too_costly` if none comes."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -87,7 +87,7 @@ def _limit() -> None:
         pages = int(file.read().split()[0])
     most = pages * resource.getpagesize() + MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    # The last words of what dies here are of nobody's interest, and may show the caller's text.
+    # A dying child's last words interest nobody, and may show the caller's text.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, sys.stderr.fileno())
 
@@ -146,7 +146,7 @@ def _one_of(mask: int, draw: random.Random) -> int:
 
 
 def refusal_of(answer: dict[str, Any]) -> RequestRefused | None:
-    """What an answer refuses, if it does."""
+    """The refusal in an answer, if there is one."""
     if _CODE not in answer:
         return None
     return RequestRefused(JobErrorCode(answer[_CODE]), answer["message"])

@@ -1,9 +1,9 @@
-"""Forms that answers must follow, made ready beside the loop that computes.
+"""Prepares the forms that answers must follow, beside the loop that computes.
 
-A form is tried in another process before anything of it runs here (`form_trial`), and the verdict
-is remembered by its digest. Then its matcher is made, and led past what is committed of the
-answer. All of it happens in a thread that waits or is in native code, so that no answer stops for
-it; the loop takes what is ready between two steps.
+A form is tried in another process before any of it runs here (`form_trial`), and the verdict is
+remembered by the form's digest. Then its matcher is made and advanced past the committed part of
+the answer. All of this happens in a thread that waits or is in native code, so that no answer
+stops for it; the loop takes ready forms between two steps.
 """
 
 import base64
@@ -35,7 +35,7 @@ log = logging.getLogger("engine")
 
 MAX_VERDICTS: Final = 1024
 MAX_VERDICT_CHARS: Final = 16 * 1024 * 1024
-# Parsers recurse; what the trial's process had room for must find it here.
+# Parsers recurse; what had room on the trial process's stack must have room here.
 _STACK_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -57,7 +57,7 @@ class Formed:
 
 @dataclass
 class Verdicts:
-    """What trials have said, by digest: a grammar, or a refusal. The longest unused go first."""
+    """The trials' verdicts by digest: a grammar or a refusal. The least recently used go first."""
 
     _known: OrderedDict[str, str | RequestRefused] = field(default_factory=OrderedDict)
     _chars: int = 0
@@ -72,7 +72,7 @@ class Verdicts:
             return verdict
 
     def put(self, digest: str, verdict: str | RequestRefused) -> None:
-        """Remember a verdict, or a later one."""
+        """Remember a verdict, in place of any earlier one."""
         with self._lock:
             self._chars += len(str(verdict)) - len(str(self._known.pop(digest, "")))
             self._known[digest] = verdict
@@ -83,9 +83,9 @@ class Verdicts:
 
 @dataclass(order=True, slots=True)
 class _Wanted:
-    """A form to make ready. Those that were tried come first, then short ones, then old ones.
+    """A form to prepare. Those already tried come first, then short ones, then old ones.
 
-    So what is quickly done does not wait for what is not.
+    So quick ones do not wait for slow ones.
     """
 
     is_untried: bool
@@ -95,7 +95,7 @@ class _Wanted:
 
 
 class Forms:
-    """Makes forms ready. `ready` is called, from a thread, when something can be taken.
+    """Prepares forms. `ready` is called, from a thread, when one can be taken.
 
     It begins with the first request that has a form, or with `start`.
     """
@@ -114,7 +114,7 @@ class Forms:
         self._head = b""
 
     def start(self) -> None:
-        """Begin to get ready: the matcher's vocabulary, and the process for trials."""
+        """Begin to prepare the matcher's vocabulary and the process for trials."""
         if self._thread is None:
             former = threading.stack_size(_STACK_BYTES)
             self._thread = threading.Thread(target=self._run, name="forms", daemon=True)
@@ -122,7 +122,7 @@ class Forms:
             threading.stack_size(former)
 
     def want(self, request: Generate) -> None:
-        """Make the form of a request ready; it can be taken later."""
+        """Prepare the form of a request; it can be taken later."""
         wanted = _wanted_by(request)
         self.start()
         is_untried = self._verdicts.get(digest_of(wanted)) is None
@@ -130,20 +130,20 @@ class Forms:
         self._wanted.put(_Wanted(is_untried, size, next(self._numbers), request))
 
     def take(self) -> Formed | None:
-        """The next that is ready, if any is."""
+        """The next ready form, if there is one."""
         try:
             return self._formed.get_nowait()
         except queue.Empty:
             return None
 
     def condemn(self, form: Form) -> RequestRefused:
-        """A form that got costly on the way is refused from now on; returns the refusal."""
+        """Refuse from now on a form that proved too costly; returns the refusal."""
         refusal = grammar.too_costly()
         self._verdicts.put(form.digest, refusal)
         return refusal
 
     def close(self) -> None:
-        """End the thread and the process, also in the middle of a trial."""
+        """End the thread and the process, even in the middle of a trial."""
         if self._thread is not None:
             self._is_closing = True
             if (trial := self._trial) is not None:
@@ -188,13 +188,13 @@ class Forms:
         except RequestRefused as refusal:
             return refusal
         except Exception:
-            # Whatever it was, nobody waits for it.
+            # Whatever went wrong, the job must not wait for its form.
             log.exception("A form could not be made ready; its job is failed.")
             return _unavailable()
         return Form(matcher, digest)
 
     def _verdict(self, digest: str, wanted: ResponseFormat) -> str:
-        """The grammar of a form that was found good, now or before; raises `RequestRefused`."""
+        """The grammar of a form that passed its trial, now or before; raises `RequestRefused`."""
         verdict = self._verdicts.get(digest)
         if verdict is None:
             answer = self._ask(codec.to_plain(wanted))
@@ -248,12 +248,12 @@ def _wanted_by(request: Generate) -> ResponseFormat:
 
 
 def digest_of(wanted: ResponseFormat) -> str:
-    """What a verdict is remembered by."""
+    """The digest by which a verdict is remembered."""
     return hashlib.sha256(codec.dumps(codec.to_plain(wanted)).encode()).hexdigest()
 
 
 def _follow(matcher: llguidance.LLMatcher, committed: tuple[int, ...]) -> None:
-    """Lead a matcher past what readers have seen; raises `RequestRefused`."""
+    """Advance a matcher past the committed tokens; raises `RequestRefused`."""
     if committed and not matcher.consume_tokens(list(committed)):
         raise RequestRefused(
             JobErrorCode.INVALID_REQUEST,

@@ -1,10 +1,10 @@
-"""llama.cpp's grammar language, GBNF, in the matcher's own.
+"""Translates llama.cpp's grammar language, GBNF, into the matcher's.
 
-The matcher knows lexemes: a lexeme takes as much text as it can, which a grammar by characters
-does not mean (`[a-z]+ "ing"` has to find the end of "singing"). So each character becomes a lexeme
-of its own, and rules stay rules; then both say the same.
+The matcher works on lexemes: a lexeme takes as much text as it can, which is not what a grammar of
+characters means (`[a-z]+ "ing"` has to find the end of "singing"). So each character becomes a
+lexeme of its own, and rules stay rules; then both mean the same.
 
-What comes out is bounded: nesting, rules, and symbols once counted repetitions are written out.
+The result is bounded: nesting, rules, and symbols with counted repetitions written out.
 """
 
 import json
@@ -17,7 +17,7 @@ from aistratus_contracts.errors import JobErrorCode
 from aistratus_daemon.errors import RequestRefused
 
 MAX_NESTING: Final = 64
-# Each symbol is worth some 100 bytes and a microsecond to the matcher, at each step.
+# Each symbol costs the matcher some 100 bytes and a microsecond, at each step.
 MAX_SYMBOLS: Final = 20_000
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -40,8 +40,8 @@ class _Wrong(Exception):
 class _Term:
     """A piece of a rule: its text in the matcher's language, and what it is made of.
 
-    `symbols` counts repetitions as written out. `ends` says whether some finite text follows it,
-    given the rules that are known to have one.
+    `symbols` counts repetitions as written out. `ends` says whether some finite text matches it,
+    given the rules that are known to match one.
     """
 
     text: str
@@ -176,7 +176,7 @@ class _Parser:
             raise self._wrong("a closing parenthesis is missing")
         self.position += 1
         self.depth -= 1
-        # A rule of its own: the matcher's language bounds how deep it nests.
+        # A rule of its own, because the matcher's language limits nesting.
         lifted = self.lifted[self.current]
         name = f"{_rule_name(self.current)}_g{len(lifted)}"
         lifted.append(f"{name}: {inner.text}")
@@ -188,7 +188,7 @@ class _Parser:
         while self._here() != '"':
             signs.append(json.dumps(self._character(), ensure_ascii=False))
         self.position += 1
-        # In parentheses: a count after it is of the whole.
+        # In parentheses, so that a count after it applies to the whole.
         text = f"({' '.join(signs)})" if len(signs) > 1 else "".join(signs) or '""'
         return _Term(text, max(len(signs), 1), _always)
 
@@ -296,7 +296,7 @@ def _reached(named: dict[str, set[str]]) -> set[str]:
 
 
 def _ending(rules: dict[str, _Term], named: dict[str, set[str]]) -> set[str]:
-    """The rules that some finite text follows."""
+    """The rules that some finite text matches."""
     namers: dict[str, list[str]] = {name: [] for name in rules}
     for name in rules:
         for other in named[name]:
@@ -312,8 +312,8 @@ def _ending(rules: dict[str, _Term], named: dict[str, set[str]]) -> set[str]:
 
 
 def _rule_name(name: str) -> str:
-    """A name that the matcher takes for a rule, one for each of the grammar's."""
+    """A name that the matcher takes for a rule's, unique for each rule of the grammar."""
     if name == _ROOT:
         return "start"
-    # Its names are of small letters and digits; a lexeme's would be of large ones.
+    # The matcher takes lower-case names for rules, and upper-case ones for lexemes.
     return "r_" + "".join(sign if sign.islower() else f"_{ord(sign):x}_" for sign in name)

@@ -1,4 +1,4 @@
-"""One answer on its way: what is still to be computed, and what has come out."""
+"""One answer in progress: what is still to be computed, and what has come out."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from aistratus_daemon.frames import Generate
 
 @dataclass(eq=False, slots=True)
 class Generation:
-    """A request with its tokens. `prompt` includes what is already committed of the answer."""
+    """A request with its tokens. `prompt` includes the committed part of the answer."""
 
     request: Generate
     prompt: list[int]
@@ -24,7 +24,7 @@ class Generation:
     asked_at: float
     generated: int = 0
     cached: int = 0
-    # The logits that the next token is to be picked from; None where none are computed.
+    # The logits of a postponed pick; None if there is none.
     due: Logits | None = None
     # What the last pick took, in seconds.
     pick_seconds: float = 0.0
@@ -32,7 +32,7 @@ class Generation:
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of the prompt proper, without what was committed of the answer."""
+        """Tokens of the prompt proper, without the committed part of the answer."""
         return len(self.prompt) - len(self.request.committed)
 
     @property
@@ -69,13 +69,13 @@ class Slot:
 
     @property
     def is_reading(self) -> bool:
-        """Whether something of the prompt is to be computed."""
+        """Whether part of the prompt is still to be computed."""
         generation = self.generation
         return generation is not None and generation.generated == 0 and generation.due is None
 
     @property
     def missing(self) -> int:
-        """How many tokens wait to be computed; 1 where an answer is running."""
+        """How many tokens wait to be computed; 1 while an answer is running."""
         return len(self.tokens) - self.computed
 
     def clear(self) -> None:
@@ -84,7 +84,7 @@ class Slot:
         self.generation, self.used_at = None, 0
 
     def take_over(self, other: "Slot") -> None:
-        """Have all that another slot has; it is empty then."""
+        """Take all that another slot holds, and leave it empty."""
         self.cache_key, self.tokens, self.computed = other.cache_key, other.tokens, other.computed
         self.generation, self.used_at = other.generation, other.used_at
         other.clear()
@@ -123,11 +123,11 @@ class WaitingRoom:
 
     @property
     def first(self) -> Generation:
-        """The one that waits longest, which goes on waiting."""
+        """The longest-waiting request, which goes on waiting."""
         return self._queue[0]
 
     def next(self) -> Generation:
-        """The one that waits longest."""
+        """Take out the longest-waiting request."""
         return self._queue.popleft()
 
     def leave(self, job_id: str) -> Generation | None:
@@ -139,7 +139,7 @@ class WaitingRoom:
         return None
 
     def clear(self) -> list[Generation]:
-        """Everybody leaves."""
+        """Take out all requests."""
         everybody = list(self._queue)
         self._queue.clear()
         return everybody

@@ -1,8 +1,8 @@
-"""What an answer must look like, for llguidance: a matcher that bounds its own work.
+"""An answer's form as an llguidance matcher, which bounds its own work.
 
-A form comes from a caller, so it is a stranger's program. llguidance's Earley parser takes no
-grammar exponentially long, and stops at limits of its own for items, lexer states and size; what
-could get past those in the making is refused before (`repetitions`, `gbnf`).
+A form comes from a caller, so it is a stranger's program. llguidance's Earley parser needs
+exponential time for no grammar, and stops at its own limits for items, lexer states and size; what
+could get past those while compiling is refused beforehand (`repetitions`, `gbnf`).
 """
 
 import json
@@ -20,7 +20,7 @@ from aistratus_daemon.errors import RequestRefused
 
 # A schema's whitespace: what llama.cpp's own converter allows, so that no answer runs on in blanks.
 _WHITESPACE: Final = r" |\n{1,2}[ \t]{0,20}"
-# `x-guidance` in a caller's schema sets these too; what is set here comes last.
+# `x-guidance` in a caller's schema sets these too; the values here come last and win.
 _SCHEMA_OPTIONS: Final[Any] = {
     "item_separator": ",",
     "key_separator": ":",
@@ -29,13 +29,13 @@ _SCHEMA_OPTIONS: Final[Any] = {
     "coerce_one_of": True,
     "lenient": False,
 }
-# Of the tokens that a vocabulary has for marks: the matcher takes them for no text.
+# Begins the stand-in text of a control token: the matcher never takes it for text.
 _MARK: Final = b"\xff"
 _SHOWN_CHARS: Final = 160
 
 
 def limits() -> llguidance.LLParserLimits:
-    """What one form may cost. A lexer state is some 2 kB; 20,000 items are a millisecond."""
+    """What one form may cost. A lexer state takes some 2 kB; 20,000 items take a millisecond."""
     return llguidance.LLParserLimits(
         max_items_in_row=1_000,
         initial_lexer_fuel=200_000,
@@ -56,7 +56,7 @@ def new_tokenizer(pieces: Sequence[bytes], ends: Sequence[int]) -> llguidance.LL
 
 
 class _Vocabulary:
-    """What `TokenizerWrapper` asks of a vocabulary."""
+    """A vocabulary as `TokenizerWrapper` wants it."""
 
     bos_token_id = None
     special_token_ids: tuple[int, ...] = ()
@@ -68,7 +68,7 @@ class _Vocabulary:
         self._longest = max(map(len, tokens))
 
     def __call__(self, text: bytes) -> list[int]:
-        """Text that a form leaves no choice about, in tokens: always the longest that fits."""
+        """Tokenize text that a form leaves no choice about, always by the longest token."""
         found: list[int] = []
         position = 0
         while position < len(text):
@@ -120,7 +120,7 @@ def _check_references(node: Any) -> None:
 
 
 def _close_objects(node: Any) -> None:
-    """An object that names its properties has those alone, unless the schema says otherwise."""
+    """Allow an object only the properties it names, unless the schema says otherwise."""
     if isinstance(node, dict) and isinstance(node.get("properties"), dict):
         node.setdefault("additionalProperties", False)
     for item in _children(node):
@@ -139,7 +139,7 @@ def _children(node: Any) -> list[Any]:
 
 
 def new_matcher(tokenizer: llguidance.LLTokenizer, grammar: str) -> llguidance.LLMatcher:
-    """A matcher at a form's beginning; raises `RequestRefused`. It lets other threads run."""
+    """A matcher at a form's beginning; raises `RequestRefused`. Other threads run meanwhile."""
     matcher = llguidance.LLMatcher(tokenizer, grammar, log_level=0, limits=limits())
     if matcher.is_error():
         raise refused(_reason(matcher.get_error()))
@@ -147,14 +147,14 @@ def new_matcher(tokenizer: llguidance.LLTokenizer, grammar: str) -> llguidance.L
 
 
 def refused(why: str) -> RequestRefused:
-    """A form that is none."""
+    """The refusal of an unusable form."""
     return RequestRefused(
         JobErrorCode.INVALID_GRAMMAR, f"The answer's format cannot be used: {why}."
     )
 
 
 def too_costly() -> RequestRefused:
-    """A form that takes more than one answer may cost."""
+    """The refusal of a form that costs more than one answer may."""
     return RequestRefused(
         JobErrorCode.GRAMMAR_TOO_COSTLY,
         "The answer's format takes too long to follow; ask for fewer choices at once.",

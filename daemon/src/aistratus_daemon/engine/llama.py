@@ -1,7 +1,7 @@
-"""llama.cpp through llama-cpp-python's raw bindings: load, decode, and what its memory holds.
+"""llama.cpp through llama-cpp-python's raw bindings: load, decode, and manage its memory.
 
-Python's part is kept off the hot path: the batch's arrays are numpy's, filled by slices and read
-by llama.cpp in place, and logits are looked at where llama.cpp has put them.
+Python stays off the hot path: the batch's arrays are numpy's, filled by slices and read by
+llama.cpp in place, and logits are read where llama.cpp has put them.
 """
 
 import ctypes
@@ -31,13 +31,13 @@ _CACHE_TYPES: Final = {
 }
 # Bytes of one number in the cache; Q8_0 has 34 bytes for 32 numbers.
 _CACHE_BYTES: Final = {CacheType.F16: 2.0, CacheType.Q8_0: 34 / 32}
-# What llama_decode answers when its abort callback has said so.
+# What llama_decode returns when its abort callback has stopped it.
 _ABORTED: Final = 2
 
 
 @dataclass
 class _Batch:
-    """llama.cpp's batch over arrays of ours."""
+    """llama.cpp's batch over our own arrays."""
 
     tokens: NDArray[np.int32]
     positions: NDArray[np.int32]
@@ -108,7 +108,7 @@ class Llama:
         parameters.n_seq_max = self.slots
         parameters.n_batch = max(settings.batch_tokens, self.slots)
         parameters.n_ubatch = min(settings.micro_batch_tokens, parameters.n_batch)
-        # Logits are wanted of one token of each sequence, not of a whole prompt.
+        # Logits are needed for one token of each sequence, not for a whole prompt.
         parameters.n_outputs_max = self.slots
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
@@ -157,7 +157,7 @@ class Llama:
     ) -> Logits | None:
         """Compute tokens of one sequence from `position` on.
 
-        Returns logits (1, vocabulary) of the last one if they are wanted, and None where the
+        Returns the last token's logits (1, vocabulary) if they are wanted, or None if the
         computation was interrupted (`interrupt_when`): then nothing of it is in memory. Raises
         `DecodeError`.
         """
@@ -169,15 +169,15 @@ class Llama:
         batch.wants_logits[:count] = 0
         batch.wants_logits[count - 1] = wants_logits
         if not self._compute(count):
-            # A micro-batch that was whole before the interruption would be computed twice.
+            # Drop micro-batches finished before the interruption: they are computed again.
             self.forget(sequence, position)
             return None
         return self._logits(int(wants_logits))
 
     def interrupt_when(self, is_wanted: Callable[[], bool] | None) -> None:
-        """From now on end a computation as soon as this says so; None for never.
+        """From now on, interrupt a computation as soon as this returns true; None for never.
 
-        llama.cpp asks before each operation of a graph, and only on a processor.
+        llama.cpp asks before each operation of a graph, and only on a CPU.
         """
         ask = llama_cpp.ggml_abort_callback()
         if is_wanted is not None:
@@ -186,7 +186,7 @@ class Llama:
         self._interruption = ask  # llama.cpp holds the pointer
 
     def _compute(self, count: int) -> bool:
-        """Whether the batch was computed; False if it was interrupted."""
+        """Compute the batch; returns False if it was interrupted."""
         self._batch.native.n_tokens = count
         _log_held_back()
         status = llama_cpp.llama_decode(self._ctx, self._batch.native)
@@ -200,13 +200,13 @@ class Llama:
 
     def _logits(self, rows: int) -> Logits:
         if not rows:
-            # Without this a GPU's work would be counted for whoever computes next.
+            # Without this, a GPU's work would count towards the next computation's time.
             llama_cpp.llama_synchronize(self._ctx)
             return self._view[:0]
         pointer = llama_cpp.llama_get_logits(self._ctx)
         address = ctypes.addressof(pointer.contents)
         if address != self._viewed:
-            # llama.cpp has room for one row of each sequence, and seldom moves it.
+            # llama.cpp's buffer has room for one row of each sequence, and seldom moves.
             self._viewed = address
             self._view = np.ctypeslib.as_array(pointer, (self.slots, self.vocabulary.size))
         return self._view[:rows]
@@ -218,7 +218,7 @@ class Llama:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
     def move(self, source: int, target: int) -> None:
-        """Give all that `source` holds to `target`, whose own is dropped."""
+        """Move all that `source` holds to `target`, whose own content is dropped."""
         self.forget(target)
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         self.forget(source)
@@ -231,7 +231,7 @@ class Llama:
         return state[:written]
 
     def load(self, state: State, sequence: int) -> bool:
-        """Let a sequence hold what was saved; False, and an empty sequence, if that fails."""
+        """Load a saved state into a sequence; returns False and leaves it empty on failure."""
         self.forget(sequence)
         read = llama_cpp.llama_state_seq_set_data(self._ctx, _bytes(state), len(state), sequence)
         if read != len(state):
@@ -256,12 +256,12 @@ def _bytes(state: State) -> Any:
 
 
 _LEVELS: Final = {3: logging.WARNING, 4: logging.ERROR}
-# An interruption that we asked for is an error to llama.cpp, and known as ours only afterwards.
+# llama.cpp logs an interruption that we asked for as an error; we know it as ours only afterwards.
 _held_back: list[tuple[int, str]] = []
 
 
 def _log_line(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
-    """Warnings and errors of llama.cpp go where ours go; its chatter goes nowhere."""
+    """Keep llama.cpp's warnings and errors for our log; drop its chatter."""
     if level in _LEVELS and (line := text.decode(errors="replace").strip()):
         _held_back.append((_LEVELS[level], line))
 

@@ -8,14 +8,14 @@ from typing import Final
 
 from llama_cpp._ggml import libggml
 
-# A model this small is computed faster than threads can agree: llama.cpp's threads wait for each
-# other several times a layer by spinning, and one that is not scheduled holds up all. On two
-# busy cores the stand-in model gave 2,066 tokens/s with one thread and 48 with two.
+# A smaller model is computed faster by one thread: llama.cpp's threads wait for each other several
+# times a layer by spinning, and one that is not scheduled holds up all. On two busy cores the
+# stand-in model gave 2,066 tokens/s with one thread and 48 with two.
 SMALL_MODEL_BYTES: Final = 64 * 1024 * 1024
-# Sequences beyond these no longer add to the tokens per second of a processor, or of one card.
+# More sequences than these no longer add to the tokens per second of a CPU, or of one GPU.
 MAX_CPU_SLOTS: Final = 16
 MAX_GPU_SLOTS: Final = 32
-# How much of what is free the conversations may take; the rest is for activations and neighbours.
+# The share of free memory for conversations; the rest is for activations and other processes.
 _CPU_SHARE: Final = 0.25
 _GPU_SHARE: Final = 0.8
 # ggml_backend_dev_type: GPU, and a GPU that shares the host's memory.
@@ -35,7 +35,7 @@ class Machine:
         return 1 if model_bytes < SMALL_MODEL_BYTES else self.cores
 
     def slots(self, bytes_per_slot: int) -> int:
-        """As many conversations at once as are worth it and as there is memory for."""
+        """How many conversations at once are worth it and fit in memory."""
         if self.gpu_bytes:
             room, most = self.gpu_bytes * _GPU_SHARE, MAX_GPU_SLOTS
         else:

@@ -1,4 +1,4 @@
-"""The texts by which a model tells who speaks, and how a person's words are kept from being one."""
+"""The marks by which a model tells who speaks, and how a user's text is kept from forging them."""
 
 import re
 from collections.abc import Iterable
@@ -14,20 +14,20 @@ class Marks:
     """A model's marks, looked for all at once: the time grows with the text alone."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        # One character cannot be broken, and marks nothing.
+        # A single character cannot be broken, and marks nothing.
         self.texts = tuple(dict.fromkeys(text for text in texts if len(text) > 1))
-        # It finds every beginning, so that of two marks that overlap both are broken.
+        # It finds every beginning, so that two overlapping marks are both broken.
         self._beginning = re.compile(
             f"(?s)(?={_any_of(set(self.texts))})(.)" if self.texts else "(?!)"
         )
 
     def disarm(self, text: str) -> str:
-        """The text with an invisible character behind the first one of each mark."""
+        """The text with an invisible character after the first character of each mark."""
         return self._beginning.sub(rf"\1{_WORD_JOINER}", text)
 
 
 def _any_of(texts: set[str]) -> str:
-    """A pattern of any of these texts that tries what they share once."""
+    """A pattern that matches any of these texts and tries a shared beginning only once."""
     if "" in texts:
         return ""
     branches = []

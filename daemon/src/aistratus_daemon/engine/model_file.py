@@ -11,7 +11,7 @@ _GGUF_MAGIC: Final = b"GGUF"
 
 
 def verify(file: Path, sha256: str) -> None:
-    """Refuse a model file that is not the one that was meant; raises `ModelError`."""
+    """Refuse a model file that is not the expected one; raises `ModelError`."""
     try:
         with file.open("rb") as stream:
             if stream.read(4) != _GGUF_MAGIC:

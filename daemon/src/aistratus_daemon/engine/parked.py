@@ -1,8 +1,8 @@
 """Computed conversations that have lost their slot, kept in the host's memory.
 
-A slot is where a conversation is computed; there are only as many as run at once. When another
-needs it, what it holds is copied here, and comes back when its conversation goes on: a copy takes
-milliseconds where computing it again takes seconds.
+A conversation is computed in a slot, and there are only as many slots as run at once. When another
+conversation needs a slot, its content is copied here, and comes back when its own conversation
+goes on: a copy takes milliseconds, computing it again seconds.
 """
 
 from collections import OrderedDict
@@ -21,7 +21,7 @@ class Parked:
 
 @dataclass
 class ParkingLot:
-    """Conversations by their cache key; the one unused for longest makes room."""
+    """Conversations by their cache key; the least recently used makes room."""
 
     limit_bytes: int
     used_bytes: int = 0
@@ -31,7 +31,7 @@ class ParkingLot:
         return len(self._kept)
 
     def put(self, key: str, parked: Parked) -> None:
-        """Keep a conversation, in place of what was kept of it before."""
+        """Keep a conversation, in place of its earlier state."""
         self.take(key)
         size = parked.state.nbytes
         if size > self.limit_bytes:
@@ -47,7 +47,7 @@ class ParkingLot:
         return self._kept.get(key)
 
     def take(self, key: str) -> Parked | None:
-        """Hand out a conversation, and keep it no more."""
+        """Take out a conversation."""
         parked = self._kept.pop(key, None)
         if parked is not None:
             self.used_bytes -= parked.state.nbytes

@@ -1,4 +1,4 @@
-"""From a conversation to the prompt's tokens, with the oldest turns left out where it must be."""
+"""From a conversation to the prompt's tokens, leaving out the oldest turns if necessary."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from aistratus_contracts.states import Role
 from aistratus_daemon.engine.marks import Marks
 from aistratus_daemon.errors import RequestRefused
 
-# Turns that go together, so that the next ones find the prompt's beginning, and what is computed
-# of it, as it was.
+# How many turns are left out together, so that for the next few turns the prompt's beginning stays
+# the same, and so does what is computed of it.
 TURNS_PER_BLOCK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The tokens to prefill, and what the reader should know of how they came about."""
+    """The tokens to prefill, and what the reader should know about turns left out."""
 
     tokens: list[int]
     notice: Notice | None
@@ -36,10 +36,10 @@ def fit(
     """The longest end of the conversation that leaves room for `max_tokens` in `context`.
 
     The system message always stays, and so does the last turn: if that alone leaves less room,
-    the answer will be shorter; if it leaves none, this raises `RequestRefused`. `left_out` turns
-    were dropped by the caller before. `count` says how many tokens a text has.
+    the answer will be shorter; if it leaves none, this raises `RequestRefused`. The caller has
+    already left out `left_out` turns. `count` says how many tokens a text has.
 
-    Turns go in blocks, if at least half the context stays in use.
+    Turns are left out in blocks, if at least half the context stays in use.
     """
     messages, dropped = _recent(messages, context, count)
     left_out += dropped
@@ -67,7 +67,7 @@ def fit(
 def _recent(
     messages: Sequence[Message], context: int, count: Callable[[str], int]
 ) -> tuple[Sequence[Message], int]:
-    """The messages less the turns that are too far back to fit, and how many those are.
+    """The messages without the turns too far back to fit, and how many turns those are.
 
     A long history is counted from its end, once, before anything is tokenized as a whole.
     """
@@ -93,13 +93,13 @@ def disarm(messages: Sequence[Message], marks: Marks) -> list[Message]:
 
 
 def _without_oldest_turns(messages: Sequence[Message], turns: int = 1) -> list[Message] | None:
-    """The messages less the first questions and answers; None if no turn would be left."""
+    """The messages without the first questions and answers; None if no turn would be left."""
     starts = _turn_starts(messages)
     return [*messages[: starts[0]], *messages[starts[turns] :]] if len(starts) > turns else None
 
 
 def _turn_starts(messages: Sequence[Message]) -> list[int]:
-    """Where turns begin: what comes first after a system message, then each of the user's."""
+    """Where turns begin: at the first message after a system message, then at each user's."""
     first = int(messages[0].role is Role.SYSTEM)
     later = range(first + 1, len(messages))
     return [first, *(index for index in later if messages[index].role is Role.USER)]

@@ -1,11 +1,11 @@
-"""From logits to a token: llama.cpp's own samplers, and none where the likeliest is wanted.
+"""From logits to a token: llama.cpp's own samplers, or none if the likeliest is wanted.
 
 The order is llama.cpp's: bias, penalties, top-k, top-p, min-p, temperature, then a draw. The
-repeat penalty looks at the last tokens, of the prompt too, as llama.cpp's users know it; the
+repeat penalty looks at the last tokens, the prompt's included, as llama.cpp's users know it; the
 frequency and presence penalties look at the whole answer and nothing else, as OpenAI's do.
 
-An answer that is resumed goes on as if it had never stopped: the penalties have seen what is
-committed, and a seeded one, which draws once a token, goes on after n tokens with draw n + 1.
+A resumed answer goes on as if it had never stopped: the penalties have seen the committed tokens,
+and a seeded sampler, which draws once per token, goes on after n tokens with draw n + 1.
 """
 
 import ctypes
@@ -26,9 +26,9 @@ from aistratus_daemon.errors import RequestRefused
 
 # How far back the repeat penalty looks, in tokens; llama.cpp's own default.
 REPEAT_LAST_TOKENS: Final = 64
-# Logits divided by less than this leave what a 32-bit float can hold; it is greedy by then.
+# Logits divided by less than this overflow a 32-bit float; sampling is greedy by then.
 MIN_TEMPERATURE: Final = 1e-3
-# So many candidates are held against a form one by one; for more, all tokens are at once.
+# Up to this many candidates are checked against a form one by one; otherwise all tokens at once.
 MAX_TRIED_ALONE: Final = 64
 # llama.cpp's llama_token_data.
 _CANDIDATE: Final = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -56,9 +56,9 @@ def new_sampler(
     *,
     form: Form | None = None,
 ) -> Sampler:
-    """A sampler that stands after the committed tokens; raises `RequestRefused`.
+    """A sampler positioned after the committed tokens; raises `RequestRefused`.
 
-    `form` is the request's, if it has one, and stands there, too.
+    `form` is the request's, if it has one, and must be positioned there too.
     """
     check_biases(sampling, llama.vocabulary.size)
     shaping = _shaping(llama, sampling, prompt, committed)
@@ -88,10 +88,10 @@ def _is_greedy(sampling: Sampling) -> bool:
 
 
 class Greedy:
-    """Always the likeliest token, of all."""
+    """Always picks the likeliest of all tokens."""
 
     def pick(self, logits: Logits, row: int) -> int | None:
-        """The likeliest; of several the first."""
+        """The likeliest token; among equals, the first."""
         return int(logits[row].argmax())
 
     def close(self) -> None:
@@ -119,10 +119,10 @@ class ChainSampler:
 
 
 class FormSampler:
-    """Only what a form allows.
+    """Picks only what a form allows.
 
-    To hold all tokens of a vocabulary against a form may take milliseconds. So the few that the
-    chain leaves are held against it first, and all only where none of those is allowed.
+    Checking all tokens of a vocabulary against a form may take milliseconds. So the few that the
+    chain leaves are checked first, and all tokens only if none of those is allowed.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class FormSampler:
     def pick(self, logits: Logits, row: int) -> int | None:
         """The next token; None if the form allows none.
 
-        Raises `RequestRefused` if the form has become more than one answer may cost.
+        Raises `RequestRefused` if the form costs more than one answer may.
         """
         candidates = self._all
         candidates.fill(logits[row])
@@ -179,7 +179,7 @@ class FormSampler:
 
 @dataclass
 class _Candidates:
-    """llama.cpp's array of candidates, over an array of ours."""
+    """llama.cpp's array of candidates, over our own array."""
 
     size: int
 
@@ -212,12 +212,12 @@ class _Candidates:
         return int(self._native.size)
 
     def keep(self, is_wanted: Callable[[int], bool]) -> bool:
-        """Keep only those, in order; returns whether any is left."""
+        """Keep only the wanted candidates, in order; returns whether any is left."""
         ids = self._items["id"][: self._native.size].tolist()
         return self.keep_where(np.array([is_wanted(token) for token in ids], bool))
 
     def keep_where(self, wanted: Any) -> bool:
-        """The same, by one boolean for each."""
+        """As `keep`, by one boolean per candidate."""
         left = self._items[: self._native.size][wanted]
         self._items[: len(left)] = left
         self._native.size = len(left)
@@ -232,9 +232,9 @@ class _Candidates:
 def _shaping(
     llama: Llama, sampling: Sampling, prompt: Sequence[int], committed: Sequence[int]
 ) -> list[Any]:
-    """What changes or narrows the choice before one is made; empty if nothing does.
+    """The samplers that change or narrow the choice before it is made; empty if there are none.
 
-    A new parameter has its place here, and nowhere else in the engine.
+    A new parameter belongs here, and nowhere else in the engine.
     """
     links: list[Any] = []
     size = llama.vocabulary.size
@@ -267,21 +267,21 @@ def _shaping(
 
 
 def _after(link: Any, seen: Sequence[int]) -> Any:
-    """The link once it has seen these tokens."""
+    """The link, after it has seen these tokens."""
     for token in seen:
         llama_cpp.llama_sampler_accept(link, token)
     return link
 
 
 def _new_draw(sampling: Sampling, seed: int, drawn: int) -> Any:
-    """What makes the choice; with a seed, as if it had made `drawn` choices already."""
+    """The sampler that makes the choice; with a seed, as if it had already made `drawn` choices."""
     if _is_greedy(sampling):
         return llama_cpp.llama_sampler_init_greedy()
     draw = llama_cpp.llama_sampler_init_dist(seed)
     one = _Candidates(1)
     for _ in range(drawn):
         one.fill_one(0)
-        # From one candidate it draws all the same, to stay in step.
+        # It draws even from a single candidate, so this keeps it in step.
         llama_cpp.llama_sampler_apply(draw, one.pointer)
     return draw
 

@@ -1,11 +1,11 @@
-"""What is computed next.
+"""Decides what is computed next.
 
 A step gives every running answer one token and computes a chunk of one waiting prompt, so a long
 prompt never stalls a running answer. Sequences join and leave between steps.
 
-The chunk is a call to llama.cpp of its own. In one batch with the answers it would be split all
-the same: sequences with cells of their own are computed together only where each brings the same
-number of tokens (docs/adr/0011).
+The chunk is a separate call to llama.cpp, which would split a common batch anyway: it computes
+sequences with cells of their own together only if each brings the same number of tokens
+(docs/adr/0011).
 """
 
 import logging
@@ -45,18 +45,18 @@ from aistratus_daemon.frames import (
 
 log = logging.getLogger("engine")
 
-# Tokens of all answers leave together, this often; an answer's first token leaves at once.
+# How often the tokens of all answers leave, together; an answer's first token leaves at once.
 FLUSH_SECONDS: Final = 0.02
-# So many chunks of shorter prompts go before the next of the one that waits longest.
+# How many chunks of shorter prompts may go before the oldest prompt's next chunk.
 MAX_OVERTAKES: Final = 4
-# A computation that is nearly done is not interrupted for what has come in.
+# After this share of its expected time, a chunk is no longer interrupted for news.
 INTERRUPT_SHARE: Final = 0.5
-# Shorter ones are not worth asking so often.
+# Shorter chunks are never interrupted: the checks are not worth it.
 INTERRUPT_SECONDS: Final = 0.1
-# Answers in a form get as much time for their picks as llama.cpp takes for all answers, and may
-# have saved up so much of it.
+# Answers in a form get as much time for their picks as llama.cpp spends computing, and may save up
+# this much of it.
 MAX_CREDIT_SECONDS: Final = 0.05
-# One pick that takes longer is more than an answer may cost.
+# A pick that takes longer is too costly, and its answer is refused.
 MAX_PICK_SECONDS: Final = 1.0
 
 
@@ -68,8 +68,8 @@ def _no_news() -> bool:
 class Scheduler:
     """Turns requests into frames, step by step. One thread uses it.
 
-    `has_news` says whether something has come in that the next step would look at. `forms` makes
-    answers' forms ready; whoever runs the steps hears from it when there is one to take.
+    `has_news` says whether something has come in for the next step to look at. `forms` prepares
+    answers' forms, and tells the caller of `step` when one is ready.
     """
 
     llama: Llama
@@ -87,7 +87,7 @@ class Scheduler:
     _flushed_at: float = 0.0
     _overtakes: int = 0
     _was_interrupted: bool = False
-    # Requests whose forms are being made ready.
+    # Requests whose forms are being prepared.
     _forming: dict[str, Generate] = field(default_factory=dict)
     _due: list[Slot] = field(default_factory=list)
     _credit: float = 0.0
@@ -102,7 +102,7 @@ class Scheduler:
     def _slots(self) -> list[Slot]:
         return self._cache.slots
 
-    # --- what the outside asks for ---
+    # --- called from outside ---
 
     @property
     def is_idle(self) -> bool:
@@ -115,7 +115,7 @@ class Scheduler:
         return bool(self._forming)
 
     def generate(self, request: Generate) -> None:
-        """Accept a request; what is wrong with it comes back as a `failed` frame."""
+        """Accept a request; if it is refused, a `failed` frame says why."""
         if request.sampling.response_format is None:
             self._join(request)
         else:
@@ -123,7 +123,7 @@ class Scheduler:
             self.forms.want(request)
 
     def _take_formed(self) -> None:
-        """The requests whose forms are ready go where the others are."""
+        """Let the requests whose forms are ready join the others."""
         while (formed := self.forms.take()) is not None:
             request, outcome = formed.request, formed.outcome
             if self._forming.get(request.job_id) is not request:
@@ -175,7 +175,7 @@ class Scheduler:
                 self._cache.leave(slot)
 
     def stats(self) -> Stats:
-        """How things stand, as a frame."""
+        """The current counts, as a frame."""
         return self.counters.stats(
             processing=sum(not slot.is_free for slot in self._slots),
             deferred=len(self._waiting) + len(self._forming),
@@ -186,7 +186,7 @@ class Scheduler:
     # --- one step ---
 
     def step(self) -> None:
-        """Give every running answer a token, and some prompt a chunk."""
+        """Give every running answer a token, and compute a chunk of one prompt."""
         self._take_formed()
         while len(self._waiting) and (slot := self._cache.free_slot(self._waiting)) is not None:
             self._admit(slot, self._waiting.next())
@@ -207,7 +207,7 @@ class Scheduler:
     # --- running answers ---
 
     def _advance(self, running: list[Slot]) -> None:
-        """One token for each; in two batches where that has turned out faster."""
+        """Compute one token for each, in two batches if that has proved faster."""
         is_split = self._pace.is_split(len(running))
         middle = len(running) // 2 if is_split else len(running)
         spent = sum(self._advance_rows(rows) for rows in (running[:middle], running[middle:]))
@@ -216,7 +216,7 @@ class Scheduler:
         self._earn(spent)
 
     def _advance_rows(self, rows: list[Slot]) -> float:
-        """One batch of one token each; returns the seconds in llama.cpp."""
+        """Compute a batch of one token each; returns the seconds spent in llama.cpp."""
         if not rows:
             return 0.0
         began = self.clock()
@@ -241,7 +241,7 @@ class Scheduler:
         return now - began
 
     def _take(self, slot: Slot, token: int | None) -> None:
-        """One more token of a slot's answer."""
+        """Add a token to a slot's answer."""
         generation = slot.generation
         if generation is None:
             return
@@ -264,9 +264,9 @@ class Scheduler:
     # --- prompts ---
 
     def _next_prompt(self) -> Slot | None:
-        """The prompt with the least to compute, or the oldest where it was passed over too often.
+        """The prompt with the least to compute, or the oldest if it was passed over too often.
 
-        So a short prompt overtakes a long one, and a long one is not overtaken for ever.
+        So a short prompt overtakes a long one, but not forever.
         """
         reading = self._cache.reading()
         if not reading:
@@ -316,7 +316,7 @@ class Scheduler:
             self._flush(self.clock())
 
     def _interruption(self, count: int, began: float) -> Callable[[], bool] | None:
-        """When to leave off a chunk: for news, early in it, and never twice running."""
+        """When to interrupt a chunk: for news, early in it, and never twice in a row."""
         expected = self._pace.expected_seconds(count)
         if self._was_interrupted or expected < INTERRUPT_SECONDS:
             return None
@@ -326,7 +326,7 @@ class Scheduler:
     # --- answers in a form ---
 
     def _put_off(self, slot: Slot, logits: Logits) -> None:
-        """Leave a slot's pick for later: a form may take its time, and others go on meanwhile."""
+        """Postpone a slot's pick: a form may be slow, and other answers go on meanwhile."""
         if slot.generation is not None:
             slot.generation.due = logits.copy()
             self._due.append(slot)
@@ -336,10 +336,10 @@ class Scheduler:
         self._credit = min(self._credit + seconds, MAX_CREDIT_SECONDS)
 
     def _pick_due(self) -> None:
-        """Pick for answers in a form, the quickest first, as long as their share of time lasts.
+        """Pick for answers in a form, the quickest first, while their share of time lasts.
 
-        So whatever forms cost, the others are at most twice as slow; and a form that is quick
-        does not wait for one that is not. With nothing else to compute there is no share to keep.
+        So whatever forms cost, other answers are at most twice as slow, and a quick form does not
+        wait for a slow one. With nothing else to compute, the share does not apply.
         """
         while self._due and (self._credit > 0 or self._has_only_due()):
             slot = min(self._due, key=_pick_seconds)
@@ -377,7 +377,7 @@ class Scheduler:
         self._take(slot, token)
 
     def _refuse(self, slot: Slot, generation: Generation, refusal: RequestRefused) -> None:
-        """End one answer for what it asks; what is computed of it is as good as ever."""
+        """End one answer with a refusal; its computed context stays valid."""
         generation.due = None
         generation.sampler.close()
         self._cache.leave(slot)
@@ -430,7 +430,7 @@ class Scheduler:
         self.send(Done(generation.request.job_id, generation.finish_reason, usage))
 
     def _fail(self, slots: Sequence[Slot], error: DecodeError) -> None:
-        """A batch that cannot be computed leaves memory in doubt: end what was in it, clear it."""
+        """End the answers of a failed batch and clear their slots, whose memory is in doubt."""
         log.error("%s The jobs in it are failed and their contexts forgotten.", error)
         for slot in slots:
             generation = slot.generation
@@ -483,7 +483,7 @@ class Scheduler:
         return vocabulary.tokenize(vocabulary.template.render(messages))
 
     def _static_prefix(self) -> list[int]:
-        """What every prompt under the system prompt begins with, whatever is asked."""
+        """The tokens that every prompt under the system prompt begins with."""
         one, other = (
             self._tokenize(self._opened((Message(Role.USER, text),))) for text in ("a", "0 b")
         )
@@ -495,7 +495,7 @@ class Scheduler:
 
 
 def _picks(rows: Sequence[Slot], logits: Logits) -> list[int | None]:
-    """The next token of each slot, from the row of logits that is its own; None in a form."""
+    """The next token of each slot, from its own row of logits; None in a form."""
     samplers = [None if slot.generation is None else slot.generation.sampler for slot in rows]
     if samplers.count(GREEDY) == len(samplers):
         likeliest: list[int | None] = logits.argmax(axis=1).tolist()

@@ -1,7 +1,7 @@
 """The engine's socket and its main loop.
 
-One thread looks who connects, one reads frames, the main thread computes. One worker is served at
-a time; when it goes, what it asked for is forgotten and the next one is served.
+One thread checks who connects, one reads frames, the main thread computes. One worker is served at
+a time; when it leaves, its requests are forgotten and the next worker is served.
 """
 
 import gc
@@ -44,7 +44,7 @@ log = logging.getLogger("engine")
 STATS_SECONDS: Final = 10.0
 # How long the loop rests when there is nothing to compute; a frame ends the rest at once.
 IDLE_SECONDS: Final = 1.0
-# A worker that takes nothing for so long is hung; the engine does not wait for it.
+# A worker that takes no frame for this long hangs; the engine does not wait for it.
 SEND_TIMEOUT_SECONDS: Final = 10
 # The kernel's `struct timeval`: two native longs.
 _SEND_TIMEOUT: Final = struct.pack("ll", SEND_TIMEOUT_SECONDS, 0)
@@ -73,7 +73,7 @@ _Inbox = queue.SimpleQueue[Frame | _Connected | _Gone | _Stop | _Formed]
 def load_server(settings: EngineSettings, watchdog: Watchdog) -> "EngineServer":
     """A server with its model loaded; raises `ModelError`."""
     server = EngineServer(Llama(settings), settings, watchdog)
-    # What is there now stays: the garbage collector need not look through it again and again.
+    # What exists now stays: the garbage collector need not scan it again and again.
     gc.freeze()
     return server
 
@@ -88,13 +88,13 @@ class EngineServer:
     _inbox: _Inbox = field(default_factory=queue.SimpleQueue)
     _connection: socket.socket | None = None
     _stats_at: float = 0.0
-    # What was asked for and has not ended, wherever it is just now.
+    # Requests that have not ended, whatever stage they are at.
     _open: set[str] = field(default_factory=set)
     _forms: Forms = field(init=False)
     _scheduler: Scheduler = field(init=False)
 
     def __post_init__(self) -> None:
-        # What every job needs is made before the first one comes.
+        # Prepare what every job needs before the first one comes.
         self.llama.vocabulary.prepare()
         self._forms = Forms(self.llama.vocabulary, lambda: self._inbox.put(_Formed()))
         self._scheduler = Scheduler(
@@ -131,7 +131,7 @@ class EngineServer:
     # --- the main thread ---
 
     def _handle_frames(self) -> bool:
-        """Take in what has come; returns False when it is time to end."""
+        """Handle what has come in; returns False when it is time to end."""
         may_rest = self._scheduler.is_idle
         while True:
             try:
@@ -160,7 +160,7 @@ class EngineServer:
                     if job_id not in self._open:
                         self._send(Unknown(job_id))
                 case Failed():
-                    # The reader could not read a request; its job must not wait for an answer.
+                    # The reading thread could not read a request: its job must not wait.
                     self._send(item)
                 case _:
                     log.error("The worker sent a frame that only the engine sends; ignored.")
@@ -184,7 +184,7 @@ class EngineServer:
 
     def _hang_up(self) -> None:
         if self._connection is not None:
-            # The reader's end of file follows from this; it closes the socket.
+            # The reading thread then sees the end of file, and closes the socket.
             try:
                 self._connection.shutdown(socket.SHUT_RDWR)
             except OSError as error:
@@ -210,9 +210,9 @@ def read_frames(connection: socket.socket) -> Iterator[Frame]:
     """The frames that come in, until the other side closes.
 
     A request that cannot be read or is too long, but names its job, comes as a `Failed`. Any other
-    line of that kind is logged and skipped, and the connection stays: to close it would take all
-    jobs from the worker for the sake of one, and who waits for the skipped one finds out by a
-    `Probe`. What is too long is not kept.
+    line of that kind is logged and skipped, and the connection stays: closing it would interrupt
+    all the worker's jobs for the sake of one, and a `Probe` finds out about the skipped one. An
+    overlong line is not kept in memory.
     """
     with connection.makefile("rb") as stream:
         is_skipping = False

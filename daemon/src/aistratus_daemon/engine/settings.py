@@ -1,4 +1,4 @@
-"""What the engine is told by its environment."""
+"""The engine's settings, from its environment."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ class CacheType(StrEnum):
 
 
 class Peers(StrEnum):
-    """Who may speak on the socket, beside root: the engine's own user alone, or its group too."""
+    """Who may use the socket besides root: the engine's own user alone, or its group too."""
 
     USER = "user"
     GROUP = "group"
@@ -31,10 +31,10 @@ class Peers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What a person may set. 0, or `auto`, is for what suits the machine (`machine`).
+    """What a person may set. 0, or `auto`, means what suits the machine (`machine`).
 
     `context` is in tokens per conversation, 0 for what the model was trained with. `batch_tokens`
-    is the most that one call to llama.cpp computes of a prompt, `micro_batch_tokens` what it
+    is the most prompt tokens that one call to llama.cpp computes, `micro_batch_tokens` how many it
     computes in one piece. `parked_mib` bounds the host memory for conversations that have lost
     their slot. `system_prompt` opens every conversation that brings none of its own.
     """

@@ -1,6 +1,6 @@
-"""A stop string, looked for in a text that comes in pieces.
+"""Searches for a stop string in a text that comes in pieces.
 
-By Knuth, Morris and Pratt's automaton, so the time grows with the text alone, whatever is in it.
+It uses Knuth, Morris and Pratt's automaton, so the time grows only with the text's length.
 """
 
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class StopString:
-    """One stop string; the text so far ends with its first `matched` characters, and no more."""
+    """One stop string. `matched` is how many of its first characters end the text so far."""
 
     text: str
     matched: int = 0
-    # What the stop string's first n characters end with, of its own beginning.
+    # At n: how long a beginning of the stop string its first n characters end with.
     _shorter: list[int] = field(default_factory=lambda: [0, 0])
 
     def __post_init__(self) -> None:
@@ -20,9 +20,9 @@ class StopString:
             self._shorter.append(self._longer(self._shorter[end], self.text[end]))
 
     def read(self, piece: str) -> int | None:
-        """Go on with the text; where the stop string begins, counted from the piece's beginning.
+        """Read the next piece; returns where the stop string begins, from the piece's beginning.
 
-        None if it is not there yet. After it was found there is nothing more to read.
+        Returns None if it has not come yet. Once it is found there is nothing more to read.
         """
         for position, character in enumerate(piece):
             self.matched = self._longer(self.matched, character)

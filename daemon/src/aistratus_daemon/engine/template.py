@@ -17,20 +17,20 @@ from aistratus_contracts.job import Message
 from aistratus_contracts.states import Role
 from aistratus_daemon.errors import ModelError, RequestRefused
 
-# What a template may make of a few words; those with tools and dates in them write some thousands.
+# How long the prompt of a few words may get; templates with tools and dates write some thousands.
 MAX_SAMPLE_CHARS: Final = 65_536
 MAX_FAULT_CHARS: Final = 300
 _SAMPLE: Final = tuple(
     Message(role, "Hello") for role in (Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.USER)
 )
 
-# The loops' rounds and macros' calls of one prompt, and the characters of one text in it.
+# One prompt's loop rounds and macro calls, and the characters of one text in it.
 MAX_STEPS: Final = 100_000
 MAX_CHARS: Final = 32 * 1024 * 1024
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Counts what a template does, so that one that runs on for some messages fails their job."""
+    """Counts a template's steps, so that if it runs on for some messages, only their job fails."""
 
     intercepted_binops = frozenset({"*", "**", "+", "%"})
     steps = 0
@@ -54,7 +54,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return ""
 
     def concat(self, parts: Iterable[str]) -> str:
-        """Jinja2's way to make one text of what is written."""
+        """Join what is written, as Jinja2 asks, within `MAX_CHARS`."""
         chars, kept = 0, []
         for part in parts:
             chars += len(part)
@@ -113,7 +113,7 @@ class ChatTemplate:
             ) from error
 
     def sample_fault(self) -> str:
-        """What is wrong with a sample conversation's prompt; some models know no system role."""
+        """What is wrong with a sample conversation's prompt; a model may know no system role."""
         fault = ""
         for messages in (_SAMPLE, _SAMPLE[1:]):
             try:

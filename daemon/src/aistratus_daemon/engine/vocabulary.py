@@ -21,7 +21,7 @@ _MARK: Final = re.compile(r"<\|[\w-]+\|>|<</?[A-Z_]+>>|</?[a-z_]+>|\[/?[A-Z_]+\]
 
 @dataclass
 class Vocabulary:
-    """What belongs to the vocabulary of one loaded model."""
+    """The vocabulary of one loaded model."""
 
     model: Any
     vocab: Any
@@ -32,9 +32,9 @@ class Vocabulary:
         self._pieces = [None] * self.size
 
     def prepare(self) -> None:
-        """Look everything up that every job needs; raises `ModelError` without a usable template.
+        """Look up what every job needs; raises `ModelError` without a usable template.
 
-        Without a template no prompt can be made: better to hear so now than at the first job.
+        Without a template no prompt can be made: better to fail now than at the first job.
         """
         self._try_template()
         _ = self.template, self.control_texts, self.end_tokens
@@ -54,7 +54,7 @@ class Vocabulary:
         )
 
     def _try_template(self) -> None:
-        """Render a sample where it costs nobody anything if it runs on, grows or crashes."""
+        """Render a sample where it harms nobody if it runs on, grows or crashes."""
         answer = apart(lambda: {"fault": self._template_fault()})
         if fault := answer.get("fault", "it takes too much time or memory"):
             raise ModelError(
@@ -77,10 +77,10 @@ class Vocabulary:
 
     @cached_property
     def control_texts(self) -> Marks:
-        """The texts that mark who speaks, or that a text is over, as `</s>` or `<|user|>`.
+        """The texts that mark who speaks or that a text is over, such as `</s>` or `<|user|>`.
 
-        Some are tokens of their own, control or user-defined; where a model has none for its
-        roles, the template writes them as plain text.
+        Some are tokens of their own, control or user-defined; if a model has none for its roles,
+        the template writes them as plain text.
         """
         tokens = (
             self._special_text(token) for token in range(self.size) if self._is_special(token)
@@ -100,7 +100,7 @@ class Vocabulary:
 
     @cached_property
     def end_tokens(self) -> frozenset[int]:
-        """The tokens that mean that the answer is over."""
+        """The tokens that end an answer."""
         return frozenset(
             token for token in range(self.size) if llama_cpp.llama_vocab_is_eog(self.vocab, token)
         )
@@ -116,8 +116,8 @@ class Vocabulary:
         raw = text.encode()
         bos = self._special_text(llama_cpp.llama_vocab_bos(self.vocab))
         add_special = not (bos and text.startswith(bos))
-        # A byte is seldom more than one token, but a space is three bytes to llama.cpp; where the
-        # room is too small it answers how much it wants, as a negative number.
+        # A byte is seldom more than one token, but a space is three bytes to llama.cpp; if the
+        # room is too small it returns the size it needs, as a negative number.
         room = len(raw) + 8
         while True:
             tokens = (llama_cpp.llama_token * room)()
@@ -138,5 +138,5 @@ class Vocabulary:
     def _new_piece(self, token: int, room: int) -> bytes:
         buffer = ctypes.create_string_buffer(room)
         length = llama_cpp.llama_token_to_piece(self.vocab, token, buffer, room, 0, False)
-        # Where the room is too small it answers how much it wants, as a negative number.
+        # If the room is too small it returns the size it needs, as a negative number.
         return buffer.raw[:length] if length >= 0 else self._new_piece(token, -length)

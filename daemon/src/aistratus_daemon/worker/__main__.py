@@ -35,13 +35,13 @@ from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
-# Calls to AWS at one time: one receive, one beat, and appends that mostly take milliseconds.
+# Concurrent calls to AWS: one receive, one beat, and appends that mostly take milliseconds.
 CLOUD_THREADS: Final = 32
 WATCHDOG_TICK_SECONDS: Final = 1.0
-# A drain takes well under a second. While AWS does not answer it may take this long: five tries
-# of 10 s for a commit, and less for a message's way back. Spot gives two minutes.
+# A drain takes well under a second. If AWS does not answer it may take this long: five tries of
+# 10 s for a commit, and less to release a message. Spot gives two minutes.
 DRAIN_SECONDS: Final = 90.0
-# The worker itself tries again, and sooner.
+# The worker itself retries beats, and sooner.
 BEAT_CONFIG: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
 
 
@@ -53,7 +53,7 @@ def main() -> int:
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=CLOUD_THREADS,
-        # botocore puts its own long name together anew for each call, an eighth of a commit's time.
+        # botocore builds its own long user agent for each call, an eighth of a commit's time.
         user_agent="aistratus-worker",
     )
     try:
@@ -96,7 +96,7 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
     interruption = Interruption(settings.imds, stopping) if settings.imds is not None else None
     if interruption is not None:
-        # Before the first message: who is started again on an instance that ends takes none.
+        # Before the first message: a worker restarted on an ending instance takes none.
         await interruption.look()
     suspects = Suspects()
     engine = EngineClient(

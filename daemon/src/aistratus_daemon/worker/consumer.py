@@ -1,4 +1,4 @@
-"""The worker's loop: one job per free slot, a heartbeat for what is held, a clean way out."""
+"""The worker's loop: one job per free slot, a heartbeat for held messages, a clean drain."""
 
 import asyncio
 import logging
@@ -22,15 +22,15 @@ from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
-# How long to wait before asking a queue again that could not be reached.
+# How long to wait before asking an unreachable queue again.
 QUEUE_PAUSE_SECONDS: Final = 1.0
-# Three beats in a visibility timeout; one that failed is tried again much sooner.
+# Three beats in a visibility timeout; a failed beat is retried much sooner.
 BEATS_PER_VISIBILITY_TIMEOUT: Final = 3
 TRIES_PER_BEAT: Final = 5
 
-# A message is put back for another user's at most so many times of those that the queue allows.
+# After this share of the receives that the queue allows, a message is no longer put back.
 PATIENCE_SHARE: Final = 0.5
-# Of how many conversations it is kept in mind how far they have been answered.
+# For how many conversations to remember how far they have been answered.
 REMEMBERED_CONVERSATIONS: Final = 1024
 
 _CLOUD_ERRORS: Final = (BotoCoreError, ClientError)
@@ -47,13 +47,13 @@ class Consumer:
     suspects: Suspects
     stopping: asyncio.Event
     _held: dict[str, Received] = field(default_factory=dict)
-    # A beat that is on its way must not meet a delete: SQS would call the receipt stale.
+    # A beat in flight must not meet a delete: SQS would call the receipt stale.
     _receipts: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _share: FairShare = field(init=False)
-    # By conversation; what was looked at last comes last.
+    # The last turn known to have ended, by conversation; the most recently used comes last.
     _settled: dict[str, int] = field(default_factory=dict)
-    # Types and versions that this release cannot read, as far as the log has been told.
+    # Types and versions that this release cannot read and has already logged.
     _told_versions: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -61,11 +61,11 @@ class Consumer:
         self._share = FairShare(None if most is None else int(most * PATIENCE_SHARE))
 
     def held(self) -> int:
-        """How many messages are this worker's just now."""
+        """How many messages this worker holds now."""
         return len(self._held)
 
     def running(self) -> int:
-        """How many jobs are in the works just now."""
+        """How many jobs are running now."""
         return len(self._tasks)
 
     async def run(self) -> None:
@@ -96,7 +96,7 @@ class Consumer:
         return True
 
     async def _or_stopping(self, wanted: Awaitable[T]) -> T | None:
-        """What is awaited, or None if `stopping` comes first."""
+        """The result of `wanted`, or None if `stopping` comes first."""
         task = asyncio.ensure_future(wanted)
         stop = asyncio.create_task(self.stopping.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -117,11 +117,11 @@ class Consumer:
             chosen = self._share.first_of(found)
             self._begin(chosen)
             found.remove(chosen)
-        # Also what came while we were told to stop, before anything of it is begun.
+        # When told to stop meanwhile, this is everything received: none of it is begun.
         await self._put_back(found)
 
     async def _receive(self, wait_seconds: int) -> Received | None:
-        """The next message, held from here on; None where there is none, or it is time to stop."""
+        """Receive and hold the next message; None if there is none, or it is time to stop."""
         if self.stopping.is_set():
             return None
         receive = asyncio.create_task(asyncio.to_thread(self.queue.receive, wait_seconds))
@@ -129,7 +129,7 @@ class Consumer:
         await asyncio.wait({receive, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if self.stopping.is_set():
-            # What is running need not wait for the poll to come back.
+            # Running jobs need not wait for the poll to return.
             await self._drain()
         try:
             message = await receive
@@ -166,14 +166,14 @@ class Consumer:
                 log.warning("Messages could not be put back: %s", error)
 
     async def _work(self, message: Received) -> None:
-        """See a message through: to its deletion, or back to the queue."""
+        """See a message through, to its deletion or back to the queue."""
         try:
             await self._answer_due(message)
         except asyncio.CancelledError:
             await self._settle(message, self.queue.release)
             raise
         except AppendRefused as refusal:
-            # Another worker has the job, and the message with it; or there is no job any more.
+            # Another worker has the job and its message, or the job has ended or was deleted.
             log.warning("%s", refusal)
             await self._settle(message, self.queue.release)
         except EngineStaysAway as error:
@@ -184,8 +184,8 @@ class Consumer:
             log.error("AWS cannot be reached (%s); a job will be tried again.", error)
             self._drop(message)
         except UnknownVersion as error:
-            # A worker of another release can read it, and has its chance when the visibility
-            # timeout runs out; given back at once, the message would go round in circles here.
+            # A worker of another release can read it, and gets its chance when the visibility
+            # timeout runs out; released at once, the message would keep coming back here.
             self._tell_version(error)
             self._drop(message)
         except ContractError as error:
@@ -193,23 +193,22 @@ class Consumer:
             reason = str(error)
             await self._settle(message, lambda it: self.queue.set_aside(it, reason))
         except Exception:
-            # Whatever it was, the job is not lost: its message comes back when its visibility
-            # timeout runs out, which also keeps a failure from going round in circles.
+            # The job is not lost: its message comes back when its visibility timeout runs out,
+            # which also keeps a failure from repeating in a tight loop.
             log.exception("A job could not be worked on; it will be tried again.")
             self._drop(message)
         else:
             await self._settle(message, self.queue.delete)
 
     async def _answer_due(self, message: Received) -> None:
-        """Answer the message's job, and before it any turn of its conversation still open.
+        """Answer the message's job, after any earlier turn of its conversation still open.
 
-        The order of turns is the table's: a message that was sent late, or twice, changes
-        nothing.
+        The table orders the turns: a message sent late, or twice, changes nothing.
         """
         wanted = decode_queue_message(message.body).job_id
         asked = await asyncio.to_thread(self.store.load, wanted)
         if asked is None or asked.cursor.state.is_final:
-            # An earlier turn that is still open has a message of its own, or will get one.
+            # An earlier turn still open has a message of its own, or will get one.
             return
         conversation_id = asked.job.conversation_id
         while True:
@@ -232,9 +231,9 @@ class Consumer:
     def _next_due(
         self, asked: JobRecord, settled: int
     ) -> tuple[JobRecord, tuple[Message, ...], int] | None:
-        """What to answer next: a job, what the model gets to read, and how many turns it does not.
+        """The next job to answer, what the model reads, and how many turns that leaves out.
 
-        It is the first open turn up to the one asked for.
+        The job is the first open turn, up to the one asked for.
         """
         room = history_bytes(self.engine.context)
         orphans: set[int] = set()
@@ -247,8 +246,8 @@ class Consumer:
             if record is None or number in ended:
                 orphans.add(number)
             elif record.cursor.state.is_final:
-                # It ended since the turns were read, by the last append of a worker that was
-                # thought dead. What comes next must be answered with that answer in sight.
+                # Since the turns were read, the last append of a worker thought dead has ended
+                # it. Read them again: the next turn must be answered with that answer in view.
                 ended.add(number)
             else:
                 opening = self.store.first_turn(asked.job) if due.left_out else None
@@ -256,20 +255,20 @@ class Consumer:
         return None
 
     def _remember(self, conversation_id: str, settled: int) -> None:
-        """So many turns of the conversation have ended: none of them need be looked at again."""
+        """Remember that the conversation's turns up to `settled` have all ended."""
         self._settled[conversation_id] = settled
         if len(self._settled) > REMEMBERED_CONVERSATIONS:
             del self._settled[next(iter(self._settled))]
 
     def _tell_version(self, error: UnknownVersion) -> None:
-        """Say once, not for each message, that there are jobs for workers of another release."""
+        """Log once, not per message, that there are jobs for workers of another release."""
         version = (error.type_name, error.version)
         if version not in self._told_versions:
             self._told_versions.add(version)
             log.error("%s Such jobs are left to other workers.", error)
 
     async def _settle(self, message: Received, action: Callable[[Received], None]) -> None:
-        """Do what is due with a message; also a drain waits until that is done."""
+        """Release, delete or set aside a message; even a drain waits until that is done."""
 
         async def settle() -> None:
             async with self._receipts:
@@ -277,7 +276,7 @@ class Consumer:
                 try:
                     await asyncio.to_thread(action, message)
                 except _CLOUD_ERRORS as error:
-                    # Harmless: the message comes once more, and the table knows how its job is.
+                    # Harmless: the message comes again, and the table knows its job's state.
                     log.warning("A message could not be settled: %s", error)
 
         settling = asyncio.create_task(settle())
@@ -288,12 +287,12 @@ class Consumer:
             raise
 
     def _drop(self, message: Received) -> None:
-        """Hold a message no longer; one that came again meanwhile, with a new receipt, stays."""
+        """Stop holding a message; one received again meanwhile, with a new receipt, stays."""
         if self._held.get(message.message_id) is message:
             del self._held[message.message_id]
 
     async def _beat(self) -> None:
-        """Hold what is being worked on."""
+        """Keep extending the visibility timeout of held messages."""
         period = self.queue.visibility_seconds / BEATS_PER_VISIBILITY_TIMEOUT
         pause = period
         while True:
@@ -301,7 +300,7 @@ class Consumer:
             pause = period if await self._extend_held() else period / TRIES_PER_BEAT
 
     async def _extend_held(self) -> bool:
-        """One heartbeat; returns whether all went well."""
+        """Send one heartbeat; returns False if it should be retried soon."""
         async with self._receipts:
             held = list(self._held.values())
             try:
@@ -310,7 +309,7 @@ class Consumer:
                 log.warning("A heartbeat failed (%s); the next may not.", error)
                 return False
         for message in extended.lost:
-            # The fence at the table decides who may write; this is only for the log.
+            # The table's fence decides who may write; this is only for the log.
             log.warning("Message %s is held by nobody or another.", message.message_id)
             self._drop(message)
         return not extended.failed

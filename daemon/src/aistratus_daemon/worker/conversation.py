@@ -1,7 +1,7 @@
-"""What the model gets to read: the conversation before a turn, then the turn.
+"""What the model reads: the conversation before a turn, then the turn.
 
-A conversation is read from its end, and no further than a model could make use of, for it may be
-much longer than what this process can hold.
+A conversation is read from its end, and only as far as a model can use it: it may be much larger
+than this process's memory.
 """
 
 from collections.abc import Iterable, Iterator, Set
@@ -13,17 +13,17 @@ from aistratus_contracts.job import Message
 from aistratus_contracts.states import JobState, Role
 from aistratus_contracts.table import Turn
 
-# Encoded. More text than this fits no model's context; what is older is not sent to the engine.
+# Encoded. No model's context holds more text than this; older turns are not sent to the engine.
 MAX_HISTORY_BYTES: Final = 4 * 1024 * 1024
-# Encoded. Text of a context takes about 4 bytes a token, and hardly ever so many.
+# Encoded. A context's text takes about 4 bytes a token, and hardly ever this many.
 HISTORY_BYTES_PER_TOKEN: Final = 32
-# Encoded. Turns that say nothing (cancelled, failed) are passed over, but no further than this.
+# Encoded. Reading skips turns that say nothing (cancelled, failed), but goes no further than this.
 MAX_READ_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The turn to answer next, and what of the conversation before it was kept, in order.
+    """The turn to answer next, and the earlier turns that were kept, in order.
 
     `left_out` counts the turns before those.
     """
@@ -34,7 +34,7 @@ class Due:
 
 
 def history_bytes(context: int) -> int:
-    """How much of a conversation a context of so many tokens can use, in bytes as they are sent."""
+    """How much of a conversation a context of that many tokens can use, in encoded bytes."""
     return min(MAX_HISTORY_BYTES, context * HISTORY_BYTES_PER_TOKEN)
 
 
@@ -43,11 +43,11 @@ def next_due(
 ) -> Due | None:
     """The first turn without an answer, from a conversation's turns read backwards.
 
-    `room` is how many bytes its history may have. `orphans` are turns whose job is gone: nobody
-    will ever answer them. Up to turn `settled` all are known to have ended.
+    `room` is how many bytes its history may take. `orphans` are turns whose job is gone: nobody
+    will ever answer them. All turns up to `settled` are known to have ended.
 
-    A turn is begun when all before it have ended. So an answer that a worker gave says that no
-    earlier turn is open, and from there on only what the model gets to read is read.
+    A turn begins only after all earlier ones have ended. So a worker's answer shows that no earlier
+    turn is open, and from there back only what the model needs is read.
     """
     due: Turn | None = None
     earlier = _Earlier(room)
@@ -71,7 +71,7 @@ def next_due(
 
 @dataclass
 class _Earlier:
-    """The turns before the one that is due, the last one first, as far as there is room."""
+    """The turns before the due one, latest first, as far as there is room."""
 
     room: int
     turns: list[Turn] = field(default_factory=list)
@@ -80,7 +80,7 @@ class _Earlier:
     _last: int = 0
 
     def add(self, turn: Turn) -> None:
-        """One turn further back; it is kept if it says something, and fits."""
+        """Take the next turn back; keep it if it says something and fits."""
         messages = (*turn.messages, *_answer_of(turn))
         self._read += sum(_sizes(messages))
         said = sum(_sizes(_said(turn)))
@@ -93,11 +93,11 @@ class _Earlier:
 
     @property
     def is_enough(self) -> bool:
-        """Whether nothing that lies further back would be kept, or is worth reading."""
+        """Whether no older turn would be kept or is worth reading."""
         return self.is_full or self._read > MAX_READ_BYTES
 
     def left_out(self, due: Turn) -> int:
-        """How many turns lie before those that were kept or passed over for saying nothing."""
+        """How many turns lie before those kept, or skipped for saying nothing."""
         return (self._last or due.turn) - 1
 
 
@@ -105,7 +105,7 @@ def messages_for(due: Due, opening: Turn | None = None) -> tuple[Message, ...]:
     """The messages to answer.
 
     `opening` is the conversation's first turn, if it was left out: its system message stays. A
-    question that never got any answer is left out: the roles must take turns, and its reader knows
+    question that never got an answer is left out: the roles must alternate, and its reader knows
     that it failed.
     """
     system = () if opening is None else opening.messages

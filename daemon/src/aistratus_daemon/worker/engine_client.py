@@ -1,8 +1,8 @@
 """The worker's end of the engine's socket.
 
-It connects whenever there is an engine to connect to. When the engine goes, every open stream
-hears so, and the jobs go on from their committed tokens once it is back. An engine that says
-nothing at all for long has gone, too: nobody waits for it without end.
+It connects whenever there is an engine. When the engine goes away, every open stream is told, and
+the jobs go on from their committed tokens once it is back. An engine that is silent for too long
+counts as gone: nobody waits for it forever.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ log = logging.getLogger("worker")
 # The engine's socket appears when its model is loaded; systemd's restart takes about a second.
 RECONNECT_SECONDS: Final = 0.1
 
-# While it has jobs, an engine says how it stands every 10 s, and its watchdog ends it if it hangs
-# for 30. One that is silent for longer than this, or does not read, is not waited for any more.
+# While it has jobs, an engine sends its stats every 10 s, and its watchdog ends it if it hangs for
+# 30. An engine that is silent, or does not read, for longer than this is given up.
 SILENCE_SECONDS: Final = 120.0
 
 JobFrame = NewTokens | JobNotice | Done | Failed | Unknown
@@ -49,16 +49,16 @@ class EngineLost(DaemonError):
 
 
 class FrameTooLong(DaemonError):
-    """A request is longer than the engine reads, and was not sent."""
+    """A request is longer than the engine reads, so it was not sent."""
 
 
 class _Lost:
-    """Stands in a stream's queue where the engine went away."""
+    """Marks in a stream's queue that the engine went away."""
 
 
 @dataclass
 class JobStream:
-    """What the engine says of one job."""
+    """What the engine says about one job."""
 
     client: "EngineClient"
     name: str
@@ -85,23 +85,23 @@ class JobStream:
         self.client.post(Probe(self.name))
 
     def close(self) -> None:
-        """No more is wanted."""
+        """Take no more frames."""
         self.client.forget(self)
 
 
 @dataclass
 class EngineClient:
-    """One connection to the engine, made anew whenever it breaks.
+    """One connection to the engine, reopened whenever it breaks.
 
-    `counted` hears what the engine counts, whenever it says so; `stats` is what it said last.
-    `lost` hears when the engine went away, before any of its jobs does.
+    `counted` is called with the engine's stats as they come; `stats` is the latest. `lost` is
+    called when the engine goes away, before any of its jobs is told.
     """
 
     path: Path
     counted: Callable[[Stats], None]
     lost: Callable[[], None]
     stats: Stats | None = None
-    # How many tokens a job's context has, by the engine that was there last.
+    # How many tokens a job's context has, according to the latest engine.
     context: int = 0
     _ready: asyncio.Future[Ready] = field(init=False)
     _writer: asyncio.StreamWriter | None = None
@@ -112,7 +112,7 @@ class EngineClient:
         self._ready = asyncio.get_running_loop().create_future()
 
     async def ready(self) -> Ready:
-        """What the engine said when it was last connected; waits until it is there."""
+        """What the connected engine said when it was ready; waits until there is one."""
         return await asyncio.shield(self._ready)
 
     @property
@@ -123,8 +123,8 @@ class EngineClient:
     async def open(self, request: Generate) -> JobStream:
         """Hand a job to the engine; raises `EngineLost` when there is none, or `FrameTooLong`.
 
-        The request gets a name of its own: what the engine still says of an earlier one for the
-        same job must not be taken for this one's.
+        The request gets a name of its own: late frames for an earlier request of the same job
+        must not be taken for this one's.
         """
         name = f"{request.job_id}#{next(self._requests)}"
         stream = JobStream(self, name)
@@ -137,7 +137,7 @@ class EngineClient:
         return stream
 
     def forget(self, stream: JobStream) -> None:
-        """Frames for this stream go nowhere from now on."""
+        """Drop frames for this stream from now on."""
         self._streams.pop(stream.name, None)
 
     async def send(self, frame: Frame) -> None:
@@ -159,7 +159,7 @@ class EngineClient:
             raise EngineLost(f"The engine went away: {str(error) or 'it reads no more'}") from error
 
     def post(self, frame: Cancel | Probe) -> None:
-        """Send a short frame, without waiting until it is on its way; raises `EngineLost`."""
+        """Send a short frame without waiting until it is written; raises `EngineLost`."""
         if self._writer is None:
             raise EngineLost("The engine is not there.")
         self._writer.write(encode_frame(frame))
@@ -202,7 +202,7 @@ class EngineClient:
         log.warning("The engine closed the connection.")
 
     async def _next_line(self, reader: asyncio.StreamReader) -> bytes:
-        """The next line; empty where the engine has gone, or is silent although it has jobs."""
+        """The next line; empty if the engine is gone, or silent although it has jobs."""
         while True:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
@@ -219,7 +219,7 @@ class EngineClient:
 
     def _lose(self) -> None:
         if self._writer is not None:
-            # What was not sent yet is not worth waiting for.
+            # Unsent frames are not worth waiting for.
             self._writer.transport.abort()
         self._writer = None
         if self._ready.done():

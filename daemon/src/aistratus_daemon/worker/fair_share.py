@@ -1,15 +1,15 @@
-"""Whose turn it is: a worker's last free slot goes to the user who has least of it.
+"""Fairness: a worker's last free slot goes to the user with the fewest jobs running on it.
 
-A user's messages come in lanes (`aistratus_contracts.lanes`), one in flight for each, however many
-there are. Behind those, the queue gives out what others have sent. So when one slot is free and the
-message at hand is of a user who has jobs running here, or was served here not long ago, a worker
-receives on, holding what it has: each receive brings another lane. The slot goes to the user with
-the fewest jobs running here; among equals, to the one who was served here longest ago, or never.
-All else goes back at once, to its old place.
+A user's messages come in lanes (`aistratus_contracts.lanes`), with one in flight per lane, however
+many wait. Past those, the queue gives out other users' messages. So when one slot is free and the
+message at hand belongs to a user with jobs running here, or served here recently, the worker holds
+it and keeps receiving: each receive brings another lane. The slot goes to the user with the fewest
+jobs running here; among equals, to the user served here longest ago, or never. All other messages
+go back at once, to their old places.
 
-So ten thousand prompts of one user delay another's first token by no more than one job's length,
-also where the engine has but one slot. No slot stays empty for it: if nobody else waits, the first
-message is begun, after one empty receive or, for a user with many jobs, one per lane.
+So ten thousand prompts of one user delay another user's first token by no more than one job's
+length, even on an engine with a single slot. No slot stays empty for this: if nobody else waits,
+the first message is begun after one empty receive or, for a user with many jobs, one per lane.
 """
 
 from collections import Counter
@@ -18,14 +18,14 @@ from typing import Final, Protocol, TypeVar
 
 from aistratus_contracts.lanes import user_of
 
-# Two users' lanes, all full, are passed in so many receives.
+# Enough receives to get past two users with all their lanes full.
 MAX_LOOKS: Final = 32
-# Who is not among the last so many that were served counts as never served.
+# A user not among this many most recently served counts as never served.
 REMEMBERED_USERS: Final = 256
 
 
 class Waiting(Protocol):
-    """What there is to know of a message before it is read."""
+    """What is known about a message before it is read."""
 
     @property
     def group(self) -> str:
@@ -33,28 +33,28 @@ class Waiting(Protocol):
 
     @property
     def receives(self) -> int:
-        """How often the queue has given it out."""
+        """How many times the queue has given it out."""
 
 
 T = TypeVar("T", bound=Waiting)
 
 
 class FairShare:
-    """Who has what of one worker. All of it happens in one event loop.
+    """Each user's share of one worker, kept in one event loop.
 
-    A message that was given out `patience` times is not put back any more, but begun: the queue
-    would set it aside as dead some time.
+    A message received `patience` times is begun rather than put back again: otherwise the queue
+    would in time make it a dead letter.
     """
 
     def __init__(self, patience: int | None = None) -> None:
         self._patience = patience
         self._running: Counter[str] = Counter()
-        # The one served last comes last.
+        # The most recently served user comes last.
         self._served: dict[str, int] = {}
         self._begun = 0
 
     def began(self, message: Waiting) -> None:
-        """A job of the message's user runs now."""
+        """Note that a job of the message's user has begun."""
         user = user_of(message.group)
         self._running[user] += 1
         self._begun += 1
@@ -64,26 +64,26 @@ class FairShare:
             del self._served[next(iter(self._served))]
 
     def ended(self, message: Waiting) -> None:
-        """It runs no more."""
+        """Note that it has ended."""
         user = user_of(message.group)
         self._running[user] -= 1
         if not self._running[user]:
             del self._running[user]
 
     def is_first(self, message: Waiting) -> bool:
-        """Whether nobody who waits could have a better right to a slot."""
+        """Whether no waiting message could have a better claim to a slot."""
         user = user_of(message.group)
         is_new = user not in self._running and user not in self._served
         return is_new or self._is_out_of_patience(message)
 
     def first_of(self, found: Sequence[T]) -> T:
-        """Who has the best right; among equals, who was found first."""
+        """The message with the best claim; among equals, the one found first."""
         return min(found, key=self._rank)
 
     async def look(self, first: T, receive: Callable[[], Awaitable[T | None]]) -> list[T]:
-        """The first message, and with it others that may have a better right.
+        """The first message, and others that may have a better claim.
 
-        `receive` brings another message at once, or None where there is none, or no time for it.
+        `receive` returns another message at once, or None if there is none or no time for it.
         """
         found = [first]
         if self.is_first(first):

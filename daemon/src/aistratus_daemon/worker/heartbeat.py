@@ -1,7 +1,7 @@
-"""The worker tells the fleet's readers that it lives, and how it stands.
+"""The worker's signs of life: that it lives, and what it is doing.
 
-It is for people and for the steward. No job depends on it: what a worker holds, the queue knows,
-and who may write to a log, the table.
+They are for people and for the steward. No job depends on them: the queue knows what a worker
+holds, and the table knows who may write to a log.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """One item in the table, written again and again. `held_jobs` says how many jobs there are."""
+    """Rewrites one item in the table periodically. `held_jobs` counts the jobs that are held."""
 
     store: JobStore
     engine: EngineClient
@@ -32,9 +32,9 @@ class Heartbeat:
     held_jobs: Callable[[], int]
 
     async def run(self, drained: asyncio.Event) -> None:
-        """Give signs of life from the engine's first readiness until `drained`; then none is left.
+        """Give signs of life from when the engine is first ready until `drained`, then delete them.
 
-        An engine that goes away later is part of what is told.
+        If the engine goes away later, the signs say so.
         """
         end = asyncio.create_task(drained.wait())
         ready = asyncio.create_task(self.engine.ready())

@@ -1,8 +1,8 @@
-"""The instance metadata service, version 2: what EC2 tells an instance of itself.
+"""The instance metadata service, version 2: what EC2 tells an instance about itself.
 
-A session token is asked for by PUT, with the seconds that it shall live, and goes with every GET;
-404 is the answer for what does not exist just now. Source: AWS, "Use the Instance Metadata
-Service to access instance metadata". Blocking calls; the worker makes them in a thread.
+A PUT with a lifetime in seconds gets a session token, which goes with every GET; 404 means that
+the item does not exist now. Source: AWS, "Use the Instance Metadata Service to access instance
+metadata". Blocking calls; the worker makes them in a thread.
 """
 
 import http.client
@@ -20,7 +20,7 @@ TOKEN_TTL_SECONDS: Final = 21_600  # the longest there is: six hours
 # It answers from the host that the instance runs on.
 TIMEOUT_SECONDS: Final = 1.0
 _MAX_BYTES: Final = 64 * 1024
-# Where it is if AWS's own variables do not say; the names are those of the AWS SDKs.
+# Where the service is unless AWS's own variables say otherwise; the names are the AWS SDKs'.
 _ADDRESSES: Final = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 
 
@@ -38,7 +38,7 @@ class Imds:
 
     @classmethod
     def from_environment(cls, environment: Environment) -> "Imds | None":
-        """The service that AWS's variables name; None where they say that there is none."""
+        """The service that AWS's variables name; None if they disable it."""
         variables = environment.variables
         if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
             return None
@@ -57,7 +57,7 @@ class Imds:
         return cls(host, port)
 
     def get(self, path: str) -> str | None:
-        """What is at that path below `meta-data`, None if nothing is; raises `ImdsError`."""
+        """The item at that path below `meta-data`, None if there is none; raises `ImdsError`."""
         status, text = self._get(path) if self._token else (HTTPStatus.UNAUTHORIZED, "")
         if status == HTTPStatus.UNAUTHORIZED:
             self._token = self._new_token()
@@ -79,7 +79,7 @@ class Imds:
         return text
 
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
-        # No proxy and no redirect: neither has a business between an instance and its host.
+        # No proxy and no redirect: neither belongs between an instance and its host.
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, path, headers=headers)

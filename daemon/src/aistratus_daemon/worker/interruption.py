@@ -1,4 +1,4 @@
-"""The instance will be taken away: how the worker learns it, and whom it tells when it has drained.
+"""The instance's end: how the worker learns of it, and whom it tells once it has drained.
 
 EC2 and Auto Scaling announce it in the instance's metadata. Sources: AWS, "Spot Instance
 interruption notices", "EC2 instance rebalance recommendations", "Retrieve the target lifecycle
@@ -17,7 +17,7 @@ from aistratus_daemon.worker.imds import Imds, ImdsError
 
 log = logging.getLogger("worker")
 
-# As often as AWS recommends; a Spot instance has two minutes from its notice on.
+# As often as AWS recommends; a Spot instance has two minutes from its notice.
 POLL_SECONDS: Final = 5.0
 
 SPOT_PATH: Final = "spot/instance-action"
@@ -28,7 +28,7 @@ _TERMINATED: Final = "Terminated"
 
 
 class AutoScaling(Protocol):
-    """What is used of boto3's client for Auto Scaling."""
+    """The part of boto3's Auto Scaling client that is used here."""
 
     def complete_lifecycle_action(
         self,
@@ -83,7 +83,7 @@ class Interruption:
             self.stopping.set()
 
     async def complete(self, autoscaling: AutoScaling, hook: TerminationHook) -> None:
-        """Tell Auto Scaling that the instance may go; what goes wrong is only logged."""
+        """Tell Auto Scaling that the instance may go; failures are only logged."""
         try:
             instance_id = await asyncio.to_thread(self.imds.get, INSTANCE_PATH)
             await asyncio.to_thread(
@@ -96,7 +96,7 @@ class Interruption:
             )
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
-                # So after a Spot notice or a recommendation: Auto Scaling waits for nothing yet.
+                # Normal after a Spot notice or a recommendation: Auto Scaling waits for nothing.
                 log.info("No termination hook waits for this instance: %s", error)
             else:
                 log.warning(_NOT_TOLD, error)

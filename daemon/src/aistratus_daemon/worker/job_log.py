@@ -19,7 +19,7 @@ DRAIN_COMMIT_SECONDS: Final = 1.0
 
 @dataclass
 class JobLog:
-    """Where the log stands, as far as this worker knows. Raises `AppendRefused` when it is not."""
+    """Where this worker thinks the log stands. Raises `AppendRefused` if it stands elsewhere."""
 
     record: JobRecord
     store: JobStore
@@ -32,7 +32,7 @@ class JobLog:
             self.progress = Progress.from_events(events)
 
     async def is_cancel_wanted(self) -> bool:
-        """Look at the table, where nothing is to be written just now."""
+        """Ask the table about a cancel while there is nothing to append."""
         job_id, mine = self.record.job.job_id, self.record.cursor
         now = await asyncio.to_thread(self.store.load, job_id)
         if now is None:
@@ -51,13 +51,13 @@ class JobLog:
         answer_text: str = "",
         failures: int | None = None,
     ) -> None:
-        """Append to the log; `has_new`: with all that was pending.
+        """Append to the log; `has_new` says that `bodies` include all that was pending.
 
-        One that has begun is seen through, also when the worker drains: without its outcome
+        An append once begun is seen through, even when the worker drains: without its outcome
         nobody here would know where the log stands.
         """
         # The record that `bodies` were made for. An earlier append that a drain does not wait for
-        # may move on `self.record` before the task begins, and with it the fence.
+        # may advance `self.record`, and with it the fence, before the task begins.
         record = self.record
 
         async def append() -> None:
@@ -77,13 +77,13 @@ class JobLog:
         try:
             await asyncio.shield(appending)
         except asyncio.CancelledError:
-            # Also when it fails later than anyone waits for it.
+            # Log a failure even if it comes after the wait below.
             appending.add_done_callback(self._tell_failure)
             await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
             raise
 
     def fields(self) -> dict[str, object]:
-        """What the journal notes beside a line about this job."""
+        """The fields of a journal line about this job."""
         return {
             "JOB": self.record.job.job_id,
             "CONVERSATION": self.record.job.conversation_id,

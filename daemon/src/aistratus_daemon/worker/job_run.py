@@ -1,7 +1,7 @@
 """One job, from the moment a worker takes it to its last event.
 
-Tokens come in from the engine, collect for a moment and are committed with a fenced append. Only
-what is committed counts: a job that is taken up again goes on from there.
+Tokens arrive from the engine, collect for a moment and are committed with a fenced append. Only
+committed tokens count: the job's next attempt goes on from there.
 """
 
 import asyncio
@@ -31,49 +31,49 @@ from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
-# The first token is committed at once, then what came together in this time: a reader sees it
-# flow, and an answer of 30 s costs 300 writes rather than a thousand.
+# The first token is committed at once, later ones after collecting for this long. A reader still
+# sees the text flow, and an answer of 30 s costs 300 writes rather than a thousand.
 COMMIT_SECONDS: Final = 0.1
-# All answers of a worker together. A commit takes four write units (two items, in a transaction),
-# so these come to 0.18 USD an hour at 0.625 USD a million; 16 answers with ten commits a second
-# each would come to 1.44, more than the GPU that computes them. On one machine, every commit is
-# time that the engine lacks.
+# For all answers of a worker together. A commit takes four write units (two items, in a
+# transaction), so this rate costs 0.18 USD an hour at 0.625 USD a million; 16 answers with ten
+# commits a second each would cost 1.44, more than the GPU that computes them. On one machine,
+# every commit takes time from the engine.
 COMMITS_PER_SECOND: Final = 20
-# While no token comes (a long prompt), this often the table is asked whether to stop.
+# How often to ask the table whether to stop while no token comes (a long prompt).
 CHECK_SECONDS: Final = 1.0
-# And this often the engine is asked whether it has the job at all.
+# How often to ask the engine meanwhile whether it has the job at all.
 PROBE_SECONDS: Final = 10.0
-# How often a job may get lost on its way into the engine.
+# How many times a job's request may get lost on its way into the engine.
 MAX_LOST_REQUESTS: Final = 3
-# How long an engine may take to say that it has stopped. Its usage is not worth more.
+# How long to wait for an engine to say that it has stopped; usage is not worth a longer wait.
 STOP_PATIENCE_SECONDS: Final = 10.0
-# Engines that a job may bring down, alone, without its answer growing.
+# How many engines a job, running alone, may bring down without its answer growing.
 MAX_FAILURES: Final = 3
-# What an engine may have computed and not said when it dies.
+# How many tokens a dying engine may have computed but not sent.
 UNHEARD_TOKENS: Final = 16
-# Real weights are loaded in less. An engine that stays away longer has a sick machine.
+# Real weights load in less. If the engine stays away longer, its machine is at fault.
 ENGINE_PATIENCE_SECONDS: Final = 120.0
 
 
 def commit_seconds(running: int) -> float:
-    """How long an answer's tokens collect when so many answers are under way."""
+    """How long an answer's tokens collect while `running` answers are under way."""
     return max(COMMIT_SECONDS, running / COMMITS_PER_SECOND)
 
 
 class EngineStaysAway(DaemonError):
-    """There is no engine, and there was none for long."""
+    """The engine went away and did not come back in time."""
 
 
 class RequestLost(DaemonError):
-    """The engine does not know a job that it was asked for."""
+    """The engine does not know a job that was sent to it."""
 
 
 @dataclass(eq=False)
 class JobRun:
-    """A job in this worker's hands. Raises `AppendRefused` when it is not ours any more.
+    """A job in this worker's hands. Raises `AppendRefused` once it is no longer ours.
 
-    `running` says how many there are now, with this one; `given_up` is told of a job that ends
-    because of what it does to engines, and why, before it ends.
+    `running` counts the jobs under way, including this one. `given_up` is called with a job that
+    has brought down too many engines, and with the reason, before the job ends.
     """
 
     job_log: JobLog
@@ -89,7 +89,7 @@ class JobRun:
     _probed_at: float = 0.0
     # When the engine was told to stop, if it was.
     _stopped_at: float | None = None
-    # How many tokens the answer had when the engine last died of it, as far as is known here.
+    # How many tokens the answer had when the engine last died with it, as far as we know.
     _fell_at: int = 0
 
     async def run(self) -> None:
@@ -120,8 +120,7 @@ class JobRun:
     async def _answer(self) -> bool:
         """Have the engine go on with the answer; returns whether the job has ended.
 
-        It has not if others, which may have brought down the engine, must be tried alone, or if
-        the engine lost the request.
+        It has not if it must yield the engine to a suspect, or if the engine lost the request.
         """
         while not self._is_over() and not await self._is_admitted():
             await self._look()
@@ -145,7 +144,7 @@ class JobRun:
             except RequestLost as error:
                 has_ended = await self._count_lost(error)
             except asyncio.CancelledError:
-                # The worker drains: what is generated is kept, the rest is for the next attempt.
+                # The worker drains: keep what is generated, leave the rest to the next attempt.
                 await self._keep()
                 raise
             finally:
@@ -155,7 +154,7 @@ class JobRun:
         return has_ended
 
     def _is_over(self) -> bool:
-        """Whether nothing more is wanted of the engine."""
+        """Whether the engine has nothing more to do for this job."""
         return self._is_cancelled or self.job_log.progress.is_full
 
     async def _end_early(self, *, new_attempt: bool = False) -> None:
@@ -165,7 +164,7 @@ class JobRun:
         await self._end(state, reason, [], new_attempt=new_attempt)
 
     async def _is_admitted(self) -> bool:
-        """Wait at the engine's door, but not for ever."""
+        """Wait for a moment at the engine's door; returns whether the job may enter."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self.suspects.until_admitted(self)
@@ -174,13 +173,13 @@ class JobRun:
         return True
 
     def _must_yield(self) -> bool:
-        """Take note of how far the answer has come; say whether another must be tried alone."""
+        """Clear the job if its answer has grown enough; returns whether it must yield."""
         if self._is_past_its_fall():
             self.suspects.clear(self)
         return self.suspects.must_yield(self)
 
     async def _lose(self, error: EngineLost) -> int:
-        """The engine is gone: keep what it said, wait for the next; returns this job's failures."""
+        """Keep what a lost engine said and wait for the next; returns this job's failures."""
         failures = 0 if self._is_past_its_fall() else self.job_log.record.cursor.failures
         self._fell_at = max(self._fell_at, self.job_log.progress.reached)
         is_guilty = self.suspects.is_guilty(self)
@@ -197,7 +196,7 @@ class JobRun:
         return failures + is_guilty
 
     async def _is_engine_back(self) -> bool:
-        """Wait for the next engine, as long as there is something to do for it."""
+        """Wait for the next engine, as long as the job needs one."""
         give_up_at = _now() + ENGINE_PATIENCE_SECONDS
         while not self._is_over() and _now() < give_up_at:
             try:
@@ -210,7 +209,7 @@ class JobRun:
         return self._is_over()
 
     async def _count_lost(self, error: RequestLost) -> bool:
-        """A request got lost: it is made again, but not for ever; returns whether the job ended."""
+        """Count a lost request and allow a few retries; returns whether the job has ended."""
         log.error("%s", error, extra=self.job_log.fields())
         self._lost_requests += 1
         try:
@@ -227,7 +226,7 @@ class JobRun:
         return True
 
     def _is_past_its_fall(self) -> bool:
-        """Whether the answer has come clearly further than when the engine last died of it."""
+        """Whether the answer is clearly longer than when the engine last died with it."""
         return self.job_log.progress.reached > self._fell_at + UNHEARD_TOKENS
 
     async def _give_up(self) -> None:
@@ -251,7 +250,7 @@ class JobRun:
         )
 
     async def _take_frame(self, stream: JobStream) -> bool:
-        """Act on one frame, or on none having come; returns whether the job has ended."""
+        """Handle the next frame, or its absence; returns whether the job has ended."""
         match await stream.next(self._patience()):
             case None if self.job_log.progress.pending():
                 await self._commit_or_stop(stream)
@@ -283,7 +282,7 @@ class JobRun:
             await self._commit_or_stop(stream)
 
     async def _is_ended_while_silent(self, stream: JobStream) -> bool:
-        """The engine says nothing: see whether that will change; returns whether the job ended."""
+        """Check on the job while the engine is silent; returns whether the job has ended."""
         await self._look()
         if self._is_over():
             self._stop_engine(stream)
@@ -303,7 +302,7 @@ class JobRun:
         return max(0.0, due - _now())
 
     async def _commit_or_stop(self, stream: JobStream) -> None:
-        """Commit what is new; where the reader wants no more, tell the engine."""
+        """Commit what is new; if the reader has cancelled, tell the engine."""
         try:
             await self._commit()
         except CancelRequested:
@@ -320,7 +319,7 @@ class JobRun:
             self._committed_at = _now()
 
     async def _keep(self) -> None:
-        """Commit what is new, if the table takes it soon."""
+        """Commit what is new, if the table takes it in time."""
         try:
             async with asyncio.timeout(DRAIN_COMMIT_SECONDS):
                 await self._commit()
@@ -328,7 +327,7 @@ class JobRun:
             log.warning("Some tokens are not kept: %s", error, extra=self.job_log.fields())
 
     async def _look(self) -> None:
-        """Whether the job is still wanted, and still this worker's; raises `AppendRefused`."""
+        """Note a requested cancel; raises `AppendRefused` if the job is no longer ours."""
         if await self.job_log.is_cancel_wanted():
             self._cancel()
 
@@ -343,7 +342,7 @@ class JobRun:
             stream.cancel()
 
     def _stop(self, stream: JobStream) -> None:
-        """The engine need not go on with what nobody will commit."""
+        """Tell the engine to drop work that nobody will commit."""
         try:
             stream.cancel()
         except EngineLost as error:
@@ -366,7 +365,7 @@ class JobRun:
         *,
         new_attempt: bool = False,
     ) -> None:
-        """The last append: what is still new, then `bodies`, then the final state, all at once."""
+        """Append what is still new, then `bodies`, then the final state, all at once."""
         await self.job_log.append(
             [*self.job_log.progress.pending(), *bodies, StateChange(state, reason)],
             has_new=True,

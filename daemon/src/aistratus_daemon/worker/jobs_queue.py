@@ -1,4 +1,4 @@
-"""The queue of jobs: SQS FIFO, its message groups the users' lanes.
+"""The job queue: SQS FIFO, with the users' lanes as message groups.
 
 Blocking calls; the consumer runs them in threads.
 """
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("worker")
 
-# A poll cannot be called off, and a worker that is told to stop must be gone within two seconds:
-# so a poll is short. 3,600 an hour, while the GPU runs, cost less than a fifth of a cent.
+# A poll cannot be interrupted, and a worker told to stop must be gone within two seconds, so polls
+# are short. 3,600 an hour, while the GPU runs, cost less than a fifth of a cent.
 RECEIVE_WAIT_SECONDS: Final = 1
 _BATCH: Final = 10
 
@@ -31,7 +31,7 @@ _BATCH: Final = 10
 class Received:
     """A message that is ours until its visibility timeout runs out.
 
-    `receives` is how often the queue has given it out, this time included.
+    `receives` is how many times the queue has given it out, this time included.
     """
 
     message_id: str
@@ -43,7 +43,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """What came of a heartbeat: whose messages are ours no more, and whether one is due again."""
+    """A heartbeat's outcome: which messages are no longer ours, and whether to retry it soon."""
 
     lost: list[Received]
     failed: bool
@@ -53,9 +53,9 @@ class Extended:
 class JobsQueue:
     """`jobs.fifo` as the worker uses it.
 
-    `beats` is a client that gives up soon: a heartbeat that hangs is better sent again.
-    `max_receives` is how often the queue gives out a message before it sets it aside as dead; None
-    for ever.
+    `beats` is a client with short timeouts: a hanging heartbeat is better sent again.
+    `max_receives` is how many times the queue gives out a message before making it a dead letter;
+    None if without limit.
     """
 
     client: "SQSClient"
@@ -70,7 +70,7 @@ class JobsQueue:
     def connect(
         cls, client: "SQSClient", beats: "SQSClient", url: str, dead_letter_url: str
     ) -> "JobsQueue":
-        """The queue, with what it was deployed with."""
+        """The queue, with the attributes that it was deployed with."""
         names: list[QueueAttributeNameType] = ["VisibilityTimeout", "RedrivePolicy"]
         found = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         policy = json.loads(found.get("RedrivePolicy", "{}"))
@@ -78,15 +78,15 @@ class JobsQueue:
         return cls(client, beats, url, dead_letter_url, int(found["VisibilityTimeout"]), receives)
 
     def receive(self, wait_seconds: int = RECEIVE_WAIT_SECONDS) -> Received | None:
-        """The next message, waiting a short while for one.
+        """Wait a short while for the next message.
 
-        One at a time: of several in one call SQS prefers to take them from one group, and a
-        group's messages are worked on one after the other anyway.
+        It asks for one at a time: SQS prefers to fill a batch from one group, and a group's
+        messages are worked on one after the other anyway.
 
-        A receive whose answer was lost has hidden a message all the same. So the same attempt id
-        goes with each try until one is answered: within five minutes SQS then gives out the same
-        message with the same receipt. A refusal is an answer too: SQS repeats no receive whose
-        message was touched meanwhile.
+        A receive hides a message even if its answer is lost. So each try carries the same attempt
+        id until one is answered: within five minutes SQS then gives out the same message with the
+        same receipt. A refusal is an answer too: SQS repeats no receive whose message was touched
+        meanwhile.
         """
         try:
             answer = self.client.receive_message(
@@ -134,23 +134,23 @@ class JobsQueue:
         )
 
     def release_all(self, messages: Sequence[Received]) -> None:
-        """Give messages back, each to its old place; what is ours no more is left as it is."""
+        """Give messages back, each to its old place; those no longer ours stay as they are."""
         for start in range(0, len(messages), _BATCH):
             self.client.change_message_visibility_batch(
                 QueueUrl=self.url, Entries=_entries(messages[start : start + _BATCH], 0)
             )
 
     def delete(self, message: Received) -> None:
-        """The message's job has ended."""
+        """Delete a message whose job has ended."""
         self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt)
 
     def set_aside(self, message: Received, reason: str) -> None:
-        """Move a message that nobody can read to the dead-letter queue, so its group goes on."""
+        """Move an unreadable message to the dead-letter queue, so that its group goes on."""
         self._put_aside(message.body, message.group, message.message_id, reason)
         self.delete(message)
 
     def set_job_aside(self, job: Job, reason: str) -> None:
-        """Leave word in the dead-letter queue of a job that is given up."""
+        """Send a dead letter for a job that is given up."""
         body = encode_queue_message(QueueMessage(job.job_id))
         self._put_aside(body, job.conversation_id, job.job_id, reason)
 

@@ -1,13 +1,13 @@
 """What the engine counts, for CloudWatch: log records in its embedded metric format (EMF).
 
-CloudWatch makes metrics of any JSON line in its logs that has `_aws`:
+CloudWatch turns any JSON line in its logs that has `_aws` into metrics:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-A metric costs 0.30 USD a month, counted by the hours in which it gets a value, and every
+A metric costs 0.30 USD a month, prorated by the hours in which it gets a value, and every
 combination of dimensions is a metric of its own. So the environment is the only dimension: these
-are 16 metrics, 4.80 USD for a month of work around the clock, however many workers come and go.
-There is one record a minute, because CloudWatch keeps no finer figures unless it is paid to, and
-none for an idle minute: an idle hour costs nothing.
+16 metrics cost 4.80 USD for a month of work around the clock, however many workers come and go.
+There is one record a minute, because CloudWatch keeps finer figures only at extra cost, and none
+for an idle minute: an idle hour costs nothing.
 """
 
 import logging
@@ -25,7 +25,7 @@ NAMESPACE: Final = "Aistratus"
 DIMENSION: Final = "Environment"
 MESSAGE: Final = "What the engine counted."
 
-# Names are those of `Stats`, units CloudWatch's. What stands is published as it is …
+# Names are those of `Stats`, units CloudWatch's. Gauges are published as they are …
 GAUGES: Final[Mapping[str, str]] = {
     "requests_processing": "Count",
     "requests_deferred": "Count",
@@ -33,7 +33,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "kv_cache_tokens": "Count",
     "kv_cache_usage_ratio": "None",
 }
-# … and what only grows as what it has grown by, because CloudWatch adds up itself.
+# … and totals as their growth, because CloudWatch adds up by itself.
 TOTALS: Final[Mapping[str, str]] = {
     "prompt_tokens_total": "Count",
     "prompt_tokens_cached_total": "Count",
@@ -44,7 +44,7 @@ TOTALS: Final[Mapping[str, str]] = {
     "time_to_first_token_seconds_sum": "Seconds",
     "time_to_first_token_seconds_count": "Count",
 }
-# Means over the record's time, of two totals; llama-server's `/metrics` has the first two.
+# Ratios of two totals over the record's time; llama-server's `/metrics` has the first two.
 MEANS: Final[Mapping[str, tuple[str, str, str]]] = {
     "prompt_tokens_seconds": ("prompt_tokens_total", "prompt_seconds_total", "Count/Second"),
     "predicted_tokens_seconds": (
@@ -63,7 +63,7 @@ UNITS: Final = {**GAUGES, **TOTALS, **{name: unit for name, (_, _, unit) in MEAN
 
 @dataclass
 class Metrics:
-    """Adds up what the engine says every few seconds, and logs it once a minute."""
+    """Adds up what the engine reports every few seconds, and logs it once a minute."""
 
     environment: str
     clock: Callable[[], datetime] = utc_now
@@ -72,7 +72,7 @@ class Metrics:
     _minute: int = -1
 
     def take(self, stats: Stats) -> None:
-        """What the engine counts now. The first time only shows where counting begins."""
+        """Take in the engine's counts; the first call only sets where counting begins."""
         before, self._last = self._last, stats
         if before is None:
             return
@@ -117,7 +117,7 @@ def embedded(environment: str, values: Mapping[str, float], timestamp_ms: int) -
 
 
 def _growth(before: Stats, now: Stats) -> dict[str, float]:
-    """What each total grew by; from zero, if any fell: the engine started anew in between."""
+    """Each total's growth; from zero if any fell, because the engine restarted in between."""
     grown = {name: getattr(now, name) - getattr(before, name) for name in TOTALS}
     if min(grown.values()) < 0:
         return {name: getattr(now, name) for name in TOTALS}

@@ -13,8 +13,8 @@ from aistratus_daemon.frames import NewTokens
 class Progress:
     """How far an answer has come: what is committed, and what waits for its commit.
 
-    Together they are never more than an answer may be: what would go past that is not taken in,
-    and nothing after it.
+    Together they never exceed an answer's limit: tokens that would exceed it are not taken in, nor
+    is anything after them.
     """
 
     text: str = ""
@@ -47,7 +47,7 @@ class Progress:
         return progress
 
     def add(self, tokens: NewTokens) -> None:
-        """Tokens that are not committed yet; where there is no room for them, `is_full`."""
+        """Add tokens that are not committed yet; set `is_full` if there is no room for them."""
         size = text_bytes(tokens.text)
         self.is_full = self.is_full or self._bytes + size > MAX_ANSWER_BYTES
         if not self.is_full:
@@ -55,7 +55,7 @@ class Progress:
             self._new.append(Delta(tokens.text, tokens.token_ids))
 
     def pending(self) -> list[EventBody]:
-        """The events that commit what is new: one, if one can hold it."""
+        """The events that commit what is new: a single one, if it fits."""
         events: list[EventBody] = []
         group: list[Delta] = []
         size = 0
@@ -71,13 +71,13 @@ class Progress:
         return events
 
     def commit(self) -> None:
-        """What was new is in the table now."""
+        """Note that what was new is in the table now."""
         self.text = self.whole_text
         self.token_ids += [token for delta in self._new for token in delta.token_ids]
         self._new = []
 
     def discard(self) -> None:
-        """What was new was not written, and will not be."""
+        """Drop what is new: it will not be written."""
         self._new = []
 
 

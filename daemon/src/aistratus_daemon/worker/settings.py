@@ -1,4 +1,4 @@
-"""What the worker is told by its environment, and by the registry."""
+"""The worker's settings, from its environment and from the registry."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ _OPTIONAL: Final = (Parameter.FLEET_GROUP, Parameter.TERMINATION_HOOK)
 class WorkerSettings:
     """Where the engine listens, and which ids the registry holds.
 
-    `environment` is what the deployment is called: `dev`, where the registry is `/aistratus/dev`.
+    `environment` is the deployment's name: `dev`, if the registry is `/aistratus/dev`.
     `imds` is None where there is no metadata service, `termination_hook` where there is no fleet.
     """
 

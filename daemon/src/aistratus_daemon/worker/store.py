@@ -1,7 +1,7 @@
 """The table as the worker uses it: load a job, read its conversation, append to its log.
 
 Blocking calls; the worker runs them in threads. Every append is the fenced transaction of
-`aistratus_contracts.table`; what a refusal means is found out by reading back.
+`aistratus_contracts.table`; reading back tells what a refusal means.
 """
 
 import random
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Another writer on the same item (a reader's cancel) makes a transaction fail for a moment.
 CONFLICT_TRIES: Final = 8
 CONFLICT_PAUSE_SECONDS: Final = 0.02
-# Most conversations' whole history, and a small part of a page for those who need no more.
+# A page holds most conversations whole, yet is small for a caller that needs only a few turns.
 TURN_ITEMS_PER_PAGE: Final = 32
 
 
@@ -39,11 +39,11 @@ class FenceLost(AppendRefused):
 
 
 class CancelRequested(AppendRefused):
-    """The job is still this worker's, but its reader wants no more of it."""
+    """The job is still this worker's, but its reader has cancelled it."""
 
 
 class JobGone(AppendRefused):
-    """The job is not there any more: its conversation was deleted."""
+    """The job no longer exists: its conversation was deleted."""
 
 
 def utc_now() -> datetime:
@@ -83,9 +83,9 @@ class JobStore:
         ]
 
     def turns_backwards(self, job: Job) -> Iterator[Turn]:
-        """The conversation's turns from this job's to the first, read as they are taken.
+        """The conversation's turns from this job's back to the first, read lazily.
 
-        A page is all that is held of it, whoever takes only a few has read only a few.
+        Only one page is held at a time; a caller that takes a few turns has read only a few.
         """
         items = self._pages(
             ScanIndexForward=False,
@@ -102,7 +102,7 @@ class JobStore:
         return table.read_turns_backwards(items)
 
     def first_turn(self, job: Job) -> Turn | None:
-        """What opened the conversation, without its answer."""
+        """The conversation's first turn, without its answer."""
         where = table.key(
             table.user_partition(job.owner), table.prompt_sort_key(job.conversation_id, 1)
         )
@@ -149,18 +149,18 @@ class JobStore:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def put_sign_of_life(self, sign: SignOfLife) -> None:
-        """Say that a worker lives."""
+        """Write a worker's sign of life."""
         self.client.put_item(TableName=self.table_name, Item=table.worker_item(sign))
 
     def delete_sign_of_life(self, worker_id: str) -> None:
-        """Say nothing of a worker any more."""
+        """Delete a worker's sign of life."""
         self.client.delete_item(TableName=self.table_name, Key=table.worker_key(worker_id))
 
     def _explain(self, before: JobRecord, after: JobRecord) -> None:
-        """Why a condition failed. Returns only if the append is in the table after all.
+        """Raise the reason a condition failed; return only if the append is in the table after all.
 
-        The SDK repeats a request whose answer it did not see; the repetition then fails its own
-        condition. The cursor names the append that put it where it is.
+        The SDK retries a request whose answer it did not see, and the retry then fails its own
+        condition. The cursor names the append that last moved it.
         """
         now = self.load(before.job.job_id)
         if now is None:
@@ -180,7 +180,7 @@ class JobStore:
         )
 
     def _pages(self, **asked: Any) -> Iterator[table.Item]:
-        """What a query finds, page by page; 1 MB of items at most lie here at a time."""
+        """A query's items, read page by page; at most 1 MB of items is held at a time."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table_name, ConsistentRead=True, **asked
         )

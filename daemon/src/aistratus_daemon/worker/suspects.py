@@ -1,9 +1,9 @@
-"""Who may be in the engine together, once it has died with several jobs in it.
+"""Which jobs may share the engine after it has died with several jobs in it.
 
-Nobody knows which of them it died of. So they are suspects, and suspects run alone, one after the
-other, each until its answer has gone further than it had come. Then it is cleared, and waits
-until all have been tried. One that brings the engine down alone is found: the others are cleared,
-and it goes on alone. Only what a job does alone is ever held against it.
+Nobody knows which job it died of. So all of them are suspects, and suspects run alone, one after
+the other, each until its answer has gone further than before. Then it is cleared, and waits until
+all have been tried. A job that brings the engine down alone is guilty: the others are cleared, and
+it goes on alone. Only what a job does alone is ever held against it.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 class Suspects:
     """The door of one worker's engine. A `run` is any object that stands for a job's run.
 
-    All of it happens in one event loop.
+    Everything happens in one event loop.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Suspects:
             self._wake()
 
     def engine_lost(self) -> None:
-        """The engine went away: whoever is in it is a suspect, or, if it is alone, has done it."""
+        """The engine went away: all runs in it become suspects; a run that was alone is guilty."""
         if len(self._inside) == 1:
             (self._guilty,) = self._inside
             self._suspects = dict(self._inside)
@@ -50,11 +50,11 @@ class Suspects:
         self._wake()
 
     def is_guilty(self, run: object) -> bool:
-        """Whether this run, alone, brought the engine down that was lost last."""
+        """Whether this run, alone, brought down the engine that was lost last."""
         return self._guilty is run
 
     def clear(self, run: object) -> None:
-        """The run has gone further than where it fell under suspicion, or has ended."""
+        """Clear a run that has gone further than when it became a suspect, or has ended."""
         if run in self._suspects:
             del self._suspects[run]
             self._wake()
