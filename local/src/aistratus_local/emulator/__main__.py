@@ -1,6 +1,6 @@
 """`python -m aistratus_local.emulator --port 8553`: AWS on loopback until SIGTERM.
 
-It answers whoever has one of the access key ids in AISTRATUS_EMULATOR_KEYS, a comma between.
+It answers callers with one of the comma-separated access key ids in AISTRATUS_EMULATOR_KEYS.
 """
 
 import argparse
