@@ -87,7 +87,7 @@ class Sheet:
         """The cost of a thousand prompts apart from the GPU; free units are not deducted."""
         requests = given.HTTP_REQUESTS
         writes = given.COMMITS * given.WRITE_UNITS_PER_COMMIT + given.OTHER_WRITE_UNITS
-        seconds = given.ANSWER_SECONDS + 0.2  # polls hold for as long as the answer takes
+        seconds = given.ANSWER_SECONDS + 0.2  # polls are held for as long as the answer takes
         gb_seconds = seconds * self.configured.memory_mb / 1024
         line = self._line
         return [

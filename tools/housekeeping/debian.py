@@ -46,7 +46,7 @@ class Need:
 
 
 def needs(listed: Path = LISTED) -> list[Need]:
-    """What `requirements/debian.txt` lists."""
+    """The programs that `requirements/debian.txt` lists."""
     rows = [
         [cell.strip() for cell in line.split("|")]
         for line in listed.read_text(encoding="utf-8").splitlines()

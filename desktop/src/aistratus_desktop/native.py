@@ -100,7 +100,7 @@ async def _answer(
 
 
 class KeyringStore:
-    """The refresh token in the operating system's keyring; in memory where there is none.
+    """Stores the refresh token in the operating system's keyring, or in memory if there is none.
 
     `backend` is a module with keyring's `get_password`, `set_password` and `delete_password`.
     """

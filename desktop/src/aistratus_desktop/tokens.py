@@ -40,7 +40,7 @@ class MemoryStore:
         return self._refresh_token
 
     def save(self, refresh_token: str) -> None:
-        """Keep it until the program ends."""
+        """Store the refresh token until the program ends."""
         self._refresh_token = refresh_token
 
     def clear(self) -> None:

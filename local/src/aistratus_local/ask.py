@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = find_running(state_folder(options.ports.gateway))
         if found is not None:
             return asyncio.run(_ask_running(found, options))
-        # Before anything runs that Ctrl-C would have to stop: this may take minutes.
+        # Before starting anything that Ctrl-C would have to stop: this may take minutes.
         model = local_model(options.model, console)
         return asyncio.run(_ask_own(model, options, console))
     except LocalError as error:

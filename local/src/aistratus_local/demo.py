@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             claim(options.ports)
         console.say("Aistratus, all of it, on this machine")
         began = time.monotonic()
-        # Before anything runs that Ctrl-C would have to stop: this may take minutes.
+        # Before starting anything that Ctrl-C would have to stop: this may take minutes.
         model = local_model(options.model, console)
         size = megabytes(model.path.stat().st_size)
         console.done(f"model: {model.card.title}, {size} MB", time.monotonic() - began)

@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8554, help="0 takes a free port")
     with ImdsServer(parser.parse_args().port) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
-            # shutdown() waits for the loop, which runs in this very thread.
+            # shutdown() waits for the loop, which runs in this thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         sys.stdout.write(f"ready {server.url}\n")
         sys.stdout.flush()

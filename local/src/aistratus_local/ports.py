@@ -75,7 +75,7 @@ def _bind(held: ExitStack, port: int, variable: str) -> int:
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         probe.bind((HOST, port))
-        # Two sockets may be bound to one address as long as neither of them listens.
+        # Two sockets can be bound to one address as long as neither listens.
         probe.listen(1)
     except PermissionError:
         raise LocalError(

@@ -1,4 +1,4 @@
-"""An answer's text: the model writes Markdown."""
+"""An answer's text, shown as the Markdown that the model writes."""
 
 from urllib.parse import urlsplit
 

@@ -25,7 +25,7 @@ def main() -> int:
         return 2
     with EmulatorServer(chosen.host, chosen.port, keys) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
-            # shutdown() waits for the loop, which runs in this very thread.
+            # shutdown() waits for the loop, which runs in this thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         sys.stdout.write(f"ready {server.url}\n")
         sys.stdout.flush()

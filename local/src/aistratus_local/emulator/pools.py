@@ -5,7 +5,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 
 def install() -> None:
-    """Add to moto's Cognito, in this process."""
+    """Add the call to moto's Cognito, in this process."""
     CognitoIdpResponse.delete_resource_server = _delete_resource_server  # type: ignore[attr-defined]
 
 

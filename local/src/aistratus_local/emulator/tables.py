@@ -65,7 +65,7 @@ class AtomicTables(DynamoDBBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        # Held by `short_way` too.
+        # `short_way` takes it too.
         self.lock = threading.RLock()
 
     @property

@@ -44,7 +44,7 @@ def main() -> int:
     server = make_server("127.0.0.1", chosen.port, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
-        # shutdown() waits for the loop, which runs in this very thread.
+        # shutdown() waits for the loop, which runs in this thread.
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     sys.stdout.write(f"ready {settings.url}\n")
     sys.stdout.flush()

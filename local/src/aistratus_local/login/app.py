@@ -50,13 +50,13 @@ def create_app(
     port = urlsplit(settings.url).port or 80
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
-        # Cookies know no ports: two logins on one machine must not take each other's.
+        # Cookies ignore ports: two logins on one machine must not share one.
         SESSION_COOKIE_NAME=f"aistratus-login-{port}",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
     )
-    # Its debug lines hold tokens.
+    # Authlib's debug log contains tokens.
     logging.getLogger("authlib").setLevel(logging.WARNING)
     tokens = TokenMaker(settings.issuer)
     store = Store()

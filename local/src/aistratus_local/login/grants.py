@@ -69,7 +69,7 @@ class Store:
     def put_code(
         self, code: str, client_id: str, redirect_uri: str, grant: Grant, pkce: str
     ) -> None:
-        """Keep a code for a while."""
+        """Store a code until it expires."""
         with self._lock:
             now = self._clock()
             self._codes = {k: c for k, c in self._codes.items() if c.expires_at > now}
