@@ -1,4 +1,4 @@
-# A key of our own, for those who must have one. It costs 1 USD a month, used or not.
+# A customer-managed key, for those who must have one. It costs 1 USD a month, used or not.
 
 locals {
   kms_key_arn = var.customer_managed_key ? aws_kms_key.this[0].arn : null
@@ -13,8 +13,8 @@ data "aws_iam_policy_document" "key" {
   statement {
     sid = "Account"
 
-    # Wildcards: in a key's policy the resource is this key. Who in the account may use it is then
-    # said where all other rights are; without this statement nobody could ever change the key.
+    # Wildcards: in a key's policy the resource is this key. IAM policies decide who in the account
+    # may use it; without this statement nobody could ever change the key.
     actions   = ["kms:*"]
     resources = ["*"]
 
@@ -28,8 +28,8 @@ data "aws_iam_policy_document" "key" {
     sid     = "Logs"
     actions = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
 
-    # Wildcards: the resource is this key, two actions come in variants that the service chooses,
-    # and the condition is for any log group of ours.
+    # Wildcards: the resource is this key, the service chooses between variants of two actions, and
+    # the condition allows any log group of ours.
     resources = ["*"]
 
     principals {

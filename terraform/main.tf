@@ -11,13 +11,13 @@ locals {
   registry_prefix = "/${var.project}/${var.env}"
   registry_arn    = "arn:${local.partition}:ssm:${var.region}:${local.account_id}:parameter${local.registry_prefix}"
 
-  # The group needs the registry's names, and the router, which the registry names, rights on the
-  # group: the circle is open where its name is known before.
-  # Wildcard: AWS puts a unique id into a group's ARN, a new one each time that it is made.
+  # The group depends on the registry, the registry on the router, and the router needs rights on
+  # the group. Computing the group's ARN from its name breaks this cycle.
+  # Wildcard: a group's ARN contains a unique id that AWS assigns at each creation.
   group_arn = "arn:${local.partition}:autoscaling:${var.region}:${local.account_id}:autoScalingGroup:*:autoScalingGroupName/${local.name}-workers"
 }
 
-# Facts that others read too, each in its one home. A variable that is null takes what stands there.
+# Facts that other parts read too, each defined once. A variable that is null takes these values.
 locals {
   known_models = jsondecode(file("${path.module}/../contracts/src/aistratus_contracts/models.json"))
   models       = var.models == null ? [local.known_models[var.model].card] : var.models

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.10" # before, a lock needed a table of its own
+  required_version = ">= 1.10" # earlier versions need a table for the lock
 
   required_providers {
     aws = {
@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # The bucket, the key and the region come with -backend-config: `make deploy` knows them.
+  # `make deploy` passes the bucket, the key and the region with -backend-config.
   backend "s3" {
     use_lockfile = true
     encrypt      = true

@@ -1,4 +1,4 @@
-"""Where `flet run` and `flet build` begin."""
+"""The entry point of `flet run` and `flet build`."""
 
 from aistratus_desktop.main import run
 

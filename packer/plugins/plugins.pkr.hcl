@@ -1,5 +1,5 @@
-# What Packer from 1.7 on installs with `packer init packer/plugins`. It stands apart from the
-# template because 1.6.6, which is Debian's, refuses the block and has both plugins inside.
+# The plugins that Packer 1.7 and later installs with `packer init packer/plugins`. They are apart
+# from the template because Debian's 1.6.6 refuses this block and has both plugins built in.
 
 packer {
   required_plugins {

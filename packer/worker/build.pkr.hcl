@@ -1,12 +1,12 @@
-# What is done to it. The verification comes last: if it fails, no image is registered.
+# The build's steps. The verification comes last: if it fails, no image is registered.
 
 locals {
-  # Common to all processors of a kind that EC2 has with these cards, and not only to the builder's.
+  # For all processors that EC2 combines with these cards, not only for the builder's.
   cpu_arguments = {
     x86_64 = "-DGGML_NATIVE=off"
     arm64  = "-DGGML_NATIVE=off -DGGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16"
   }
-  # Of the cards in all instance types that we know.
+  # The architectures of the cards in all known instance types.
   cuda_architectures = join(";", sort(distinct([for each in local.instance_types : "${each.cuda_architecture}"])))
   gpu_arguments      = "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=${local.cuda_architectures}"
 
@@ -44,13 +44,13 @@ locals {
     "--extra-vars", jsonencode(var.extra_variables),
   ]
 
-  # The clean-up takes away the keys by which one comes in; the verification comes after it, over
-  # the connection that is still open. It is this build's own, and ends with its instance.
+  # The clean-up removes the SSH keys; the verification after it uses the connection that is still
+  # open. That connection belongs to this build alone and ends with its instance.
   environment = [
     "ANSIBLE_CONFIG=${abspath(local.root)}/ansible.cfg",
     "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=15m -o ServerAliveInterval=10",
     "ANSIBLE_SSH_CONTROL_PATH_DIR=~/.ansible/cp/${local.stamp}",
-    # Packer prints Ansible's arguments, and an address may be signed.
+    # Not an argument: Packer prints those, and the URL may contain a signature.
     "AISTRATUS_MODEL_URL=${var.model_file != "" ? "" : local.model.url}",
   ]
 }

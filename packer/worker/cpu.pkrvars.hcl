@@ -1,4 +1,4 @@
-# TinyLlama on processors alone: no card, no driver. To try the cloud at a small price.
+# TinyLlama on the CPU: no card, no driver. To try the cloud cheaply.
 variant      = "cpu"
 distribution = "debian12"
 architecture = "x86_64"

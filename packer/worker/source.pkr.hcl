@@ -3,8 +3,8 @@
 locals {
   root = "${path.root}/../.."
 
-  # Each fact has one home, which is read here: versions, models, instance types. Packer takes the
-  # paths from this folder.
+  # Versions, models and instance types are read from the files that define them. Packer resolves
+  # the paths from this folder.
   cuda      = yamldecode(file("../../roles/cuda/defaults/main.yml"))
   llama_cpp = regex_replace(file("../../requirements/daemon.txt"), "(?s)^.*\nllama-cpp-python==([0-9.]+).*$", "$${1}")
 
@@ -75,7 +75,7 @@ source "amazon-ebs" "worker" {
   run_volume_tags = local.tags
   ena_support     = true
 
-  # Encrypted from the start, so that the image is never copied and never lies in the clear.
+  # Encrypted from the start, so that the image is never copied and never stored unencrypted.
   launch_block_device_mappings {
     device_name           = local.base.device
     volume_type           = "gp3"
@@ -87,8 +87,8 @@ source "amazon-ebs" "worker" {
     delete_on_termination = true
   }
 
-  # The weights lie apart: EBS loads a volume from its snapshot block by block, and can be paid to
-  # do that at a set rate (docs/boot.md). What is small is paid little.
+  # The weights have their own volume: EBS loads a volume from its snapshot block by block, and can
+  # do that at a set rate for a fee (docs/boot.md), which is low for a small volume.
   dynamic "launch_block_device_mappings" {
     for_each = var.weights_volume ? ["/dev/sdf"] : []
     content {

@@ -1,4 +1,4 @@
-# What a variant says (the *.pkrvars.hcl beside this file), and what an operator may set.
+# The variables that a variant sets (the *.pkrvars.hcl beside this file), and an operator's own.
 
 # The variant
 

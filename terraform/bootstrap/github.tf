@@ -1,5 +1,5 @@
-# Roles for the repository's workflows. GitHub vouches for a workflow with a token of its own
-# (OpenID Connect), so no key lies anywhere. Without a repository there are none of these.
+# Roles for the repository's workflows. GitHub identifies a workflow by a token (OpenID Connect), so
+# no keys are stored anywhere. Without a repository none of these exist.
 
 locals {
   github     = var.github_repository != ""
@@ -10,7 +10,7 @@ locals {
 
   github_provider_arn = "arn:${local.partition}:iam::${local.account_id}:oidc-provider/${local.github_url}"
 
-  # Who a token may come from, by role.
+  # The subjects that a token may have, by role.
   plan_subjects  = ["repo:${var.github_repository}:pull_request", "repo:${var.github_repository}:ref:refs/heads/main"]
   image_subjects = ["repo:${var.github_repository}:environment:image"]
 }
@@ -22,7 +22,7 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = ["sts.amazonaws.com"]
 }
 
-# Planning: reads, and nothing else. It is what a pull request can do, before anybody has read it.
+# Planning: only reads. A pull request can do this before anybody has reviewed it.
 
 resource "aws_iam_role" "plan" {
   count = local.github ? 1 : 0
@@ -54,8 +54,8 @@ data "aws_iam_policy_document" "plan" {
 
   statement {
     sid = "Read"
-    # Wildcards in actions: reading alone, of descriptions and never of contents: no item of a
-    # table, no message of a queue, no line of a log, no object but the states above.
+    # Wildcards in actions: only reads, of descriptions and never of contents: no table items, no
+    # queue messages, no log lines, no objects except the states above.
     actions = [
       "apigateway:GET",
       "autoscaling:Describe*",
@@ -95,14 +95,14 @@ data "aws_iam_policy_document" "plan" {
       "sqs:GetQueueUrl",
       "sqs:ListQueueTags",
     ]
-    # Wildcard: most Describe calls have no resource to name, and ids are not known beforehand.
+    # Wildcard: most Describe calls take no resource, and ids are not known beforehand.
     resources = ["*"]
   }
 
   statement {
     sid     = "Registry"
     actions = ["ssm:GetParameter", "ssm:GetParameters", "ssm:ListTagsForResource"]
-    # Wildcard: all that is below the project's own prefix; ids, none of them secret.
+    # Wildcard: everything below the project's own prefix; these are ids, none of them secret.
     resources = ["arn:${local.partition}:ssm:${var.region}:${local.account_id}:parameter/${var.project}/*"]
   }
 
@@ -114,7 +114,7 @@ data "aws_iam_policy_document" "plan" {
   }
 }
 
-# Deploying: one role for each environment, which only jobs of that GitHub environment can have.
+# Deploying: one role per environment, which only jobs of that GitHub environment can assume.
 
 resource "aws_iam_role" "deploy" {
   for_each = local.envs
@@ -158,8 +158,8 @@ data "aws_iam_policy_document" "deploy" {
 
   statement {
     sid = "ByName"
-    # Wildcards in actions: Terraform makes, changes and removes these whole, and what a change
-    # needs differs from one version of the provider to the next.
+    # Wildcards in actions: Terraform creates, changes and removes these entirely, and the calls
+    # that a change needs differ between versions of the provider.
     actions = [
       "autoscaling:*",
       "budgets:*",
@@ -172,7 +172,7 @@ data "aws_iam_policy_document" "deploy" {
       "sns:*",
       "sqs:*",
     ]
-    # Wildcards: what begins with the environment's name, and nothing else.
+    # Wildcards: only names that begin with the environment's name.
     resources = flatten([for name in ["${var.project}-${each.key}"] : [
       "arn:${local.partition}:autoscaling:${var.region}:${local.account_id}:autoScalingGroup:*:autoScalingGroupName/${name}-*",
       "arn:${local.partition}:budgets::${local.account_id}:budget/${name}*",
@@ -193,7 +193,7 @@ data "aws_iam_policy_document" "deploy" {
   statement {
     sid     = "OwnRegistry"
     actions = ["ssm:PutParameter", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"]
-    # Wildcard: all below the environment's own prefix.
+    # Wildcard: everything below the environment's own prefix.
     resources = ["arn:${local.partition}:ssm:${var.region}:${local.account_id}:parameter/${var.project}/${each.key}/*"]
   }
 
@@ -216,7 +216,7 @@ data "aws_iam_policy_document" "deploy" {
       "iam:UpdateAssumeRolePolicy",
       "iam:UpdateRole",
     ]
-    # Wildcards: what begins with the environment's name. No policy of others can be attached.
+    # Wildcards: names that begin with the environment's name. No managed policy can be attached.
     resources = [
       "arn:${local.partition}:iam::${local.account_id}:role/${var.project}-${each.key}-*",
       "arn:${local.partition}:iam::${local.account_id}:instance-profile/${var.project}-${each.key}-*",
@@ -238,7 +238,7 @@ data "aws_iam_policy_document" "deploy" {
   statement {
     sid     = "ServiceRoles"
     actions = ["iam:CreateServiceLinkedRole"]
-    # Wildcard: AWS makes up the end of the name; the condition says for whom.
+    # Wildcard: AWS chooses the end of the name; the condition names the services.
     resources = ["arn:${local.partition}:iam::${local.account_id}:role/aws-service-role/*"]
     condition {
       test     = "StringEquals"
@@ -251,8 +251,8 @@ data "aws_iam_policy_document" "deploy" {
     sid = "MadeHere"
     # Wildcards in actions: as above.
     actions = ["apigateway:*", "cognito-idp:*", "kms:*", "ec2:*"]
-    # Wildcard: the ids of these are made up by AWS. What is changed must have the environment's
-    # tags, which Terraform puts on everything as it makes it.
+    # Wildcard: AWS assigns the ids of these. A resource to be changed must have the environment's
+    # tags, which Terraform puts on everything that it creates.
     resources = ["*"]
     condition {
       test     = "StringEquals"
@@ -268,7 +268,7 @@ data "aws_iam_policy_document" "deploy" {
 
   statement {
     sid = "Make"
-    # Making things whose ids AWS makes up, with the environment's tags from the beginning.
+    # Creating resources whose ids AWS assigns, with the environment's tags from the start.
     actions = [
       "cognito-idp:CreateUserPool",
       "cognito-idp:TagResource",
@@ -282,7 +282,7 @@ data "aws_iam_policy_document" "deploy" {
       "kms:CreateKey",
       "kms:TagResource",
     ]
-    # Wildcard: there is no id before it is made.
+    # Wildcard: a resource has no id before it is created.
     resources = ["*"]
     condition {
       test     = "StringEquals"
@@ -298,8 +298,8 @@ data "aws_iam_policy_document" "deploy" {
 
   statement {
     sid = "MakeWithin"
-    # Making something within a network, or tagging as it is made: these calls touch things that
-    # cannot have the tags yet. API Gateway's tags cannot be asked for when one is made.
+    # Creating resources in a network, or tagging them on creation: these calls affect resources
+    # that cannot have the tags yet. API Gateway's tags cannot be required on creation.
     actions = [
       "apigateway:PATCH",
       "apigateway:POST",
@@ -322,7 +322,7 @@ data "aws_iam_policy_document" "deploy" {
       "logs:PutResourcePolicy",
       "logs:UpdateLogDelivery",
     ]
-    # Wildcard: no id before it is made; log deliveries have no resource. In this region only.
+    # Wildcard: there are no ids before creation; log deliveries have no resource. Only this region.
     resources = ["*"]
     condition {
       test     = "StringEquals"
@@ -333,20 +333,20 @@ data "aws_iam_policy_document" "deploy" {
 
   statement {
     sid = "StartWorkers"
-    # Auto Scaling tries a launch template with the rights of whoever makes the group.
+    # Auto Scaling checks a launch template with the rights of the caller that creates the group.
     actions = ["ec2:RunInstances"]
-    # Wildcard: image, network and volumes are as the template names them.
+    # Wildcard: the template names the image, network and volumes.
     resources = ["*"]
     condition {
       test     = "ArnLike"
       variable = "ec2:LaunchTemplate"
-      # Wildcard: the template's id is made up by AWS.
+      # Wildcard: AWS assigns the template's id.
       values = ["arn:${local.partition}:ec2:${var.region}:${local.account_id}:launch-template/*"]
     }
   }
 }
 
-# Baking images: what Packer's Amazon builder says that it needs, in this region alone.
+# Baking images: the rights that Packer's Amazon builder documents, in this region only.
 
 resource "aws_iam_role" "image" {
   count = local.github ? 1 : 0
@@ -398,7 +398,7 @@ data "aws_iam_policy_document" "image" {
       "ec2:StopInstances",
       "ec2:TerminateInstances",
     ]
-    # Wildcard: none of these has an id before Packer makes it.
+    # Wildcard: none of these has an id before Packer creates it.
     resources = ["*"]
     condition {
       test     = "StringEquals"
@@ -414,8 +414,8 @@ data "aws_iam_policy_document" "image" {
   }
 }
 
-# Whom each role trusts: a token of GitHub's, made for AWS, from this repository and just that
-# occasion. `sub` is compared whole: a pattern with a star in the middle lets strangers in.
+# What each role trusts: a GitHub token for AWS, from this repository and exactly that trigger.
+# `sub` is compared as a whole: a pattern with a star in the middle would let strangers in.
 data "aws_iam_policy_document" "trust" {
   #checkov:skip=CKV_AWS_358:Checkov cannot read the subjects through for_each; each is whole, with no star, and a test reads them
   for_each = merge(

@@ -3,7 +3,7 @@
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
-# Once it is in the state this does nothing: so a bootstrap that broke off is simply run again.
+# This does nothing once the bucket is in the state, so an interrupted bootstrap can just be rerun.
 import {
   to = aws_s3_bucket.state
   id = var.bucket
@@ -63,7 +63,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
       noncurrent_days = var.state_versions_kept_days
     }
     expiration {
-      # What is left of each lock, once its versions are gone.
+      # Removes what is left of each lock once its versions are gone.
       expired_object_delete_marker = true
     }
     abort_incomplete_multipart_upload {
@@ -78,7 +78,7 @@ resource "aws_s3_bucket_policy" "state" {
   bucket = aws_s3_bucket.state.id
   policy = data.aws_iam_policy_document.bucket.json
 
-  # S3 refuses two changes of a bucket's access at once.
+  # S3 refuses concurrent changes of a bucket's access.
   depends_on = [aws_s3_bucket_public_access_block.state, aws_s3_bucket_ownership_controls.state]
 }
 
@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "bucket" {
   statement {
     sid    = "OverTlsOnly"
     effect = "Deny"
-    # Wildcards of a refusal: it is for everybody and everything.
+    # Wildcards of a denial: it applies to everybody and everything.
     actions   = ["s3:*"]
     resources = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
     principals {

@@ -1,5 +1,5 @@
-# The state bucket's own state is in that bucket. The tool makes the bucket if it is missing, and
-# gives what is not written here with -backend-config.
+# The state bucket's own state is in that bucket. The tool creates the bucket if it is missing and
+# passes the settings that are missing here with -backend-config.
 
 terraform {
   required_version = ">= 1.10"

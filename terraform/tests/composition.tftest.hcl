@@ -1,4 +1,4 @@
-# The whole composition, with nothing from AWS: what goes where.
+# The whole composition, without AWS: how the modules are connected.
 
 mock_provider "aws" {
   source = "./tests/mocks"

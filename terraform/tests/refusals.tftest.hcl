@@ -1,4 +1,4 @@
-# What the composition refuses, in a sentence.
+# What the composition refuses with an error message.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -14,7 +14,7 @@ variables {
 run "refuses_every_wrong_value" {
   command = plan
 
-  # All at once: each must be refused by itself.
+  # All at once: each must be refused on its own.
   variables {
     project                     = "my-project"
     env                         = "Dev Box"

@@ -1,4 +1,4 @@
-"""The cloud from the operator's side: one command up, one command down.
+"""The operator's side of the cloud: one command deploys, one command destroys.
 
     make deploy ENV=dev
     PYTHONPATH=tools python -m cloud deploy dev

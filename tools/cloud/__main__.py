@@ -1,11 +1,11 @@
-"""`python -m cloud deploy|plan|drift|…`: what the targets of the Makefile call."""
+"""`python -m cloud deploy|plan|drift|…`, which the Makefile's targets call."""
 
 import sys
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Hand over to the command; what it needs takes a second to import, and Ctrl-C may come."""
+    """Run the command. Its imports take a second, during which Ctrl-C is handled too."""
     try:
         from cloud.commands import run  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""Finishes what a dead run has left: things that AWS has and Terraform's state does not know.
+"""Adopts what a killed run has left: resources that AWS has and Terraform's state lacks.
 
-When a run is killed between AWS's making a thing and Terraform's writing it down, the next one
-finds the name taken. The names all begin with project and environment, in the operator's own
-account, so the thing is that environment's: it is taken into the state.
+When a run is killed after AWS has created a resource and before Terraform has recorded it, the
+next run finds the name taken. All names begin with project and environment, in the operator's own
+account, so the resource belongs to that environment and is imported into its state.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 
 from cloud.stack import Stack
 
-# Types whose id for `terraform import` is the name, which the provider puts into its error.
+# Types whose import id is their name, which the provider puts into its error.
 _BY_NAME: Final = frozenset(
     {
         "aws_autoscaling_group",
@@ -29,7 +29,7 @@ _NAME: Final = re.compile(r"\(([^()\s]+)\)")
 
 
 def orphans(stack: Stack, output: str) -> dict[str, str]:
-    """What Terraform could not make because it is there: ids by address."""
+    """The resources that Terraform could not create because they exist: ids by address."""
     found = {}
     for block in _ERROR.split(output)[1:]:
         address, name = _ADDRESS.search(block), _NAME.search(block)

@@ -1,6 +1,6 @@
-"""What a command is asked to do: read and checked with nothing but Python's own library.
+"""Reads and checks a command's arguments, with only Python's standard library.
 
-So `make` can refuse a wrong call before it installs anything, and before AWS is asked.
+So `make` can refuse a wrong call before it installs anything and before it calls AWS.
 """
 
 import argparse
@@ -42,7 +42,7 @@ _WITH_TERRAFORM: Final = {"deploy", "plan", "drift", "destroy", "outputs", "boot
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _IMAGE_ID: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
-# Not whether an address exists, which only a mail can tell: whether it can be one.
+# Checks the form of an address; only a mail can tell whether it exists.
 _ADDRESS: Final = re.compile(r"[^@\s,;<>()\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _MAX_ADDRESS_LENGTH: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
@@ -52,14 +52,14 @@ def _refusal(program: str, message: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in a sentence, by raising `Usage`."""
+    """Raises `Usage` with a sentence that says what is wrong."""
 
     def error(self, message: str) -> NoReturn:
         raise Usage(_refusal(self.prog, message))
 
 
 def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command and its options; raises `Usage` if they make no sense."""
+    """The command and its options; raises `Usage` if they are invalid."""
     chosen, unknown = _parser().parse_known_args(arguments)
     if unknown:
         raise Usage(_refusal(f"make {chosen.command}", f"unknown: {' '.join(unknown)}"))
@@ -105,13 +105,13 @@ def check_environment(name: str, folder: Path = ROOT / "terraform") -> None:
 
 
 def check_region(region: str) -> None:
-    """Raises `Usage` for what cannot be a region; none is right, it is looked for later."""
+    """Raises `Usage` for an impossible region; an empty one is accepted and chosen later."""
     if region and not _REGION.fullmatch(region):
         raise Usage(f"There is no AWS region {region!r}. Set REGION to one such as eu-central-1.")
 
 
 def check_image_id(image_id: str) -> None:
-    """Raises `Usage` for what cannot be an AMI's id; none is right, it is looked for later."""
+    """Raises `Usage` for an impossible AMI id; an empty one is accepted and looked up later."""
     if image_id and not _IMAGE_ID.fullmatch(image_id):
         raise Usage(
             f"IMAGE_ID is {image_id!r}, which is no image's id: those are ami- and 8 or 17 "
@@ -120,7 +120,7 @@ def check_image_id(image_id: str) -> None:
 
 
 def check_address(email: str, environment: str) -> str:
-    """The address, without blanks around it; raises `Usage` if mail cannot go there."""
+    """The address without surrounding blanks; raises `Usage` if it is not a mail address."""
     address = email.strip()
     if not address:
         raise Usage(f"Say whom: make user ENV={environment} EMAIL=somebody@example.org")

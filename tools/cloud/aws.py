@@ -36,14 +36,14 @@ _WRONG: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose it is, where, and as whom we are there."""
+    """The account's id, the region, and the caller's identity."""
 
     id: str
     region: str
     caller_arn: str
 
     def client(self, service: str) -> Any:
-        """A boto3 client of that service, in the account's region."""
+        """A boto3 client for that service, in the account's region."""
         return boto3.Session().client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
 
 
@@ -51,7 +51,7 @@ def sign_in(region: str) -> Account:
     """The account that the credentials in the environment belong to; raises `CloudError`."""
     try:
         session = boto3.Session()
-        # Regions are data that come with botocore: a newer one is not wrong, only unknown there.
+        # Botocore's list of regions is data: a newer region is not wrong, only missing there.
         client = session.client("sts", region_name=region, config=_CONFIG)
         identity = client.get_caller_identity()
     except ProfileNotFound:
@@ -72,7 +72,7 @@ def sign_in(region: str) -> Account:
 
 
 def check_credentials() -> None:
-    """Raises a `CloudError` if there are none to be found; whether they hold only AWS knows."""
+    """Raises a `CloudError` if there are no credentials; only AWS knows whether they are valid."""
     try:
         found = boto3.Session().get_credentials()
     except BotoCoreError as error:
@@ -82,12 +82,12 @@ def check_credentials() -> None:
 
 
 def code_of(error: ClientError) -> str:
-    """The error's code, as `AccessDenied`."""
+    """The error's code, such as `AccessDenied`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def said_by(error: ClientError) -> str:
-    """What AWS says about it, on one line."""
+    """AWS's message, on one line."""
     text = str(error.response.get("Error", {}).get("Message", "")) or code_of(error)
     return " ".join(text.split()).rstrip(".")
 

@@ -1,7 +1,7 @@
-"""The state bucket, and what GitHub's workflows may do: made once per account and region.
+"""The state bucket and the rights of GitHub's workflows, made once per account and region.
 
-Its own state is in the bucket that it describes. So the bucket is made first, by a plain call,
-and Terraform takes it over. Wherever that breaks off, running it again finishes it.
+Its own state is in the bucket that it describes. So a plain call creates the bucket first, and
+Terraform then takes it over. Running it again finishes an interrupted run.
 """
 
 import json
@@ -19,15 +19,15 @@ from cloud.errors import CloudError
 from cloud.progress import Progress, tell
 from cloud.terraform import Terraform
 
-# Written when Terraform is through. Its state does not tell: a run that is interrupted writes all
-# outputs that it has planned.
+# Written when Terraform has finished. The state cannot show that: an interrupted run writes all
+# planned outputs.
 _COMPLETE: Final = f"{BOOTSTRAP}/complete.json"
 _GITHUB_ISSUER: Final = "token.actions.githubusercontent.com"
 _GITHUB_PROVIDER: Final = "aws_iam_openid_connect_provider"
 
 
 def is_complete(account: Account, project: str) -> bool:
-    """Whether a bootstrap has once come to its end here."""
+    """Whether a bootstrap has ever finished here."""
     bucket = state.bucket_name(account, project)
     return (
         state.has_bucket(account, bucket)
@@ -43,10 +43,10 @@ def bootstrap(
     folder: Path = TERRAFORM,
     out: TextIO = sys.stderr,
 ) -> dict[str, Any]:
-    """Make or bring up to date; returns the outputs.
+    """Make everything or bring it up to date; returns the outputs.
 
-    Without `github_repository` the one that was named last stays; an empty one takes the
-    workflows' roles away.
+    With None as `github_repository` the last one stays; an empty string removes the workflows'
+    roles.
     """
     bucket = state.bucket_name(account, project)
     if not state.has_bucket(account, bucket):
@@ -89,7 +89,7 @@ def bootstrap(
 
 
 def _provider_of_others(account: Account, known: dict[str, Any] | None) -> bool:
-    """Whether the account has GitHub's identity provider, and it is not of our making."""
+    """Whether the account has GitHub's identity provider and we did not make it."""
     if any(resource["type"] == _GITHUB_PROVIDER for resource in (known or {}).get("resources", [])):
         return False
     try:

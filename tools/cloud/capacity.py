@@ -1,4 +1,4 @@
-"""Whether the account may start a GPU at all, and whether the region has one."""
+"""Checks whether the account may start a GPU, and whether the region has one."""
 
 from typing import Final
 
@@ -92,7 +92,7 @@ def _offered(ec2: object, types: list[str]) -> list[str]:
 
 
 def _quota(account: Account, code: str) -> float | None:
-    """vCPUs, or nothing where they cannot be read: an administrator may keep that right back."""
+    """The quota in vCPUs; None if it cannot be read, for example for lack of the right."""
     try:
         found = account.client("service-quotas").get_service_quota(
             ServiceCode="ec2", QuotaCode=code

@@ -1,4 +1,4 @@
-"""The commands of `python -m cloud`, and how each of them ends."""
+"""The commands of `python -m cloud`, and their exit codes."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ from cloud.users import invite
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code, 2 for a wrong call. An error is a sentence."""
+    """Run a command; returns the exit code, 2 for a wrong call. Prints errors as sentences."""
     try:
         chosen = read(arguments)
         check_programs(chosen)
@@ -213,7 +213,7 @@ _COMMANDS: Final = {
 
 
 def _forget_stdout() -> None:
-    """Whoever read it has left, as `head` does: the interpreter's last flush goes nowhere."""
+    """Discard the interpreter's last flush: the reader has closed the pipe, as `head` does."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

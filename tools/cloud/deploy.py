@@ -1,8 +1,8 @@
-"""One command up: checks, then state, then everything. Whatever broke off, the next run finishes.
+"""Deploys with one command: checks, then the state, then everything.
 
     deploy("dev")
 
-Nothing is made before all checks have passed.
+Nothing is created before all checks have passed. The next run finishes an interrupted one.
 """
 
 import re
@@ -27,9 +27,9 @@ from cloud.state import has_bucket
 from cloud.terraform import TerraformFailed
 
 ROUTER_ZIP: Final = ROOT / "dist" / "router.zip"
-# In a plan: `# module.x.y will be updated in-place`, `# … must be replaced`. Reading is no change.
+# In a plan: `# module.x.y will be updated in-place`, `# … must be replaced`. Reads do not count.
 _CHANGED: Final = re.compile(r"^  # (.+) (?:will|must) be (?!read)")
-# What a plan says while it looks at what is there: a line or two for each resource.
+# The output of a plan while it reads existing resources: a line or two for each.
 _LOOKING: Final = re.compile(
     r"^[\w.\[\]\" /-]+: (Refreshing state|Reading|Still reading|Read complete)"
 )
@@ -39,9 +39,9 @@ DIFFERS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a command is called, beside the environment's name and region.
+    """A command's options, apart from the environment's name and region.
 
-    `image_id` is looked for if it is empty; `router_zip` is built if there is none.
+    An empty `image_id` is looked up; `router_zip` is built if it is None.
     """
 
     image_id: str = ""
@@ -57,7 +57,7 @@ def deploy(
     options: Options | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Make the environment, or bring it up to date; returns Terraform's outputs."""
+    """Create the environment or bring it up to date; returns Terraform's outputs."""
     options = options or Options()
     stack = open_stack(name, region, folder=options.folder, variables=variables)
     image = check(stack, options)
@@ -86,7 +86,7 @@ def deploy(
 def plan(name: str, region: str = "", options: Options | None = None) -> int:
     """Show what deploying would change; returns 0 for nothing, else `DIFFERS`.
 
-    The state is not locked: a plan changes nothing, and whoever plans need not be able to.
+    The state is not locked: a plan changes nothing, and its credentials need no right to lock.
     """
     options = options or Options()
     stack = open_stack(name, region, folder=options.folder)
@@ -99,7 +99,7 @@ def plan(name: str, region: str = "", options: Options | None = None) -> int:
 
 
 def drift(name: str, region: str = "", options: Options | None = None) -> list[str]:
-    """The addresses of what is not as the configuration says; nothing is shown."""
+    """The addresses of resources that differ from the configuration; prints nothing."""
     options = options or Options()
     stack = open_stack(name, region, folder=options.folder)
     stack.check_deployed()
@@ -114,12 +114,12 @@ def drift(name: str, region: str = "", options: Options | None = None) -> list[s
 
 
 def is_looking(line: str) -> bool:
-    """Whether Terraform only says here that it looks at something."""
+    """Whether the line only says that Terraform is reading something."""
     return _LOOKING.match(line) is not None
 
 
 def check(stack: Stack, options: Options) -> Image:
-    """All that can be known before anything is made; returns the image to deploy."""
+    """Check everything that can be checked beforehand; returns the image to deploy."""
     environment, account = stack.environment, stack.account
     offered = check_offerings(account, environment)
     warnings = check_quotas(account, environment)
@@ -136,7 +136,7 @@ def check(stack: Stack, options: Options) -> Image:
 
 
 def build_router(out: TextIO) -> Path:
-    """Pack the Lambda package anew; the same sources give the same bytes."""
+    """Rebuild the Lambda package; the same sources give the same bytes."""
     tell(out, "Packing the router …")
     done = subprocess.run(
         [sys.executable, str(ROOT / "router" / "build_zip.py"), str(ROUTER_ZIP)],
@@ -153,9 +153,9 @@ def build_router(out: TextIO) -> Path:
 
 
 def _apply(stack: Stack, image: Image, router_zip: Path, progress: Progress) -> None:
-    """Apply; what a dead run has left without a trace in the state is found, and taken in.
+    """Apply; import resources that a killed run has left without recording them in the state.
 
-    Ends when nothing more is found: each round takes in something that was not in the state.
+    The loop ends because each round imports at least one such resource.
     """
     while True:
         try:

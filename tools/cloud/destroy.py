@@ -1,4 +1,4 @@
-"""One command down: everything that a deployment made, and nothing that it did not."""
+"""Destroys with one command everything that a deployment made, and nothing else."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -11,7 +11,7 @@ from cloud.public_file import forget
 from cloud.stack import Stack, open_stack, short
 from cloud.terraform import TerraformFailed
 
-# Terraform wants each variable, also for things that it is about to remove.
+# Terraform requires every variable, even for things that it is about to remove.
 _ANY_IMAGE: Final = Image("ami-00000000000000000", "/dev/sdf", "nowhere")
 
 
@@ -22,7 +22,7 @@ def destroy(
     variables: Mapping[str, str] | None = None,
     confirm: Callable[[str], str] | None = None,
 ) -> None:
-    """Remove the environment. `confirm` is asked for its name, unless there is none."""
+    """Remove the environment. `confirm`, if given, must return the environment's name."""
     options = options or Options()
     stack = open_stack(name, region, folder=options.folder, variables=variables)
     stack.check_deployed()
@@ -36,7 +36,7 @@ def destroy(
         if answer.strip() != name:
             raise CloudError(f"Nothing was removed: that was not {name}.")
     with Progress(stack.data / "destroy.log", options.out) as progress:
-        # A hash of the package is asked for, though not this one's.
+        # Terraform needs the hash of some package, not of the right one.
         package = stack.data / "no-router.zip"
         package.write_bytes(b"")
         try:

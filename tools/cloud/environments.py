@@ -1,4 +1,4 @@
-"""Which environments there are, and what their files in terraform/envs say."""
+"""The environments, and the settings in their files in terraform/envs."""
 
 import json
 import os
@@ -28,7 +28,7 @@ _DEFAULT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One deployment: its name, its region, and the settings that the checks look at."""
+    """One deployment: its name, its region, and the settings that the checks need."""
 
     name: str
     region: str
@@ -40,17 +40,17 @@ class Environment:
 
     @property
     def full_name(self) -> str:
-        """What all its things' names begin with."""
+        """The prefix of its resources' names."""
         return f"{self.project}-{self.name}"
 
     @property
     def registry_prefix(self) -> str:
-        """Where its ids are in the Parameter Store."""
+        """The path of its ids in the Parameter Store."""
         return f"/{self.project}/{self.name}"
 
 
 def load(name: str, region: str = "", folder: Path = TERRAFORM) -> Environment:
-    """The environment of that name; raises a `CloudError` for one that there is not."""
+    """The environment of that name; raises a `CloudError` if there is none."""
     check_environment(name, folder)
     file = folder / "envs" / f"{name}.tfvars"
     said = read_defaults(folder / "variables.tf") | read_assignments(file)
@@ -74,7 +74,7 @@ def load(name: str, region: str = "", folder: Path = TERRAFORM) -> Environment:
 def choose_region(
     asked: str, written: object = None, environment: Mapping[str, str] | None = None
 ) -> str:
-    """The region that was asked for, else the file's, else the person's own, else ours."""
+    """The region asked for, else the file's, else the person's own, else our default."""
     environment = os.environ if environment is None else environment
     region = (
         asked
@@ -96,11 +96,11 @@ def _profile_region() -> str:
     try:
         return str(botocore.session.Session().get_config_variable("region") or "")
     except botocore.exceptions.BotoCoreError:
-        return ""  # a profile that is not there: signing in says so
+        return ""  # the profile does not exist: signing in reports that
 
 
 def _known_regions() -> set[str]:
-    """All that this botocore knows, of every partition."""
+    """All regions that this botocore knows, in every partition."""
     session = botocore.session.Session()
     return {
         region
@@ -110,7 +110,7 @@ def _known_regions() -> set[str]:
 
 
 def read_assignments(path: Path) -> dict[str, Any]:
-    """The plain values that a .tfvars file sets: strings, numbers, truths and lists of them.
+    """The plain values that a .tfvars file sets: strings, numbers, booleans and lists of them.
 
     Objects are left out: only Terraform needs those.
     """

@@ -6,4 +6,4 @@ class CloudError(Exception):
 
 
 class Usage(CloudError):
-    """The command was called wrongly: nothing was done, and nobody was asked."""
+    """The command was called wrongly; nothing was done, and AWS was not called."""

@@ -1,6 +1,6 @@
-"""The GPU by hand: how it stands, on, off. What the API's routes do, with AWS's credentials.
+"""The GPU by hand: show, start, stop. As the API's routes do, but with AWS credentials.
 
-So who pays for it can turn it off without being a user who may sign in.
+So the person who pays for it can turn it off without being a user who can sign in.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ def fleet_of(account: Account, environment: Environment) -> Fleet:
 
 
 def told(name: str, fleet: FleetOut) -> str:
-    """How it stands, for a person."""
+    """The fleet's status, for a person."""
     jobs = {0: "no job is", 1: "one job is"}.get(fleet.queue_depth, f"{fleet.queue_depth} jobs are")
     bought = f", bought {fleet.purchase}" if fleet.purchase else ""
     idle = fleet.idle_timeout_seconds

@@ -1,4 +1,4 @@
-"""Which image the workers start from: the one that was named, just baked, or published."""
+"""Chooses the workers' image: the one named, the one just baked, or the published one."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cloud.aws import Account, code_of, said_by
 from cloud.errors import CloudError
 
 MANIFEST: Final = ROOT / "build" / "image" / "manifest.json"
-# What packer/worker puts the weights on, if they have a volume of their own.
+# The device on which packer/worker puts the weights, if they have their own volume.
 WEIGHTS_DEVICE: Final = "/dev/sdf"
 
 _BAKE: Final = 'Bake one, which takes about half an hour: make image ARGS="-var region={region}"'
@@ -21,7 +21,7 @@ _BAKE: Final = 'Bake one, which takes about half an hour: make image ARGS="-var 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An AMI that is there; `weights_device` is empty if the weights are on the root volume."""
+    """An existing AMI; `weights_device` is empty if the weights are on the root volume."""
 
     id: str
     weights_device: str
@@ -29,12 +29,12 @@ class Image:
 
 
 def parameter_name(project: str) -> str:
-    """Where the published image's id is in the Parameter Store."""
+    """The name of the parameter with the published image's id."""
     return f"/{project}/images/worker"
 
 
 def choose(account: Account, project: str, asked: str = "", manifest: Path = MANIFEST) -> Image:
-    """The image to deploy; raises a `CloudError` if there is none, or it cannot be used."""
+    """The image to deploy; raises `CloudError` if there is none or it cannot be used."""
     if asked:
         check_image_id(asked)
         return _look_at(account, asked, "IMAGE_ID")
@@ -50,7 +50,7 @@ def choose(account: Account, project: str, asked: str = "", manifest: Path = MAN
 
 
 def publish(account: Account, project: str, asked: str = "", manifest: Path = MANIFEST) -> Image:
-    """Make an image the one that deployments take which have not just baked one."""
+    """Publish an image: deployments use it unless they have just baked one."""
     baked = asked or _baked(account.region, manifest)[0]
     if not baked:
         raise CloudError(
@@ -69,9 +69,9 @@ def publish(account: Account, project: str, asked: str = "", manifest: Path = MA
 
 
 def _baked(region: str, manifest: Path) -> tuple[str, str]:
-    """What the last run of Packer made in that region, and its weights' device; or nothing.
+    """The image of Packer's last run in that region and its weights' device, or empty strings.
 
-    Packer writes an artifact as `eu-central-1:ami-…`, one region after the other.
+    Packer writes an artifact as `eu-central-1:ami-…`, with regions separated by commas.
     """
     if not manifest.is_file():
         return "", ""
@@ -107,9 +107,9 @@ def _published(account: Account, project: str) -> str:
 
 
 def _look_at(account: Account, image_id: str, found_in: str, device: str = "") -> Image:
-    """The image as EC2 knows it: there, finished, and for these instances.
+    """Check with EC2 that the image exists, is available, and fits the instances.
 
-    Where the weights are, Packer has said, or the image's own volumes do.
+    The weights' device comes from Packer's manifest, or else from the image's volumes.
     """
     where = f"The image {image_id} ({found_in})"
     try:

@@ -12,9 +12,9 @@ FILE: Final = ROOT / "terraform" / "instance_types.json"
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """One type: whether it is taken where nothing else is said, its card's CUDA architecture.
+    """One type: whether it is a default, and its card's CUDA architecture.
 
-    A default one has its on-demand price, and how sure that is (`cost_sheet/prices.toml`).
+    A default type has its on-demand price and how that is confirmed (`cost_sheet/prices.toml`).
     """
 
     type: str
@@ -25,10 +25,10 @@ class InstanceType:
 
 
 def known_instance_types(file: Path = FILE) -> list[InstanceType]:
-    """All of them; the first default is the first choice."""
+    """All types; the first default is the first choice."""
     return [InstanceType(**facts) for facts in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def default_instance_types() -> list[InstanceType]:
-    """Those that Terraform takes where an environment says nothing else."""
+    """The types that Terraform uses unless an environment sets others."""
     return [each for each in known_instance_types() if each.default]

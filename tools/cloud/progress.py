@@ -1,4 +1,4 @@
-"""What a person sees of a long Terraform run: what is being made, and how long each thing took."""
+"""Shows the progress of a long Terraform run: what is being made, and how long each step took."""
 
 import re
 import time
@@ -13,24 +13,24 @@ _DONE: Final = re.compile(
     r"^(\S.*?): (Creation|Modifications|Destruction) complete after ([0-9hms]+)"
 )
 _STILL: Final = re.compile(r"^(\S.*?): Still \w+\.\.\. \[.*?([0-9hms]+) elapsed\]")
-# What is imported is counted under its changes.
+# Imports are already counted as changes.
 _PLAN: Final = re.compile(
     r"^Plan: (?:\d+ to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy"
 )
 _SIGNS: Final = {"Creation": "+", "Modifications": "~", "Destruction": "-"}
-# A thing that takes long is worth a line now and then.
+# After this much silence, a slow resource gets a line.
 _STILL_SECONDS: Final = 30.0
 
 
 def tell(out: TextIO, line: str) -> None:
-    """One line, if somebody still reads: what is begun comes to its end without a reader too."""
+    """Write one line; a closed pipe is ignored, so that the run finishes without a reader."""
     with suppress(BrokenPipeError):
         out.write(f"{line}\n")
         out.flush()
 
 
 class Progress:
-    """A watcher for `Terraform.run`: condenses what it says, and keeps all of it in a log."""
+    """A watcher for `Terraform.run`: condenses its output and keeps all of it in a log."""
 
     def __init__(self, log: Path, out: TextIO) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Progress:
         self._file.close()
 
     def __call__(self, line: str) -> None:
-        """One line of Terraform's."""
+        """Handle one line of Terraform's output."""
         self._file.write(f"{line}\n")
         if match := _PLAN.match(line):
             self._total = sum(map(int, match.groups()))
@@ -69,13 +69,13 @@ class Progress:
             self.say(f"  … {match[1]} ({match[2]} so far)")
 
     def say(self, line: str) -> None:
-        """One line for the person."""
+        """Write one line for the person."""
         self._said_last = time.monotonic()
         tell(self._out, line)
 
     @property
     def took(self) -> str:
-        """How long it has gone on, as a person says it."""
+        """The time since the start, as a person would say it."""
         return duration(time.monotonic() - self._began)
 
     def _is_silent(self) -> bool:

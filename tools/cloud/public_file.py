@@ -1,4 +1,4 @@
-"""What the apps need to know of a deployment, in `.env_public`. Nothing in it is secret."""
+"""`.env_public`: what the apps need to know about a deployment. Nothing in it is secret."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _ENVIRONMENT: Final = "AISTRATUS_ENV"
 
 
 def write(path: Path, environment: str, outputs: Mapping[str, Any]) -> None:
-    """Write the file that the app and the command line read, in one piece."""
+    """Write, atomically, the file that the app and the command line read."""
     values = {
         _ENVIRONMENT: environment,
         "AISTRATUS_API_URL": outputs["api_url"],
@@ -31,13 +31,13 @@ def write(path: Path, environment: str, outputs: Mapping[str, Any]) -> None:
 
 
 def environment_of(path: Path) -> str:
-    """Whose file it is; "" if there is none, or it does not say."""
+    """The environment that the file describes; "" if there is no file or it names none."""
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     values = (line.removeprefix(f"{_ENVIRONMENT}=") for line in lines if f"{_ENVIRONMENT}=" in line)
     return next(values, "")
 
 
 def forget(path: Path, environment: str) -> None:
-    """Remove the file, if it is that environment's: it leads nowhere any more."""
+    """Remove the file if it describes that environment, as its addresses no longer work."""
     if environment_of(path) == environment:
         path.unlink()

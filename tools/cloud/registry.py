@@ -1,4 +1,4 @@
-"""How the router's own code, run by an operator, finds a deployment: by its registry."""
+"""Lets the router's code, run by an operator, find a deployment through its registry."""
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_router.ports import Ports
@@ -9,7 +9,7 @@ from cloud.errors import CloudError
 
 
 def open_registry(account: Account, environment: Environment) -> dict[str, str]:
-    """What the router would have in its environment; raises a `CloudError` if nothing is there."""
+    """The router's environment variables; raises a `CloudError` if nothing is deployed."""
     environ = {REGISTRY_VARIABLE: environment.registry_prefix, "AWS_REGION": account.region}
     try:
         Ports.from_environment(environ).registry.read()

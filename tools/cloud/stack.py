@@ -17,7 +17,7 @@ Watch = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stack:
-    """An environment in an account. `variables` come on top of its file's."""
+    """An environment in an account. `variables` override those of its file."""
 
     environment: Environment
     account: Account
@@ -26,21 +26,21 @@ class Stack:
 
     @property
     def bucket(self) -> str:
-        """Where its state is."""
+        """The bucket of its state."""
         return state.bucket_name(self.account, self.environment.project)
 
     @property
     def data(self) -> Path:
-        """Where Terraform keeps what it has fetched, and logs are."""
+        """The folder for Terraform's downloads and the logs."""
         return state.data_folder(self.bucket, self.environment.name)
 
     @property
     def terraform(self) -> Terraform:
-        """Terraform in its root."""
+        """Terraform in its root module."""
         return Terraform(self.folder, self.data)
 
     def is_deployed(self) -> bool:
-        """Whether there is anything of it, be it half-made."""
+        """Whether any part of it exists, even if only half of it was made."""
         if not state.has_bucket(self.account, self.bucket):
             return False
         key = state.key_of(self.environment.name)
@@ -48,7 +48,7 @@ class Stack:
         return bool((known or {}).get("resources"))
 
     def check_deployed(self) -> None:
-        """Raises a `CloudError` if there is nothing of it."""
+        """Raises a `CloudError` if no part of it exists."""
         if not self.is_deployed():
             name, region = self.environment.name, self.account.region
             raise CloudError(
@@ -57,11 +57,11 @@ class Stack:
             )
 
     def check_unlocked(self) -> None:
-        """Raises a `CloudError` if somebody works on it."""
+        """Raises a `CloudError` if another run holds its state's lock."""
         state.check_unlocked(self.account, self.bucket, self.environment.name)
 
     def init(self, watch: Watch | None = None) -> None:
-        """Fetch what Terraform needs, and turn to this environment's state."""
+        """Fetch what Terraform needs and select this environment's state."""
         self.terraform.run(
             "init",
             "-reconfigure",
@@ -78,7 +78,7 @@ class Stack:
         watch: Watch | None = None,
         accept: tuple[int, ...] = (0,),
     ) -> Finished:
-        """`terraform plan`, `apply` or `destroy`, with all variables."""
+        """Run `terraform plan`, `apply` or `destroy` with all variables."""
         try:
             return self.terraform.run(
                 command,
@@ -93,7 +93,7 @@ class Stack:
             raise
 
     def adopt(self, address: str, known_as: str, *, image: Image, router_zip: Path) -> None:
-        """Take something that AWS has already into the state."""
+        """Import a resource that already exists into the state."""
         self.terraform.run("import", *self._variables(image, router_zip), address, known_as)
 
     def _variables(self, image: Image, router_zip: Path) -> list[str]:
@@ -108,7 +108,7 @@ class Stack:
         return [f"-var-file={file}", *(f"-var={key}={value}" for key, value in variables.items())]
 
     def outputs(self) -> dict[str, Any]:
-        """What Terraform says of it; `init` comes before."""
+        """Terraform's outputs; call `init` first."""
         found = self.terraform.json("output", "-json")
         return {name: output["value"] for name, output in found.items()}
 
@@ -120,9 +120,9 @@ def open_stack(
     folder: Path = TERRAFORM,
     variables: Mapping[str, str] | None = None,
 ) -> Stack:
-    """The environment of that name, with the credentials in the environment.
+    """The stack of that name, with the credentials from the process's environment.
 
-    Raises a `CloudError` if name, region, credentials or Terraform itself are wanting.
+    Raises a `CloudError` if name, region or credentials are wrong or Terraform is missing.
     """
     environment = load(name, region, folder)
     find()
@@ -130,5 +130,5 @@ def open_stack(
 
 
 def short(path: Path) -> str:
-    """A path as a person types it."""
+    """The path, relative to the repository if it is inside."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

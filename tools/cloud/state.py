@@ -1,4 +1,4 @@
-"""Where Terraform keeps what it knows: the bucket, the backend's settings, and who holds a lock."""
+"""Terraform's state: the bucket, the backend's settings, and the holder of a lock."""
 
 import json
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from cloud.aws import Account, code_of, said_by
 from cloud.errors import CloudError
 from cloud.terraform import WORK
 
-# S3 is older than regions: the first one has no name there.
+# S3 is older than regions: its first region is not named in a location constraint.
 _FIRST_REGION: Final = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who works on a state: as Terraform has written it beside the state."""
+    """The holder of a state's lock, as Terraform wrote it beside the state."""
 
     id: str
     who: str
@@ -26,17 +26,17 @@ class Lock:
 
 
 def key_of(name: str) -> str:
-    """Where the state of an environment, or of the bootstrap, is in the bucket."""
+    """The key in the bucket of an environment's state, or of the bootstrap's."""
     return f"{name}/terraform.tfstate"
 
 
 def bucket_name(account: Account, project: str) -> str:
-    """The state bucket of this account and region; bucket names are the whole world's."""
+    """The state bucket of this account and region; bucket names are globally unique."""
     return f"{project}-tfstate-{account.id}-{account.region}"
 
 
 def has_bucket(account: Account, bucket: str) -> bool:
-    """Whether the bucket is there; raises a `CloudError` if it is somebody else's."""
+    """Whether the bucket exists; raises a `CloudError` if this caller may not use it."""
     try:
         account.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account.id)
     except ClientError as error:
@@ -50,7 +50,7 @@ def has_bucket(account: Account, bucket: str) -> bool:
 
 
 def make_bucket(account: Account, bucket: str) -> None:
-    """Make it, closed to the public as S3 makes them; the bootstrap does the rest."""
+    """Create the bucket, private by S3's default; the bootstrap does the rest."""
     place: dict[str, Any] = (
         {}
         if account.region == _FIRST_REGION
@@ -60,7 +60,7 @@ def make_bucket(account: Account, bucket: str) -> None:
         account.client("s3").create_bucket(Bucket=bucket, **place)
     except ClientError as error:
         if code_of(error) == "BucketAlreadyOwnedByYou":
-            return  # somebody else of us was quicker
+            return  # another run in this account was quicker
         raise CloudError(
             f"The state bucket {bucket} cannot be made: {said_by(error)}. Get the right to "
             "s3:CreateBucket, then run the same command again."
@@ -68,7 +68,7 @@ def make_bucket(account: Account, bucket: str) -> None:
 
 
 def read_json(account: Account, bucket: str, key: str) -> dict[str, Any] | None:
-    """A state or a lock, if it is there."""
+    """A state or a lock; None if there is none."""
     try:
         body = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
@@ -89,7 +89,7 @@ def outputs(state: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def find_lock(account: Account, bucket: str, key: str) -> Lock | None:
-    """Who works on the state just now, if anybody does."""
+    """The current lock of the state, if there is one."""
     found = read_json(account, bucket, f"{key}.tflock")
     if found is None:
         return None
@@ -102,7 +102,7 @@ def find_lock(account: Account, bucket: str, key: str) -> Lock | None:
 
 
 def check_unlocked(account: Account, bucket: str, name: str) -> None:
-    """Raises a `CloudError` that says who holds the state of that name, and since when."""
+    """Raises a `CloudError` that says who holds the state of that name and since when."""
     lock = find_lock(account, bucket, key_of(name))
     if lock is not None:
         raise CloudError(
@@ -113,11 +113,11 @@ def check_unlocked(account: Account, bucket: str, name: str) -> None:
 
 
 def data_folder(bucket: str, name: str) -> Path:
-    """Where Terraform keeps what it has fetched for that root; a bucket is one account's."""
+    """The folder for Terraform's downloads for that root; a bucket belongs to one account."""
     return WORK / bucket / name
 
 
 def backend(account: Account, bucket: str, key: str) -> list[str]:
-    """Arguments of `terraform init` that name the state."""
+    """The arguments of `terraform init` that select the state."""
     settings = {"bucket": bucket, "key": key, "region": account.region}
     return [f"-backend-config={name}={value}" for name, value in settings.items()]

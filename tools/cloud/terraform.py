@@ -1,4 +1,4 @@
-"""Runs Terraform: finds it, finds a local mirror of its providers, and hands its words on.
+"""Runs Terraform: finds it and a local mirror of its providers, and passes its output on.
 
     terraform = Terraform(folder)
     terraform.run("init", "-backend=false")
@@ -32,7 +32,7 @@ _GOES_ON: Final = b"\nWhat is under way is brought to its end first. Ctrl-C agai
 WORK: Final = ROOT / "build" / "terraform"
 
 REGISTRY: Final = "registry.terraform.io"
-# Terraform's own plugin folders, and what machines without the network keep a mirror in.
+# Terraform's own plugin folders, where machines without network access keep a mirror.
 _PLUGIN_FOLDERS: Final = (
     "~/.terraform.d/plugins",
     "~/.local/share/terraform/plugins",
@@ -43,7 +43,7 @@ _ADD_ON_SOFTWARE: Final = ("/opt", "/usr/local/share", "/srv")
 
 
 class TerraformFailed(CloudError):
-    """Terraform ended with an error; `output` is all that it said."""
+    """Terraform exited with an error; `output` is all its output."""
 
     def __init__(self, sentence: str, output: str) -> None:
         super().__init__(sentence)
@@ -52,7 +52,7 @@ class TerraformFailed(CloudError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A command that has run: its exit code, and stdout and stderr as they came."""
+    """A finished command: its exit code, and its stdout and stderr, interleaved."""
 
     code: int
     output: str
@@ -60,10 +60,10 @@ class Finished:
 
 @dataclass(frozen=True)
 class Terraform:
-    """Terraform in one folder of configuration.
+    """Terraform in one configuration folder.
 
-    What `init` fetches goes to `data` (Terraform's TF_DATA_DIR), or to `.terraform` in the folder
-    if there is none. `environment` is what Terraform gets to see, by default all of this process's.
+    `init` downloads to `data` (Terraform's TF_DATA_DIR), or to `.terraform` in the folder if that
+    is None. `environment` is Terraform's environment, by default this process's.
     """
 
     folder: Path
@@ -76,14 +76,14 @@ class Terraform:
         watch: Callable[[str], None] | None = None,
         accept: tuple[int, ...] = (0,),
     ) -> Finished:
-        """Run one command to its end, past `watch` line by line.
+        """Run one command to its end; `watch` gets each line of its output.
 
         Raises `TerraformFailed` for an exit code that is not in `accept`.
 
-        Terraform that is told to stop breaks off what it is making, and may forget it. So it is
-        in a process group of its own, which Ctrl-C does not reach. Where it changes things it is
-        told at the second Ctrl-C only, else at the first; of SIGTERM at once. Its end is waited
-        for.
+        When interrupted, Terraform aborts what it is creating and may lose track of it. So it runs
+        in its own process group, which Ctrl-C does not reach. A command that changes things is
+        interrupted only at the second Ctrl-C, others at the first, and all at SIGTERM. This method
+        always waits for the end of the process.
         """
         changes_things = arguments[0] in {"apply", "destroy"}
         output: list[str] = []
@@ -117,7 +117,7 @@ class Terraform:
         return finished
 
     def json(self, *arguments: str) -> Any:
-        """What a command with `-json` says, and nothing of what it says beside that."""
+        """The parsed stdout of a command with `-json`; its stderr is left out."""
         done = subprocess.run(
             [find(), f"-chdir={self.folder}", *arguments],
             stdin=subprocess.DEVNULL,
@@ -133,7 +133,7 @@ class Terraform:
         return json.loads(done.stdout)
 
     def _environment(self) -> dict[str, str]:
-        """No questions, no colours, no look for news, and none of another project's settings."""
+        """No prompts, no colours, no update check, and no other project's settings."""
         kept = {
             name: value
             for name, value in self.environment.items()
@@ -151,10 +151,10 @@ class Terraform:
 
 
 class _Interrupts:
-    """Ctrl-C and SIGTERM while Terraform runs: it is told after `patience` times Ctrl-C.
+    """Handles Ctrl-C and SIGTERM while Terraform runs; ignores the first `patience` Ctrl-Cs.
 
-    By handlers, not by KeyboardInterrupt: that may come anywhere, and two in a row would leave
-    Terraform behind, with its lock.
+    It uses signal handlers, not KeyboardInterrupt: that can occur anywhere, and two in a row would
+    leave Terraform running, with its lock.
     """
 
     def __init__(self, patience: int) -> None:
@@ -165,7 +165,7 @@ class _Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # Elsewhere than in the main thread no signal arrives.
+        # Only the main thread receives signals.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._handle)
@@ -176,7 +176,7 @@ class _Interrupts:
             signal.signal(number, handler)
 
     def reach(self, process: subprocess.Popen[str]) -> None:
-        """From here on there is somebody to tell."""
+        """Set the process to interrupt."""
         self._process = process
         if self._is_over:
             process.send_signal(signal.SIGINT)
@@ -184,7 +184,7 @@ class _Interrupts:
     def _handle(self, number: int, _frame: object) -> None:
         self.came += 1
         if number == signal.SIGINT and self.came <= self._patience:
-            # Not by way of sys.stderr, which may be in the middle of a line.
+            # Not through sys.stderr, which may be in the middle of a line.
             os.write(2, _GOES_ON)
             return
         self._is_over = True
@@ -217,7 +217,7 @@ _checked: set[str] = set()
 def _version(path: str) -> tuple[int, ...]:
     done = subprocess.run(
         [path, "version", "-json"],
-        # A configuration file that does not exist draws a warning into what should be JSON.
+        # A missing configuration file would put a warning into the JSON output.
         env={**os.environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -234,10 +234,10 @@ def _version(path: str) -> tuple[int, ...]:
 
 
 def provider_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that tell Terraform where providers come from.
+    """The variables that tell Terraform where to get providers.
 
-    A configuration of the person's own holds. Else a mirror on this machine is used if there is
-    one, and the registry for all that it does not have.
+    The person's own configuration takes precedence. Otherwise a mirror on this machine is used if
+    there is one, and the registry for everything that it lacks.
     """
     own = environment.get("TF_CLI_CONFIG_FILE")
     if own and Path(own).is_file():
@@ -247,7 +247,7 @@ def provider_settings(environment: Mapping[str, str]) -> dict[str, str]:
         return {}
     mirror = find_mirror(home)
     if mirror is None:
-        # Not beside a mirror, from which providers are linked: two at once may not use a cache.
+        # No cache beside a mirror, from which providers are linked: a cache is not safe to share.
         cache = home / ".cache" / "aistratus" / "terraform"
         cache.mkdir(parents=True, exist_ok=True)
         return {"TF_CLI_CONFIG_FILE": os.devnull, "TF_PLUGIN_CACHE_DIR": str(cache)}
@@ -255,7 +255,7 @@ def provider_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_mirror(home: Path, add_on_software: tuple[str, ...] = _ADD_ON_SOFTWARE) -> Path | None:
-    """A folder that holds providers in a registry's layout."""
+    """A folder with providers in the registry's layout."""
     for folder in _candidates(home, add_on_software):
         if _providers(folder):
             return folder
@@ -276,18 +276,18 @@ def _providers(mirror: Path) -> list[str]:
 
 
 def _write_configuration(mirror: Path) -> Path:
-    """Terraform's CLI configuration for that mirror; several may write it at once."""
+    """Write Terraform's CLI configuration for that mirror; safe to do concurrently."""
     listed = json.dumps(_providers(mirror))
     text = (
         "provider_installation {\n"
         f"  filesystem_mirror {{\n    path    = {json.dumps(str(mirror))}\n"
         f"    include = {listed}\n  }}\n"
-        # Terraform asks every source that may have a provider, also one that cannot be reached.
+        # Terraform queries every source that may have a provider, even an unreachable one.
         f"  direct {{\n    exclude = {listed}\n  }}\n"
         "}\n"
     )
     WORK.mkdir(parents=True, exist_ok=True)
-    # Named for what it says: one that is being read is never changed.
+    # Named by a hash of its content: a file that is being read is never changed.
     path = WORK / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.tfrc"
     if not path.is_file():
         handle, made = tempfile.mkstemp(dir=WORK, prefix="tfrc-")
@@ -298,8 +298,8 @@ def _write_configuration(mirror: Path) -> Path:
 
 
 def first_error(output: str) -> str:
-    """The first error in Terraform's words: its headline, and the text that explains it."""
-    # A frame may be drawn around it: a bar and a space before each line.
+    """The first error in Terraform's output: its headline and its explanation."""
+    # Terraform may draw a frame around it: a bar and a space before each line.
     lines = [re.sub(r"^[│╷╵] ?", "", line).rstrip() for line in output.splitlines()]
     start = next((n for n, line in enumerate(lines) if line.startswith("Error: ")), None)
     if start is None:

@@ -1,4 +1,4 @@
-"""People who may sign in: the administrator makes them, Cognito writes to them."""
+"""The users who may sign in: the administrator creates them, Cognito sends them mail."""
 
 from typing import Final
 
@@ -14,9 +14,9 @@ _NEVER_SIGNED_IN: Final = "FORCE_CHANGE_PASSWORD"
 
 
 def invite(account: Account, environment: Environment, email: str, *, again: bool = False) -> str:
-    """Make a user who gets a temporary password by mail; returns a sentence about it.
+    """Create a user, who gets a temporary password by mail; returns a sentence about it.
 
-    `again` sends a new password to somebody who has not used the first one.
+    `again` sends a new password to a user who has not used the first one.
     """
     address = check_address(email, environment.name)
     pool_id = _pool(account, environment)

@@ -1,1 +1,1 @@
-"""What Aistratus costs: idle, per prompt and per hour, beside others. Writes docs/cost.md."""
+"""What Aistratus costs: idle, per prompt, per hour, and compared to others, for docs/cost.md."""

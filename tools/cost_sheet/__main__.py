@@ -18,12 +18,12 @@ PICTURE: Final = ROOT / "docs" / "images" / "cost.png"
 
 
 def the_sheet(root: Path = ROOT) -> Sheet:
-    """The sheet of this repository."""
+    """The cost sheet of this repository."""
     return Sheet(read_prices(), read_configured(root / "terraform"))
 
 
 def main() -> int:
-    """Write both; 1 if something cannot be computed."""
+    """Write both; returns 1 if something cannot be computed."""
     try:
         sheet = the_sheet()
         PAGE.write_text(page(sheet), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the sheet takes for granted. What is in the code, a test compares with the code."""
+"""The sheet's assumptions. A test compares those that come from the code with the code."""
 
 from typing import Final
 
@@ -8,9 +8,9 @@ HOURS_PER_MONTH: Final = 730
 DAYS_PER_MONTH: Final = HOURS_PER_MONTH / 24
 
 # --- the image ------------------------------------------------------------------------------
-# The root volume's size is packer/worker's. A snapshot holds blocks that were written, and no
-# image has been made on AWS yet: CUDA 8 GiB, driver 1, system 2, environment 1, what a build
-# writes and deletes 2.
+# The root volume's size comes from packer/worker. A snapshot holds all blocks that were written.
+# The used part is an estimate, as no image has been made on AWS yet: CUDA 8 GiB, driver 1, system
+# 2, environment 1, files that a build writes and deletes 2.
 ROOT_GIB: Final = 24
 ROOT_USED_GIB: Final = 14
 WEIGHTS_GIB: Final = 1
@@ -20,18 +20,18 @@ INCLUDED_THROUGHPUT_MIBPS: Final = 125
 
 # --- the steward's idle round ---------------------------------------------------------------
 ROUNDS_PER_MONTH: Final = HOURS_PER_MONTH * 60
-# Some eight calls, one after the other, of 5 to 50 ms each: not measured on Lambda.
+# About eight calls, one after another, of 5 to 50 ms each: not measured on Lambda.
 STEWARD_SECONDS: Final = 0.4
 STEWARD_READ_UNITS: Final = 6
 STEWARD_QUEUE_REQUESTS: Final = 1
 STEWARD_LOG_BYTES: Final = 1500
-# Lambda's default rule traces the first request of each second: all of them.
+# Lambda's default rule traces the first request of each second, which covers every round.
 STEWARD_TRACES: Final = 1
 
 # --- what is kept ---------------------------------------------------------------------------
 TABLE_GB: Final = 0.1
 STATE_GB: Final = 0.01
-# A nightly plan, with its lock, and a deploy now and then.
+# A nightly plan, with its lock, and an occasional deploy.
 STATE_WRITES_PER_MONTH: Final = 200
 
 # --- a prompt -------------------------------------------------------------------------------
@@ -41,16 +41,16 @@ ANSWER_TOKENS: Final = 300
 TOKENS_PER_SECOND: Final = 100
 ANSWER_SECONDS: Final = ANSWER_TOKENS / TOKENS_PER_SECOND
 COMMIT_SECONDS: Final = 0.1
-# Taken, first token, one each commit time, the end.
+# When the job is taken, at the first token, once per commit interval, at the end.
 COMMITS: Final = 3 + round(ANSWER_SECONDS / COMMIT_SECONDS)
-# Two items of up to 1 KB, twice each, because they are written in a transaction.
+# Two items of up to 1 KB, each counted twice because the write is a transaction.
 WRITE_UNITS_PER_COMMIT: Final = 4
-# The intake's transaction and its mark, what the last append writes besides, and that some items
-# are larger than 1 KB or in the index.
+# The intake's transaction and its mark, the extra writes of the last append, and an allowance for
+# items that are larger than 1 KB or in the index.
 OTHER_WRITE_UNITS: Final = 30
-# A reader's poll looks twice in most cases; the worker reads the job and its conversation.
+# A reader's poll usually reads twice; the worker reads the job and its conversation.
 READ_UNITS: Final = 2 * COMMITS + 10
-# One to ask, one for each step that is seen.
+# One for the prompt, one for each commit that the reader sees.
 HTTP_REQUESTS: Final = 1 + COMMITS
 QUEUE_REQUESTS: Final = 4
 LOG_BYTES_PER_REQUEST: Final = 1500
@@ -58,7 +58,7 @@ TRACE_SHARE: Final = 0.15
 OUT_BYTES_PER_REQUEST: Final = 1200
 
 # --- an hour with a GPU ---------------------------------------------------------------------
-# The engine's, and those of the CloudWatch agent; an hour without them costs nothing.
+# The engine's metrics and those of the CloudWatch agent; an hour without them costs nothing.
 ENGINE_METRICS: Final = 16
 AGENT_METRICS: Final = 7
 RECEIVES_PER_HOUR: Final = 180
@@ -72,8 +72,8 @@ SECONDS_BETWEEN_PROMPTS: Final = 60
 ACTIVE_HOURS_PER_DAY: Final = 12
 
 # --- others ---------------------------------------------------------------------------------
-# Asynchronous Inference: the same timeout as ours, and a start in minutes, of which these are
-# taken as paid. Each prompt is put to S3 and its answer is fetched from there.
+# Asynchronous Inference: the same timeout as ours, and a start that takes minutes, of which this
+# much is assumed to be charged. Each prompt is put into S3 and its answer fetched from there.
 ASYNC_START_SECONDS: Final = 180
 ASYNC_STORE_REQUESTS: Final = 3
 # RunPod bills a worker's start, the answer and an idle timeout.

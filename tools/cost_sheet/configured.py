@@ -1,4 +1,4 @@
-"""What Terraform makes, as far as it costs something while nobody asks: read from its files."""
+"""Counts, from Terraform's files, the resources that cost money while the system is idle."""
 
 import re
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ _QUERY: Final = re.compile(r'^\s*(?:dynamic\s+"metric_query"|metric_query)\s*\{'
 _SERVICES: Final = re.compile(r"interface_services\s*=[^\[]*\[([^\]]*)\]")
 _NUMBER: Final = re.compile(r"^\s*default\s*=\s*(\d+)\s*$", re.MULTILINE)
 _ENTRY: Final = re.compile(r'^\s*[\w"-]+\s*=(?!=)', re.MULTILINE)
-# A string, which is kept as it is, or a comment.
+# A string or a comment; strings are kept and comments removed.
 _TEXT: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|(?:#|//).*$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """Counts and settings."""
+    """The counts and settings that determine the idle cost."""
 
     alarm_metrics: int
     alarms: int
@@ -33,10 +33,10 @@ class Configured:
 
 
 def read_configured(terraform: Path) -> Configured:
-    """The counts of the whole composition with its variables' defaults; an upper bound.
+    """The counts of the whole composition with default variables; an upper bound.
 
     Raises:
-        CostError: there is something that cannot be counted from its text.
+        CostError: a resource cannot be counted from the text.
     """
     modules = [_Module(folder) for folder in _folders(terraform)]
     if not modules:
@@ -47,7 +47,7 @@ def read_configured(terraform: Path) -> Configured:
         for block, number in module.resources("aws_cloudwatch_metric_alarm")
     ]
     return Configured(
-        # An alarm on a computed value is charged for each metric that it is computed from.
+        # AWS charges an alarm on a computed value for each metric in the computation.
         alarm_metrics=sum(
             number * max(1, module.metrics(block)) for module, block, number in alarms
         ),
@@ -69,14 +69,14 @@ class _Module:
         self.text = "\n".join(_plain(file.read_text(encoding="utf-8")) for file in _files(folder))
 
     def resources(self, kind: str) -> Iterator[tuple[str, int]]:
-        """Each resource's block, and how many of it there are at most."""
+        """Each resource's block, with its maximum number of instances."""
         for found in _RESOURCE.finditer(self.text):
             if found[1] == kind:
                 block = _block(self.text, found.end() - 1)
                 yield block, self._instances(f"{kind}.{found[2]}", block)
 
     def metrics(self, alarm: str) -> int:
-        """How many metrics an alarm is computed from; 0 if it looks at one as it is."""
+        """The number of metrics that an alarm computes its value from; 0 for a plain metric."""
         found = 0
         for query in _QUERY.finditer(alarm):
             block = _block(alarm, query.end() - 1)
@@ -87,7 +87,7 @@ class _Module:
     def _instances(self, what: str, block: str) -> int:
         own = _without_nested(block)
         if re.search(r"^\s*count\s*=", own, re.MULTILINE):
-            return 1  # here a count turns something on or off
+            return 1  # in this configuration, `count` only turns a resource on or off
         found = _FOR_EACH.search(own)
         if found is None:
             return 1
@@ -115,7 +115,7 @@ def _count(modules: list[_Module], kind: str) -> int:
 
 
 def _keys(terraform: Path, modules: list[_Module]) -> int:
-    """Customer-managed keys; they are made where the variable asks for them."""
+    """The customer-managed keys, which exist only if the variable asks for them."""
     wanted = _variable(terraform, "customer_managed_key")
     if wanted is not None and re.search(r"default\s*=\s*false", wanted):
         return 0
@@ -123,7 +123,7 @@ def _keys(terraform: Path, modules: list[_Module]) -> int:
 
 
 def _private_endpoints(network: Path) -> int:
-    """Interface endpoints that a private network needs, each counted once a zone."""
+    """The interface endpoints of a private network, each counted once per zone."""
     found = _SERVICES.search(_Module(network).text)
     if found is None:
         raise CostError(f"{network} does not say in interface_services what is called privately.")
@@ -147,7 +147,7 @@ def _variable(folder: Path, name: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """Without comments, and without brackets in strings: then brackets tell the structure."""
+    """The text without comments and brackets in strings, so that brackets show the structure."""
 
     def shorten(found: re.Match[str]) -> str:
         return re.sub(r"[{}\[\]()]", "", found[0]) if found[0].startswith('"') else ""
@@ -156,7 +156,7 @@ def _plain(text: str) -> str:
 
 
 def _block(text: str, start: int) -> str:
-    """From an opening bracket to the one that closes it."""
+    """The text from an opening bracket to the matching closing one."""
     depth = 0
     for position in range(start, len(text)):
         depth += text[position] in "{[("
@@ -167,7 +167,7 @@ def _block(text: str, start: int) -> str:
 
 
 def _without_nested(block: str) -> str:
-    """A block's own lines, without what stands in the brackets within."""
+    """A block's own text, without the content of nested brackets."""
     depth, own = 0, []
     for sign in block[1:-1]:
         depth -= sign in "}])"
@@ -178,5 +178,5 @@ def _without_nested(block: str) -> str:
 
 
 def _entries(block: str) -> int:
-    """How many entries a map has."""
+    """The number of a map's entries."""
     return len(_ENTRY.findall(_without_nested(block)))

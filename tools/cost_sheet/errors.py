@@ -1,4 +1,4 @@
-"""What can be wrong with a cost sheet."""
+"""The error of this package."""
 
 
 class CostError(Exception):

@@ -1,4 +1,4 @@
-"""A line of a bill, and sums of them."""
+"""The lines of a bill, and their sums."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from cost_sheet.prices import Price
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So many units of something, at its price.
+    """A quantity of something at its price.
 
-    `usd` is what an account pays that uses nothing else; `beyond_free` what it pays whose free
-    units others have used up.
+    `usd` is the cost in an account that uses nothing else; `beyond_free` is the cost in an account
+    whose free units are used up by other things.
     """
 
     what: str
@@ -21,20 +21,20 @@ class Line:
 
     @property
     def beyond_free(self) -> float:
-        """USD, without the free units."""
+        """The cost in USD without free units."""
         return self.quantity * self.price.usd
 
     @property
     def usd(self) -> float:
-        """USD, after the free units."""
+        """The cost in USD beyond the free units."""
         return max(0.0, self.quantity - self.price.free) * self.price.usd
 
 
 def total(lines: Iterable[Line]) -> float:
-    """What they come to, after the free units."""
+    """The sum in USD, with the free units deducted."""
     return sum(line.usd for line in lines)
 
 
 def total_beyond_free(lines: Iterable[Line]) -> float:
-    """What they come to, without the free units."""
+    """The sum in USD, with no free units."""
     return sum(line.beyond_free for line in lines)

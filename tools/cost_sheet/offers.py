@@ -1,10 +1,10 @@
-"""A month's bill by prompts a day: ours, and what else one could rent.
+"""A month's bill by prompts per day: ours, and those of other services one could rent.
 
-People ask in sittings: some prompts, a minute apart. Sittings begin at any time of the active
-hours (a Poisson process). A machine that turns itself off is on while a sitting lasts and for its
-idle timeout after it; sittings that meet share it. With sittings at rate r an hour that hold a
-machine for D hours each, it is on for a share 1 - exp(-r D) of the time and starts r exp(-r D)
-times an hour (the busy periods of a queue with as many servers as are needed, M/D/inf).
+People ask in sittings: several prompts, a minute apart. Sittings begin at random times during the
+active hours (a Poisson process). A machine that turns itself off is on during a sitting and for
+its idle timeout afterwards; overlapping sittings share it. With r sittings per hour that each hold
+a machine for D hours, it is on for a share 1 - exp(-r D) of the time and starts r exp(-r D) times
+per hour (the busy periods of an M/D/inf queue).
 """
 
 import math
@@ -22,7 +22,7 @@ _INSTANCE: Final = "g6.xlarge"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A way to have a model answer, and its bill: USD a month by prompts a day."""
+    """A service that runs a model, with its bill: USD per month by prompts per day."""
 
     name: str
     month: Callable[[float], float]
@@ -30,7 +30,7 @@ class Offer:
 
 
 def offers(sheet: Sheet) -> list[Offer]:
-    """Ours first."""
+    """All offers, ours first."""
     prices = sheet.prices
     gpu = sheet.gpu_hour_usd
     hours = given.HOURS_PER_MONTH
@@ -53,7 +53,7 @@ def offers(sheet: Sheet) -> list[Offer]:
 def on_and_starts(
     prompts_per_day: float, together: int, held_seconds: float
 ) -> tuple[float, float]:
-    """Hours on, and starts, in a month; `together` prompts come in one sitting."""
+    """The hours on and the starts in a month, with `together` prompts per sitting."""
     active = given.ACTIVE_HOURS_PER_DAY * given.DAYS_PER_MONTH
     rate = prompts_per_day / together / given.ACTIVE_HOURS_PER_DAY
     held = held_seconds / 3600
@@ -96,7 +96,7 @@ def _asynchronous(sheet: Sheet) -> Callable[[float], float]:
 
 
 def _runpod(sheet: Sheet) -> Callable[[float], float]:
-    """Its timeout is shorter than the pause between two prompts: each is a sitting."""
+    """RunPod: its timeout is shorter than the pause between prompts, so each is a sitting."""
     held = given.ANSWER_SECONDS + given.RUNPOD_IDLE_SECONDS
     second = sheet.prices["runpod_flex_24gb"].usd
 
@@ -108,7 +108,7 @@ def _runpod(sheet: Sheet) -> Callable[[float], float]:
 
 
 def cheaper_from(offer: Offer, other: Offer, most: int = MOST_PROMPTS_PER_DAY) -> int | None:
-    """From how many prompts a day on `offer` costs less than `other`, up to `most`; None: never."""
+    """The prompts per day from which `offer` is cheaper than `other`, up to `most`; or None."""
     since = None
     for prompts in range(1, most + 1):
         if offer.month(prompts) >= other.month(prompts):

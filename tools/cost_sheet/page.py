@@ -1,4 +1,4 @@
-"""docs/cost.md: the figures, and what they rest on."""
+"""docs/cost.md: the figures and their basis."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final

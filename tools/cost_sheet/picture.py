@@ -1,4 +1,4 @@
-"""The bills as a picture: USD a month over prompts a day."""
+"""The bills as a chart: USD per month over prompts per day."""
 
 import hashlib
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def digest(all_offers: Sequence[Offer]) -> str:
-    """The figures in the picture, as a hash: another figure, another hash."""
+    """A hash of the figures in the chart."""
     figures = [
         f"{offer.name} {prompts} {offer.month(prompts):.4f}"
         for offer in all_offers
@@ -43,7 +43,7 @@ def digest(all_offers: Sequence[Offer]) -> str:
 
 
 def draw(all_offers: Sequence[Offer], prices: Prices, target: Path) -> None:
-    """Write the picture as PNG."""
+    """Write the chart as PNG."""
     with mpl.rc_context(_STYLE):
         canvas = Canvas(figsize=INCHES, layout="constrained")
         axes = canvas.subplots()

@@ -1,4 +1,4 @@
-"""The price file, read: what one unit costs, where that is written, and how sure it is."""
+"""Reads the price file: the cost of each unit, its source, and how well it is confirmed."""
 
 import datetime
 import tomllib
@@ -16,7 +16,7 @@ CONFIRMATIONS: Final = ("list", "seen", "derived", "no")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One price. `free` units a month are had without paying, by every account, for ever."""
+    """One price. Every account gets `free` units per month without charge, permanently."""
 
     name: str
     usd: float
@@ -29,7 +29,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """All of them, of one region and one day."""
+    """All prices of one region, as of one day."""
 
     checked: datetime.date
     region: str
@@ -44,7 +44,7 @@ class Prices:
 
 
 def read_prices(file: Path = FILE) -> Prices:
-    """The file's prices; raises `CostError` at the first that is not as it should be."""
+    """The file's prices; raises `CostError` for the first invalid one."""
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     sources = table["sources"]
     entries = {
@@ -55,12 +55,12 @@ def read_prices(file: Path = FILE) -> Prices:
 
 
 def instance_price(instance_type: str) -> str:
-    """The name of the price of an hour of that type, on demand."""
+    """The name of that type's on-demand price per hour."""
     return instance_type.replace(".", "_")
 
 
 def _instance_entry(known: InstanceType) -> Mapping[str, Any]:
-    """An instance type's price, which stands with its other facts, as one of the price file."""
+    """An instance type's price, kept with its other facts, in the price file's form."""
     return {
         "usd": known.usd_per_hour,
         "per": "hour",

@@ -19,7 +19,7 @@ _GB: Final = 1e9
 
 @dataclass(frozen=True)
 class Sheet:
-    """All of it, from prices and from what Terraform makes."""
+    """All figures, computed from the prices and from what Terraform makes."""
 
     prices: Prices
     configured: Configured
@@ -29,7 +29,7 @@ class Sheet:
 
     @cached_property
     def idle_month(self) -> list[Line]:
-        """Everything that is there while no prompt comes and the GPU is off."""
+        """Everything that is charged while no prompt arrives and the GPU is off."""
         rounds = given.ROUNDS_PER_MONTH
         gb_seconds = rounds * given.STEWARD_SECONDS * self.configured.memory_mb / 1024
         log_gb = rounds * given.STEWARD_LOG_BYTES / _GB
@@ -60,34 +60,34 @@ class Sheet:
 
     @property
     def idle_usd(self) -> float:
-        """An idle month."""
+        """The cost of an idle month."""
         return total(self.idle_month)
 
     @property
     def idle_usd_full_root(self) -> float:
-        """An idle month, if the snapshot held every block of the root volume."""
+        """The cost of an idle month if the snapshot held every block of the root volume."""
         more = given.ROOT_GIB - given.ROOT_USED_GIB
         return self.idle_usd + more * self.prices["snapshot"].usd
 
     @property
     def second_environment_usd(self) -> float:
-        """What another environment adds: the same image, and free units that are partly used."""
+        """The extra cost of another environment: it shares the image and the free units."""
         own = [line for line in self.idle_month if not line.what.startswith(("image", "state"))]
         both = [Line(line.what, 2 * line.quantity, line.price) for line in own]
         return total(both) - total(own)
 
     @property
     def private_month_usd(self) -> float:
-        """What a private network adds to each month."""
+        """The extra cost of a private network per month."""
         endpoints = self.configured.private_endpoints * given.HOURS_PER_MONTH
         return self._line("", endpoints, "interface_endpoint").usd
 
     @cached_property
     def thousand_prompts(self) -> list[Line]:
-        """What a thousand prompts need beside the GPU; free units are not taken off."""
+        """The cost of a thousand prompts apart from the GPU; free units are not deducted."""
         requests = given.HTTP_REQUESTS
         writes = given.COMMITS * given.WRITE_UNITS_PER_COMMIT + given.OTHER_WRITE_UNITS
-        seconds = given.ANSWER_SECONDS + 0.2  # polls hold for as long as the answer takes
+        seconds = given.ANSWER_SECONDS + 0.2  # polls are held for as long as the answer takes
         gb_seconds = seconds * self.configured.memory_mb / 1024
         line = self._line
         return [
@@ -108,11 +108,11 @@ class Sheet:
 
     @property
     def thousand_prompts_usd(self) -> float:
-        """A thousand prompts, without the GPU."""
+        """The cost of a thousand prompts, without the GPU."""
         return total_beyond_free(self.thousand_prompts)
 
     def gpu_hour(self, instance_type: str, purchase: str) -> list[Line]:
-        """What an hour costs for which an instance is on."""
+        """The cost of an hour for which an instance runs."""
         hour = 1 / given.HOURS_PER_MONTH
         throughput = given.WEIGHTS_THROUGHPUT_MIBPS - given.INCLUDED_THROUGHPUT_MIBPS
         share = self.prices["spot_share"].usd if purchase == SPOT else 1.0
@@ -129,16 +129,16 @@ class Sheet:
         ]
 
     def gpu_hour_usd(self, instance_type: str, purchase: str) -> float:
-        """An hour with a GPU; free units are not taken off."""
+        """The cost of an hour with a GPU; free units are not deducted."""
         return total_beyond_free(self.gpu_hour(instance_type, purchase))
 
     @property
     def wake_usd(self) -> float:
-        """What each wake costs beside its hours: the weights' volume, filled at a set rate."""
+        """The cost of a wake apart from its hours: filling the weights' volume at a set rate."""
         return self._line("", given.WEIGHTS_USED_GIB, "volume_initialization").beyond_free
 
     def lone_prompt_usd(self, instance_type: str, purchase: str) -> float:
-        """One prompt that wakes the GPU, which then waits for another in vain."""
+        """The cost of one prompt that wakes the GPU, which then idles until its timeout."""
         idle = self.configured.idle_timeout_seconds
         seconds = given.BOOT_SECONDS + given.ANSWER_SECONDS + idle
         hours = seconds / 3600

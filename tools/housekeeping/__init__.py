@@ -1,6 +1,6 @@
-"""What keeps the house: set-up, Debian packages for the tests, lock files.
+"""The repository's own tools: set-up, Debian packages for the tests, lock files.
 
-Standard library only, because it runs before anything is installed.
+Standard library only, because they run before anything is installed.
 """
 
 from pathlib import Path

@@ -11,9 +11,9 @@ from housekeeping.errors import HouseError
 
 
 def main() -> int:
-    """Runs one command; an error is a sentence.
+    """Runs one command; prints errors as sentences.
 
-    `--for TARGET -- WORDS…` has the target and its program's words checked before anything else.
+    `--for TARGET -- WORDS…` first checks the target and its program's arguments.
     """
     divider = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     words = sys.argv[divider + 1 :]
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _checked(target: str, words: Sequence[str]) -> int:
-    """0 if the target may run, else the exit code, when what is wrong is said."""
+    """Says what is wrong, if anything; returns the exit code, 0 if the target may run."""
     from preflight.check import check  # noqa: PLC0415  set-up needs nothing of it
     from preflight.errors import PreflightError, WrongCall  # noqa: PLC0415
 

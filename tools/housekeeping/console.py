@@ -1,4 +1,4 @@
-"""What set-up shows a person: lines on stderr, and one line that moves.
+"""What set-up shows a person: lines on stderr, and one line that is updated in place.
 
 stdout stays free, so that `make ask` can be piped.
 """
@@ -22,13 +22,13 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Reads like a person would say it: `48 s`, `6 min 05 s`."""
+    """The duration as a person would say it: `48 s`, `6 min 05 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 class Progress:
-    """One long step: a line that moves in a terminal, a line now and then in a log.
+    """One long step: a line updated in place on a terminal, occasional lines in a log.
 
     `done` and `total` may jump; the time left is extrapolated from this step alone.
     """
@@ -59,7 +59,7 @@ class Progress:
             say("", self._out)
 
     def abandon(self) -> None:
-        """Leaves the line as it stands, so that an error starts on its own line."""
+        """Leaves the line as it is, so that an error starts on its own line."""
         if self._terminal and self._width:
             say("", self._out)
 
@@ -78,7 +78,7 @@ class Progress:
         if not self._terminal:
             say(line, self._out)
             return
-        line = line[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot move
+        line = line[: shutil.get_terminal_size().columns - 1]  # a wrapped line cannot be updated
         self._out.write("\r" + line.ljust(self._width))
         self._out.flush()
         self._width = len(line)

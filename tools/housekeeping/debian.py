@@ -1,4 +1,4 @@
-"""The Debian packages that some tests need: installs them where it may, else says so."""
+"""The Debian packages that some tests need: installs them if it may, else says so."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ LISTED = ROOT / "requirements" / "debian.txt"
 
 @dataclass(frozen=True)
 class Need:
-    """Something outside Python that tests use.
+    """A program outside Python that tests use.
 
-    `name` is what a test says in `@pytest.mark.needs`, `programs` are the names under which
-    it may be found, `packages` are Debian's and Ubuntu's names, the first that exists counts.
-    What Debian does not have has no packages, and an `address` that says how to install it.
-    `for_root`: to anybody else it is of no use.
+    `name` is its name in `@pytest.mark.needs`, `programs` are the names under which it may be
+    found, `packages` are Debian's and Ubuntu's names, of which the first that exists counts.
+    What is not in Debian has no packages but an `address` that says how to install it.
+    `for_root`: only root can use it.
     """
 
     name: str
@@ -31,14 +31,14 @@ class Need:
     address: str = ""
 
     def found(self) -> str | None:
-        """The program's path, if one of them is there, for this user."""
+        """The path of the first program found; None if there is none that this user can use."""
         if self.for_root and os.geteuid() != 0:
             return None
         return next((path for name in self.programs if (path := shutil.which(name))), None)
 
     @property
     def remedy(self) -> str:
-        """What a person does to have it."""
+        """How a person can install it."""
         if self.address:
             return f"install it as {self.address} says"
         install = f"sudo apt install {self.packages[0]}"
@@ -46,7 +46,7 @@ class Need:
 
 
 def needs(listed: Path = LISTED) -> list[Need]:
-    """What `requirements/debian.txt` lists."""
+    """The programs that `requirements/debian.txt` lists."""
     rows = [
         [cell.strip() for cell in line.split("|")]
         for line in listed.read_text(encoding="utf-8").splitlines()
@@ -63,12 +63,12 @@ def _need(name: str, programs: str, source: str, used_for: str, user: str = "") 
 
 
 def missing(listed: Path = LISTED) -> list[Need]:
-    """The needs that this machine does not meet."""
+    """The programs that this machine lacks."""
     return [need for need in needs(listed) if need.found() is None]
 
 
 def install(packages: Sequence[str]) -> bool:
-    """Installs the first of `packages` that apt knows, where this user may.
+    """Installs the first of `packages` that apt knows, if this user may.
 
     Returns:
         Whether apt installed one.
@@ -85,7 +85,7 @@ def install(packages: Sequence[str]) -> bool:
 
 
 def provide() -> None:
-    """Installs what is missing, or says what is missing and which tests that leaves out."""
+    """Installs what is missing, or says what is missing and which tests are left out."""
     for need in missing():
         if need.for_root and os.geteuid() != 0:
             say(f"Left out without root: {need.used_for}. To have them: {need.remedy}")
@@ -97,7 +97,7 @@ def provide() -> None:
 
 
 def _apt() -> list[str]:
-    """How to call apt-get with the right to install, or nothing."""
+    """The apt-get command with the right to install, or an empty list."""
     if shutil.which("apt-get") is None:
         return []
     if os.geteuid() == 0:

@@ -1,7 +1,7 @@
 """Compiles `requirements/*.txt` from the components' own pyproject.toml files.
 
-The widest set is solved first and holds all others to its versions, so that a package has one
-version in the whole house. The files name no registry: every file is known by its SHA-256.
+The widest set is solved first and fixes the versions of all others, so that each package has one
+version in the whole repository. The files name no registry: every file has its SHA-256.
 """
 
 import os
@@ -47,7 +47,7 @@ def lock() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         everything = Path(scratch) / "everything.txt"
         if not os.environ.get("UPGRADE"):
-            everything.write_text(_pinned_now(), encoding="utf-8")  # kept where they still fit
+            everything.write_text(_pinned_now(), encoding="utf-8")  # kept if they still fit
         _compile([*dev, *INSTALLER, *BUILD], everything, None)
         for name, title, lines in (
             ("setup", "What installs the rest, and builds our own packages.", list(INSTALLER)),
@@ -67,7 +67,7 @@ def lock() -> None:
 
 
 def lock_apart(name: str) -> None:
-    """Writes the lock file of an environment of its own.
+    """Writes the lock file of a separate environment.
 
     Raises:
         HouseError: the versions do not fit together.
@@ -90,7 +90,7 @@ def _write(target: Path, title: str, half: Path) -> None:
 
 
 def dependencies(project: Path) -> list[str]:
-    """The third-party requirements of a component, its extras included."""
+    """The third-party requirements of a component, including its extras."""
     table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
     lines = list(table.get("dependencies", []))
     for more in table.get("optional-dependencies", {}).values():
@@ -113,7 +113,7 @@ def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:
 
 
 def _pinned_now() -> str:
-    """Today's pins of the whole house, each once."""
+    """The current pins of the whole repository, each once."""
     return _pinned([pin for name in NAMES for pin in _read(ROOT / "requirements" / f"{name}.txt")])
 
 

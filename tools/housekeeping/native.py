@@ -1,9 +1,9 @@
 """llama-cpp-python: the one package that is compiled here, once per machine and version.
 
-Its registry has the source alone. The build takes minutes, so the finished wheel is kept in
-the store. It uses what the processor offers, so it is kept per processor. The source is
-checked against the lock's hash before it is built, the tools that build it likewise, and the
-finished wheel against the hash that was written down when it was made.
+Its registry has only the source. The build takes minutes, so the store keeps the wheel. The build
+is specific to the processor, so there is one wheel per processor. The source and the build tools
+are checked against the lock's hashes, and the wheel against the hash that was recorded when it was
+built.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]")
 
 
 def processor() -> str:
-    """Twelve characters that name this kind of processor: a build runs on its like only."""
+    """Twelve characters that identify this kind of processor: a build runs on that kind only."""
     facts = platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -46,13 +46,13 @@ def processor() -> str:
 
 
 def folder(store: Path, pin: Pin, flavour: str) -> Path:
-    """Where the wheel of `pin` lies that was built for this processor."""
+    """The folder of the wheel of `pin` for this processor."""
     source = hashlib.sha256("".join(sorted(pin.hashes)).encode()).hexdigest()[:12]
     return store / "built" / f"{pin.name}-{pin.version}-{source}" / f"{flavour}-{processor()}"
 
 
 def built(place: Path, pin: Pin) -> Pin | None:
-    """`pin` with the hash of the wheel in `place`, if one is there and whole."""
+    """`pin` with the hash of the wheel in `place`; None if there is no intact wheel."""
     for wheel in place.glob("*.whl"):
         noted = wheel.with_name(wheel.name + ".sha256")
         if noted.is_file() and noted.read_text(encoding="ascii").strip() == sha256(wheel):
@@ -62,7 +62,7 @@ def built(place: Path, pin: Pin) -> Pin | None:
 
 
 def compiler() -> str:
-    """The C++ compiler that CMake would take.
+    """The C++ compiler that CMake would use.
 
     Raises:
         HouseError: there is none, or it does not start.
@@ -83,11 +83,11 @@ def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) 
     """Compiles `pin` and puts its wheel and the wheel's hash into `place`.
 
     Args:
-        pip: how to call pip in an environment that holds the build tools of the lock.
+        pip: the pip command of an environment with the build tools of the lock.
         tools: the folder of that environment's programs (cmake, ninja).
         pin: what to build; its hash is the source's.
-        place: where the wheel goes.
-        log: takes the compiler's output.
+        place: the folder for the wheel.
+        log: the file for the compiler's output.
 
     Raises:
         HouseError: the source's hash is wrong, or it does not compile.
@@ -99,7 +99,7 @@ def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) 
     command = [*pip, "wheel", "-v", "--no-deps", "--require-hashes", "--no-build-isolation"]
     command += ["--progress-bar=off", "--disable-pip-version-check", "-w", str(half)]
     if place.parent.is_dir():
-        # This home has served another processor: pip's own cache may hold that one's build.
+        # Another processor has used this home: pip's own cache may hold its build.
         command.append("--no-cache-dir")
     progress = Progress("Compiling llama.cpp (once, 5 to 10 minutes on 2 cores)")
 

@@ -1,4 +1,4 @@
-"""Runs a long command: its output goes to the log, line by line past a watcher."""
+"""Runs a long command: its output goes to the log, and line by line to a watcher."""
 
 import os
 import queue
@@ -30,7 +30,7 @@ def run(
     """Runs `command` to its end.
 
     Raises:
-        HouseError: it failed: its last telling lines, the sentence `failure`, the log's path.
+        HouseError: it failed; the text has `failure`, the log's path and the last lines.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def run(
 
 
 def quietly(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str]) -> bool:
-    """Tries `command`; tells whether it worked. The log has the rest."""
+    """Runs `command`; returns whether it succeeded. The log has the rest."""
     try:
         run(command, log=log, failure="", env=env)
     except HouseError:
@@ -73,7 +73,7 @@ def quietly(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str])
 
 
 def _with_idle_lines(stream: Iterable[str]) -> Iterator[str]:
-    """The lines as they come, and "" for each second without one."""
+    """The lines as they arrive, and "" for each second without one."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -94,7 +94,7 @@ def _with_idle_lines(stream: Iterable[str]) -> Iterator[str]:
 
 
 def _telling(lines: Sequence[str]) -> list[str]:
-    """From the first line that names an error on, if one does."""
+    """The lines from the first that names an error; all of them if none does."""
     for position, line in enumerate(lines):
         if "error" in line.lower():
             return list(lines)[position:]

@@ -13,7 +13,7 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Pin:
-    """One package of a lock file, with the SHA-256 of every file that may be it."""
+    """One package of a lock file, with the SHA-256 of each of its acceptable files."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ def read_pins(path: Path) -> list[Pin]:
 
 
 def render(pins: Iterable[Pin]) -> str:
-    """A requirements file that holds `pins`."""
+    """The text of a requirements file with `pins`."""
     return "".join(pin.render() for pin in pins)
 
 

@@ -1,4 +1,4 @@
-"""Set-up: `.venv` with everything in it, and a stamp so that the second time costs nothing."""
+"""Set-up: makes `.venv` with everything in it, and a stamp so that a second run costs nothing."""
 
 import hashlib
 import os
@@ -33,12 +33,12 @@ class Setup:
         self.locks = root / "requirements"
 
     def ready(self, name: str) -> bool:
-        """Whether the set `name`, or one that holds it, stands as the tree now wants it."""
+        """Whether the set `name`, or one that includes it, is installed and up to date."""
         wider = SETS[SETS.index(name) :]
         return any(self._stamp(each) == self._wanted(each) for each in wider)
 
     def make(self, name: str) -> None:
-        """Brings `.venv` to the set `name`; a wider one that was there stays.
+        """Brings `.venv` up to the set `name`, or to the wider set that it already had.
 
         Raises:
             HouseError: something is missing that only a person can provide.
@@ -50,7 +50,7 @@ class Setup:
         pins = read_pins(self.locks / f"{name}.txt")
         source = self._source(pins)
         if native.built(self._place(source), source) is None:
-            native.compiler()  # first of all: the longest wait ends with what is missing
+            native.compiler()  # before all else: otherwise it would fail after the longest wait
         self._make_venv()
         installer = read_pins(self.locks / "setup.txt")
         uv = self._uv(installer)
@@ -62,7 +62,7 @@ class Setup:
         (self.venv / f".ready-{name}").write_text(self._wanted(name), encoding="ascii")
 
     def _install(self, uv: Path, pins: list[Pin], *, compiled: bool) -> None:
-        """Installs from the store; what it lacks is fetched or built first."""
+        """Installs from the store; fetches or builds first what is missing there."""
         source = self._source(pins)
         others = [pin for pin in pins if pin is not source]
         place = self._place(source)
@@ -96,7 +96,7 @@ class Setup:
         return native.folder(self.store, source, str(sys.implementation.cache_tag))
 
     def _build(self, uv: Path, source: Pin, place: Path) -> Pin:
-        """Builds the one source package, in an environment of the lock's build tools."""
+        """Builds the one source package, in an environment with the build tools of the lock."""
         tools = self.root / "build" / "native"
         python = self._tools_at(tools, uv, read_pins(self.locks / "build.txt"), "the build tools")
         native.build([str(python), "-m", "pip"], tools / "bin", source, place, log=self.log)
@@ -107,7 +107,7 @@ class Setup:
         return wheel
 
     def _tools_at(self, place: Path, uv: Path, pins: list[Pin], what: str) -> Path:
-        """The Python of a new environment that holds `pins` and is none of `.venv`'s business."""
+        """Makes a new environment with `pins`, apart from `.venv`; returns its Python."""
         python = place / "bin" / "python"
         shutil.rmtree(place, ignore_errors=True)
         self._venv_at(place)
@@ -122,7 +122,7 @@ class Setup:
         return python
 
     def apart(self, name: str) -> Path:
-        """Brings `build/NAME` up to date, for what fits with nothing in `.venv`; returns it.
+        """Brings `build/NAME` up to date, for packages that conflict with `.venv`; returns it.
 
         Raises:
             HouseError: something is missing that only a person can provide.
@@ -140,7 +140,7 @@ class Setup:
         return place
 
     def _install_own(self, uv: Path) -> None:
-        """Our own packages, editable."""
+        """Installs our own packages, editable."""
         projects = [self.root / each for each in COMPONENTS]
         store.install_editable(
             uv,
@@ -151,7 +151,7 @@ class Setup:
         )
 
     def _uv(self, installer: list[Pin]) -> Path:
-        """uv, out of the store; fetched with pip the first time."""
+        """The uv program from the store; pip fetches it the first time."""
         pin = next(pin for pin in installer if pin.name == "uv")
         program = store.unpack_uv(self.store, pin)
         if program is None:
@@ -164,7 +164,7 @@ class Setup:
         return program
 
     def _make_venv(self) -> None:
-        """Makes `.venv`, unless one stands that works and belongs to this place."""
+        """Makes `.venv`, unless there is one that works."""
         home = self.venv / "pyvenv.cfg"
         if home.is_file() and quietly([self.python, "-c", ""], log=self.log, env={}):
             return
@@ -182,12 +182,12 @@ class Setup:
         self._with_venv_package([python, "-m", "venv", "--without-pip", str(place)])
 
     def _ensure_pip(self) -> None:
-        """Pip in `.venv`, from Python's own copy of it: the first download needs one."""
+        """Installs pip in `.venv` from Python's bundled copy: the first download needs it."""
         if not quietly([self.python, "-m", "pip", "--version"], log=self.log, env={}):
             self._with_venv_package([str(self.python), "-m", "ensurepip"])
 
     def _with_venv_package(self, command: list[str]) -> None:
-        """Runs what Debian has put into a package of its own; installs that if need be."""
+        """Runs a command that needs Debian's separate venv package; installs that if missing."""
         packages = [f"python3.{sys.version_info.minor}-venv", "python3-venv"]
         if quietly(command, log=self.log, env={}):
             return
@@ -202,7 +202,7 @@ class Setup:
             return ""
 
     def _wanted(self, name: str) -> str:
-        """A hash of all that decides what `.venv` holds, the clone's own place among it."""
+        """A hash of all that determines the content of `.venv`, including the clone's path."""
         files = [self.locks / "setup.txt", self.locks / f"{name}.txt"]
         files += [self.root / each / "pyproject.toml" for each in COMPONENTS]
         files += sorted((self.root / "tools" / "housekeeping").glob("*.py"))
@@ -214,7 +214,7 @@ class Setup:
 
 
 def apart(name: str) -> Path:
-    """The folder of an environment beside `.venv`, which is made if the tree wants another.
+    """The folder of an environment beside `.venv`, brought up to date first.
 
     Raises:
         HouseError: see `Setup.apart`.

@@ -1,8 +1,8 @@
-"""A person's own store of wheels: what a second clone needs is there already.
+"""The person's own store of wheels, shared by all clones.
 
-It lies in `$XDG_CACHE_HOME/aistratus/wheels`. pip fills it, so that the person's own pip
-settings (a mirror, a proxy, a certificate) count. uv installs from it without the network, in
-a second where pip takes half a minute. Both check every file against the lock's hashes.
+It is in `$XDG_CACHE_HOME/aistratus/wheels`. pip fills it, so that the person's own pip settings (a
+mirror, a proxy, a certificate) apply. uv installs from it without the network, in a second where
+pip takes half a minute. Both check every file against the lock's hashes.
 """
 
 import fcntl
@@ -25,14 +25,14 @@ NO_NETWORK = (
 
 
 def store_path() -> Path:
-    """Where the wheels lie: under `XDG_CACHE_HOME`, or `~/.cache`."""
+    """The folder of the wheels, under `XDG_CACHE_HOME` or `~/.cache`."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "aistratus" / "wheels"
 
 
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """One set-up at a time, in whatever clone: they share the store."""
+    """Allows one set-up at a time across all clones, as they share the store."""
     store.mkdir(parents=True, exist_ok=True)
     with (store / ".lock").open("w") as handle:
         try:
@@ -50,7 +50,7 @@ def sha256(path: Path) -> str:
 
 
 def find_wheel(folder: Path, pin: Pin) -> Path | None:
-    """The wheel of `pin` in `folder` that the lock allows."""
+    """The wheel of `pin` in `folder` with one of the lock's hashes."""
     stem = canonical(pin.name).replace("-", "_")
     for path in sorted(folder.glob("*.whl")):
         name, version = path.name.split("-")[:2]
@@ -64,7 +64,7 @@ def fetch(pip: list[str], pins: Iterable[Pin], store: Path, *, log: Path, title:
     """Downloads the wheels of `pins` into the store with pip.
 
     Raises:
-        HouseError: pip could not, or a file's hash is none of the lock's.
+        HouseError: pip failed, or a file's hash is not in the lock.
     """
     wanted = list(pins)
     listed = log.with_name("fetch.txt")
@@ -95,7 +95,7 @@ def fetch(pip: list[str], pins: Iterable[Pin], store: Path, *, log: Path, title:
 
 
 def unpack_uv(store: Path, pin: Pin) -> Path | None:
-    """The uv program out of its wheel in the store, or None while the wheel is not there.
+    """The uv program, unpacked from its wheel in the store; None if the wheel is not there.
 
     It is kept beside the wheels, named by the wheel's hash, because a program cannot replace
     itself while it installs.
@@ -124,13 +124,13 @@ def install(
     log: Path,
     compiled: bool = False,
 ) -> bool:
-    """Makes the environment of `python` hold exactly `pins`, from `folders` alone.
+    """Installs exactly `pins` into the environment of `python`, from `folders` alone.
 
-    `compiled` makes all bytecode now. That takes longer than all the rest, so for a demo it is
-    left to Python, which makes it for what is imported.
+    `compiled` compiles all bytecode now. That takes longer than the rest, so a demo leaves it to
+    Python, which compiles what is imported.
 
     Returns:
-        Whether it did; False when the store lacks something.
+        Whether it succeeded; False if the store lacks something.
     """
     listed = log.with_name("install.txt")
     listed.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def install(
 def install_editable(
     uv: Path, python: Path, projects: Iterable[Path], *, log: Path, failure: str
 ) -> None:
-    """Installs our own packages so that the working tree is what runs.
+    """Installs our own packages so that they run from the working tree.
 
     Raises:
         HouseError: one of them does not build.

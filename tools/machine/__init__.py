@@ -1,8 +1,8 @@
 """Throw-away Debian machines with a real systemd, for tests of what runs on the instance.
 
-A root is made once and kept in the person's cache. A machine is a copy of it that costs nothing
-(an overlay), booted by systemd-nspawn with a network of its own, with sshd inside. It starts in
-about two seconds and leaves nothing.
+A root is made once and kept in the person's cache. A machine is a free copy of it (an overlay),
+booted by systemd-nspawn with its own network, with sshd inside. It starts in about two seconds and
+leaves nothing behind.
 
     sudo env PYTHONPATH=tools python3 -m machine start demo
     sudo env PYTHONPATH=tools python3 -m machine ssh demo systemctl status

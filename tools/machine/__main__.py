@@ -14,7 +14,7 @@ OWNER_VARIABLE = "AISTRATUS_MACHINE_OWNER"
 
 
 def main() -> int:
-    """Do one thing; an error is a sentence."""
+    """Run one command; prints errors as sentences."""
     parser = argparse.ArgumentParser(prog="machine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     starting = commands.add_parser("start", help="boot a machine, and keep it until it is stopped")

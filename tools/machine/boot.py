@@ -1,7 +1,7 @@
-"""Starts a machine, and takes it away again with everything that it consists of.
+"""Starts a machine, and removes it with everything that belongs to it.
 
-The record is written before the first thing that has to be taken away, and each step of the way
-back does without the step that it undoes: so a start that broke off anywhere can be cleared away.
+The record is written before anything that needs removal, and each step of the removal works even
+if the step that it undoes never ran. So a start that failed anywhere can be cleaned up.
 """
 
 import os
@@ -27,14 +27,14 @@ from machine.record import Record
 from machine.root import cache, debian_root
 
 BOOT_SECONDS: Final = 60.0
-# systemd inside ends its services in order; what is thrown away need not wait for stragglers.
+# systemd inside stops its services in order; a throw-away machine need not wait for the slow ones.
 STOP_SECONDS: Final = 10.0
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 @contextmanager
 def running(name: str) -> Iterator[Record]:
-    """A machine for the length of a block; it ends with this process at the latest."""
+    """A machine for the length of a block; it is left over once this process ends."""
     machine = start(name, owner=os.getpid())
     try:
         yield machine
@@ -43,9 +43,9 @@ def running(name: str) -> Iterator[Record]:
 
 
 def start(name: str, *, owner: int | None = None) -> Record:
-    """Boot a machine, and return when systemd inside says that it is up.
+    """Boot a machine; returns when systemd inside reports that it is ready.
 
-    `owner` is the id of the process with whose end the machine is left over.
+    `owner` is a process id: once that process ends, the machine counts as left over.
     """
     if os.geteuid() != 0:
         raise MachineError("Booting a machine needs root: run this with sudo.")
@@ -76,7 +76,7 @@ def start(name: str, *, owner: int | None = None) -> Record:
 
 
 def stop(machine: Record) -> None:
-    """End a machine and remove what it consisted of; one that is gone is no error."""
+    """Stop a machine and remove everything of it; no error if it is already gone."""
     if machine.supervisor is not None:
         ended = machine.supervisor.end(signal.SIGTERM, STOP_SECONDS)
         if not ended:
@@ -85,20 +85,20 @@ def stop(machine: Record) -> None:
             os.waitpid(machine.supervisor.pid, 0)
     if machine.root.is_mount():
         call("umount", "--recursive", machine.root)
-    # First the cable: a namespace's end takes it along too, but only some time later.
+    # The link first: deleting the namespace removes it too, but only some time later.
     if Path("/sys/class/net", machine.link).exists():
         call("ip", "link", "delete", machine.link)
     if Path("/run/netns", machine.namespace).exists():
         call("ip", "netns", "delete", machine.namespace)
     cgroup.remove(list(machine.cgroups))
     shutil.rmtree(machine.layers, ignore_errors=True)
-    # The record last: while it is there, somebody can try again.
+    # The record last: as long as it exists, a failed removal can be repeated.
     with record.locked():
         shutil.rmtree(machine.folder, ignore_errors=True)
 
 
 def clear_left_overs() -> list[str]:
-    """Stop the machines whose owner is gone, and remove what is left of those that ended."""
+    """Stop the machines whose owner has ended, and remove what is left of ended machines."""
     with record.locked():
         left = [each for each in record.read_all() if each.is_left_over]
     for machine in left:
@@ -107,16 +107,16 @@ def clear_left_overs() -> list[str]:
 
 
 def _lay_out(machine: Record, lower: Path) -> None:
-    """The root and the machine's own layer over it."""
+    """Mount the root with the machine's own layer over it."""
     shutil.rmtree(machine.layers, ignore_errors=True)
     upper, work = machine.layers / "upper", machine.layers / "work"
     for folder in (upper, work, machine.root):
         folder.mkdir(parents=True)
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
     call("mount", "-t", "overlay", "overlay", "-o", options, machine.root)
-    # Without an id of its own it would take this for a first boot, and enable all that it has.
+    # Without a machine id, systemd would treat this as a first boot and enable every service.
     (machine.root / "etc" / "machine-id").write_text(f"{uuid4().hex}\n", encoding="ascii")
-    # Nobody to ask for names: it says so at once, instead of waiting for an answer.
+    # There is no resolver: lookups fail at once instead of timing out.
     (machine.root / "etc" / "resolv.conf").unlink(missing_ok=True)
     (machine.root / "etc" / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
     (machine.root / "etc" / "hostname").write_text(f"{machine.name}\n", encoding="utf-8")
@@ -127,7 +127,7 @@ def _lay_out(machine: Record, lower: Path) -> None:
 
 
 def _connect(machine: Record) -> None:
-    """A network namespace, and a cable from it to this host."""
+    """Make a network namespace and a link from it to this host."""
     inside, link = machine.namespace, machine.link
     call("ip", "netns", "add", inside)
     call("ip", "link", "add", link, "type", "veth", "peer", "name", "host0", "netns", inside)
@@ -140,7 +140,7 @@ def _connect(machine: Record) -> None:
 
 
 def _boot(machine: Record) -> Record:
-    """Start systemd-nspawn and wait for the word that systemd(1) inside gives through it."""
+    """Start systemd-nspawn and wait for the ready notification of systemd(1) inside."""
     told = machine.folder / "notify"
     console = machine.folder / "console.log"
     command = [
@@ -159,7 +159,7 @@ def _boot(machine: Record) -> Record:
             env={**os.environ, "NOTIFY_SOCKET": str(told)},
             start_new_session=True,
         )
-        # It may outlive this process. Whoever stops it waits for it by its id.
+        # It may outlive this process; `stop` waits for it by its process id.
         supervisor.returncode = 0
         process = Process.of(supervisor.pid)
         machine = replace(machine, supervisor=process)
@@ -172,7 +172,7 @@ def _boot(machine: Record) -> Record:
 
 
 def _told(ready: socket.socket, supervisor: Process) -> bool:
-    """Whether `READY=1` came, before the time was up or the supervisor ended."""
+    """Whether `READY=1` arrived before the deadline and before the supervisor ended."""
     handle = os.pidfd_open(supervisor.pid)
     try:
         deadline = time.monotonic() + BOOT_SECONDS

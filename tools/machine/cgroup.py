@@ -1,4 +1,4 @@
-"""A control group for each machine: two systemds in one would end each other's services."""
+"""A control group for each machine: two systemds in one would kill each other's services."""
 
 import os
 import shlex
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 _MOUNTS: Final = Path("/sys/fs/cgroup")
-# Where systemd keeps its own tree, by the name in /proc/self/cgroup: alone (v2), beside the
+# The mounts of systemd's own tree, by the name in /proc/self/cgroup: alone (v2), beside the
 # controllers of v1 (hybrid), or among them (legacy).
 _TREES: Final = {"": ("unified", "."), "name=systemd": ("systemd",)}
 
 
 def folders(name: str) -> list[Path]:
-    """The group's folders, one for each tree of systemd's that there is here."""
+    """The group's folders, one for each of systemd's trees on this host."""
     found = []
     for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -26,7 +26,7 @@ def folders(name: str) -> list[Path]:
 
 
 def entering(groups: list[Path], command: list[str]) -> list[str]:
-    """`command`, to be run in them; they are made."""
+    """Make the groups; returns the command that runs `command` in them."""
     for group in groups:
         group.mkdir(exist_ok=True)
     moves = [f"echo $$ > {shlex.quote(str(group))}/cgroup.procs" for group in groups]
@@ -34,7 +34,7 @@ def entering(groups: list[Path], command: list[str]) -> list[str]:
 
 
 def remove(groups: list[Path]) -> None:
-    """Take away what is left of them, from the leaves on; what still holds a process stays."""
+    """Remove the groups from the leaves up; those that still contain a process stay."""
     for group in groups:
         for folder, _, _ in os.walk(group, topdown=False):
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Runs the short commands of which a machine is put together."""
+"""Runs the short commands that set a machine up."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from machine.errors import MachineError
 
 
 def call(*command: str | Path) -> str:
-    """What `command` prints; raises `MachineError` with its last words if it fails."""
+    """The output of `command`; raises `MachineError` with its last line if it fails."""
     shown = " ".join(str(part) for part in command)
     try:
         done = subprocess.run(

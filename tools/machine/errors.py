@@ -2,4 +2,4 @@
 
 
 class MachineError(Exception):
-    """A machine cannot be had; the text is a sentence with the next step."""
+    """A machine cannot be started or used; the text is a sentence with the next step."""

@@ -1,4 +1,4 @@
-"""A process that is known again later: its id alone may by then be another's."""
+"""Identifies a process reliably: its id alone may be reused by another."""
 
 import os
 import select
@@ -7,24 +7,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_STATE, _STARTED = 2, 21  # places in /proc/PID/stat, proc(5), counted from 0
+_STATE, _STARTED = 2, 21  # indices in /proc/PID/stat, proc(5), from 0
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process id, and the clock ticks since boot at which that process began."""
+    """A process id and that process's start time, in clock ticks since boot."""
 
     pid: int
     started: int
 
     @classmethod
     def of(cls, pid: int) -> "Process | None":
-        """The process that has this id now."""
+        """The process that has this id now; None if there is none."""
         fields = _stat(pid)
         return None if fields is None else cls(pid, int(fields[_STARTED]))
 
     def runs(self) -> bool:
-        """Whether it is still there, and is not merely waiting for its parent to look."""
+        """Whether it still runs; a zombie does not count."""
         fields = _stat(self.pid)
         return (
             fields is not None
@@ -33,13 +33,13 @@ class Process:
         )
 
     def end(self, number: signal.Signals, seconds: float) -> bool:
-        """Send a signal; whether it had ended that many seconds later."""
+        """Send a signal; returns whether the process ended within that many seconds."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return True
         try:
-            if not self.runs():  # asked while the handle holds the id
+            if not self.runs():  # checked after the handle has fixed the process
                 return True
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, number)
@@ -53,6 +53,6 @@ def _stat(pid: int) -> list[str] | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name, in brackets, may hold blanks and brackets of its own.
+    # The name, in brackets, may itself contain blanks and brackets.
     before, _, after = text.rpartition(")")
     return [before.split(" ", 1)[0], before, *after.split()]

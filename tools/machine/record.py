@@ -1,6 +1,6 @@
-"""What is known of each machine, so that whoever comes later can reach it, or clear it away.
+"""The record of each machine, by which later processes can reach it or remove it.
 
-The records lie in `/run`: they go with a reboot, as mounts and namespaces do.
+The records are in `/run`: like mounts and namespaces, they do not survive a reboot.
 """
 
 import fcntl
@@ -16,16 +16,16 @@ from machine.process import Process
 
 FOLDER: Final = Path("/run/aistratus-machine")
 _RECORD: Final = "machine.json"
-# Each machine has four addresses of 10.213.0.0/16: net, host's side, machine's side, broadcast.
+# Each machine gets four addresses of 10.213.0.0/16: network, host, machine, broadcast.
 _NETWORKS: Final = range(1, 255)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One machine: who wanted it, where it lies, and what runs it.
+    """One machine: its owner, its files and its supervisor.
 
-    `owner` is the process with which it ends, None for one that is kept until it is stopped.
-    `supervisor` is None until systemd-nspawn is there.
+    `owner` is the process that it ends with, or None if it is kept until it is stopped.
+    `supervisor` is None until systemd-nspawn runs.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Record:
 
     @property
     def folder(self) -> Path:
-        """Keys, console log and this record."""
+        """The folder of its keys, console log and this record."""
         return FOLDER / self.name
 
     @property
     def root(self) -> Path:
-        """The machine's file system, as it is seen from here."""
+        """The machine's file system, as seen from the host."""
         return self.layers / "root"
 
     @property
@@ -52,12 +52,12 @@ class Record:
 
     @property
     def link(self) -> str:
-        """The host's end of the cable to it."""
+        """The host's end of the link to it."""
         return f"aistratus{self.network}"
 
     @property
     def host_address(self) -> str:
-        """This host's address, as the machine knows it."""
+        """The host's address, as the machine sees it."""
         return f"10.213.{self.network}.1"
 
     @property
@@ -67,12 +67,12 @@ class Record:
 
     @property
     def is_left_over(self) -> bool:
-        """Whether nobody wants it any more: its owner is gone, or it has ended."""
+        """Whether its owner has ended or, if it has none, whether the machine itself has."""
         gone = self.supervisor is None or not self.supervisor.runs()
         return not self.owner.runs() if self.owner is not None else gone
 
     def write(self) -> None:
-        """Keep it."""
+        """Write the record to its folder."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         half = self.folder / f"{_RECORD}.part"
         half.write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
@@ -80,12 +80,12 @@ class Record:
 
 
 def read_all() -> list[Record]:
-    """All machines that are known, by name."""
+    """All known machines, in the order of their names."""
     return [_read(path) for path in sorted(FOLDER.glob(f"*/{_RECORD}"))]
 
 
 def find(name: str) -> Record:
-    """The machine of that name."""
+    """The machine of that name; raises `MachineError` if there is none."""
     path = FOLDER / name / _RECORD
     if not path.exists():
         known = ", ".join(record.name for record in read_all()) or "there is none"
@@ -94,7 +94,7 @@ def find(name: str) -> Record:
 
 
 def free_network(records: list[Record]) -> int:
-    """A network that no machine has."""
+    """A network that no machine uses."""
     taken = {record.network for record in records}
     free = next((number for number in _NETWORKS if number not in taken), None)
     if free is None:
@@ -104,7 +104,7 @@ def free_network(records: list[Record]) -> int:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """One process at a time that starts or stops machines."""
+    """Allows one process at a time to change the records."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (FOLDER / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The Debian root that all machines are copies of: made once, kept in the person's cache."""
+"""The Debian root that all machines share: made once, kept in the person's cache."""
 
 import fcntl
 import hashlib
@@ -15,8 +15,8 @@ from machine.errors import MachineError
 
 SUITE: Final = "bookworm"
 
-# What Debian's image for EC2 has, as far as a role touches it, and what the roles install: a
-# machine has no way to a mirror.
+# The packages of Debian's EC2 image that the roles touch, and those that the roles install: a
+# machine cannot reach a mirror.
 PACKAGES: Final = (
     "ca-certificates",
     "chrony",
@@ -37,19 +37,19 @@ PACKAGES: Final = (
     "unattended-upgrades",
 )
 
-# A machine gets keys, a name and an identity of its own.
+# Removed from the root: each machine gets its own keys, name and id.
 _OWN: Final = ("etc/machine-id", "etc/hostname", "var/lib/dbus/machine-id")
 _OWN_PATTERN: Final = "etc/ssh/ssh_host_*"
 
 
 def cache() -> Path:
-    """Where roots and the machines' writable layers lie: `XDG_CACHE_HOME`, or `~/.cache`."""
+    """The folder of roots and writable layers, under `XDG_CACHE_HOME` or `~/.cache`."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "aistratus" / "machine"
 
 
 def debian_root() -> Path:
-    """The root's folder, made now if it is not there; takes a minute, and Debian's mirror."""
+    """The root's folder, made if missing; that takes a minute and needs Debian's mirror."""
     digest = hashlib.sha256("\n".join((SUITE, *PACKAGES, _OWN_PATTERN)).encode()).hexdigest()
     root = cache() / f"debian-{SUITE}-{digest[:12]}"
     cache().mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _make(root: Path) -> None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """One maker at a time; the second finds what the first has made."""
+    """Allows one maker at a time; the second finds what the first has made."""
     with root.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The way into a machine: SSH, with keys that were made for this machine alone."""
+"""Access to a machine: SSH, with keys made for this machine alone."""
 
 import subprocess
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def key(machine: Record) -> Path:
 
 
 def options(machine: Record) -> list[str]:
-    """What ssh(1) is told, and nothing of the person's own configuration."""
+    """The options for ssh(1), which ignore the person's own configuration."""
     chosen = {
         "IdentitiesOnly": "yes",
         "IdentityFile": key(machine),
@@ -52,7 +52,7 @@ def command(machine: Record, words: Sequence[str] = ()) -> list[str]:
 
 
 def run(machine: Record, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a shell script in the machine as root; with `check`, one that fails is an error."""
+    """Run a shell script in the machine as root; with `check`, a failure raises."""
     return subprocess.run(
         command(machine, [script]),
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Whether a target may run: the words on make's own command line, then what the target checks."""
+"""Checks whether a target may run: first make's command line, then the target's own check."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from preflight.targets import TARGETS
 _SWITCHES: Final = ("AGAIN", "YES", "UPGRADE")
 _PLACES: Final = ("", "local", "cloud")
 _HELP: Final = frozenset({"-h", "--help"})
-# How the Makefile hands on what stands on its command line.
+# The variables in which the Makefile passes its command line on.
 GOALS: Final = "MAKE_GOALS"
 GIVEN: Final = "MAKE_GIVEN"
 
@@ -45,7 +45,7 @@ def _check_goals(goals: Sequence[str]) -> None:
 
 
 def _check_names(goals: Sequence[str], given: Sequence[str]) -> None:
-    """A name of ours that none of these targets takes, or one that is almost a name of ours."""
+    """Refuse our variables that none of these targets takes, and near misses of those taken."""
     ours = frozenset().union(*(target.takes for target in TARGETS.values()))
     taken = frozenset().union(*(TARGETS[goal].takes for goal in goals))
     for name in given:

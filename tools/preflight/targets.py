@@ -1,4 +1,4 @@
-"""Each target of the Makefile: the variables it takes, and what is checked before it runs."""
+"""The Makefile's targets: the variables that each takes, and its check before it runs."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ _VARIABLES_OF_AN_IMAGE: Final = ".pkrvars.hcl"
 
 
 def _nothing(_arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
-    """Whatever it is given is its own affair, or it is given nothing."""
+    """The check of targets that take no arguments or check their own."""
 
 
 def _local(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -46,7 +46,7 @@ def _cloud(arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
 
 
 def _is_cloud(environ: Mapping[str, str]) -> bool:
-    """Whether it is for what is deployed, as the Makefile decides it too."""
+    """Whether the target is meant for a deployment, by the Makefile's own rule."""
     if environ.get("WHERE") == "local" and environ.get("ENV"):
         raise WrongCall("WHERE=local is the demo on this machine, which has no ENV: leave one out.")
     return bool(environ.get("WHERE") == "cloud" or environ.get("ENV"))
@@ -64,7 +64,7 @@ def _ask(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def _app(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """What was deployed from here last is known, and is what `ENV` names, if that is said."""
+    """Check that a deployment was made from here, and that it is `ENV`, if that is set."""
     wanted, known = environ.get("ENV", ""), environment_of(PUBLIC_FILE)
     if wanted:
         try:
@@ -136,7 +136,7 @@ def _booted_machine(_arguments: Sequence[str], environ: Mapping[str, str]) -> No
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The variables that a target takes, and its check; the arguments are those of its program."""
+    """The variables that a target takes, and its check, which gets its program's arguments."""
 
     takes: frozenset[str] = frozenset()
     check: Check = _nothing

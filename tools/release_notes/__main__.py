@@ -8,7 +8,7 @@ from release_notes.notes import NotesError, notes
 
 
 def main() -> int:
-    """Write them; 1 if there are none."""
+    """Write the notes; returns 1 if there are none."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     try:
         text = notes(changelog, os.environ.get("VERSION", ""))

@@ -8,7 +8,7 @@ _SECTION: Final = re.compile(r"^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2}))?\s*$",
 
 
 class NotesError(Exception):
-    """There are no notes to a version; the text says what to do."""
+    """There are no notes for a version; the text says what to do."""
 
 
 def notes(changelog: str, version: str) -> str:

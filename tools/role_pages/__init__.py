@@ -1,1 +1,1 @@
-"""Each role's README, made of its specification: `python -m role_pages`."""
+"""Each role's README, made from its specification: `python -m role_pages`."""

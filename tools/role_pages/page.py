@@ -1,4 +1,4 @@
-"""What a role's `meta/argument_specs.yml` says, as a page."""
+"""A role's `meta/argument_specs.yml`, as a page."""
 
 from collections.abc import Iterator
 from pathlib import Path

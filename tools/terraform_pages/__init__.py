@@ -1,1 +1,1 @@
-"""Each Terraform module's README, made of its code: `python -m terraform_pages`."""
+"""Each Terraform module's README, made from its code: `python -m terraform_pages`."""

@@ -1,4 +1,4 @@
-"""What a module's variables and outputs say, as a page."""
+"""A module's variables and outputs, as a page."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def folders() -> list[Path]:
 
 
 def page(folder: Path) -> str:
-    """The README of one folder, as it should be: what a person wrote first stays."""
+    """The README of one folder as it should be; the hand-written beginning is kept."""
     readme = folder / "README.md"
     written = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     head = written.partition(MADE)[0].rstrip() or f"# {folder.name}"

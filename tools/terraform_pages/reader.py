@@ -1,7 +1,7 @@
 """Reads the blocks of a Terraform file that `terraform fmt` has laid out.
 
-It is no parser of the language: it takes indentation for structure, as fmt makes it, and so needs
-no library. What it does not understand it refuses.
+It is not a parser of the language: it relies on fmt's indentation and so needs no library. It
+refuses what it does not understand.
 """
 
 import json
@@ -15,14 +15,14 @@ _NESTED = re.compile(r"^  (\w+)( \"\w+\")* \{")
 
 
 class Unreadable(Exception):
-    """A file is laid out in a way that this does not know."""
+    """A file has a layout that this reader does not understand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block such as `variable "name" {…}`.
 
-    `attributes` has each value's text, on one line; `nested` the kinds of the blocks within.
+    `attributes` has each value's text on one line; `nested` has the kinds of nested blocks.
     """
 
     name: str
@@ -50,7 +50,7 @@ def blocks(path: Path, kind: str) -> list[Block]:
 
 
 def _read(name: str, lines: Iterator[str]) -> Block:
-    """What stands in a block, up to its closing brace."""
+    """The content of a block, up to its closing brace."""
     block = Block(name)
     values: dict[str, list[str]] = {}
     current: list[str] = []
@@ -69,7 +69,7 @@ def _read(name: str, lines: Iterator[str]) -> Block:
 
 
 def _on_one_line(parts: list[str]) -> str:
-    """A value that was laid out on several lines."""
+    """A value of several lines, joined into one."""
     first, *rest = (" ".join(part.split()) for part in parts if part.strip())
     if not rest:
         return first

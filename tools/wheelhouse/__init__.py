@@ -1,1 +1,1 @@
-"""The wheelhouse: a folder with all that the role `worker` installs, each file by its hash."""
+"""The wheelhouse: a folder with everything that the role `worker` installs, with hashes."""

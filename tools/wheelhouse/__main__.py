@@ -9,7 +9,7 @@ from wheelhouse.contents import fill
 
 
 def main() -> int:
-    """Fill the folder; an error is a sentence."""
+    """Fill the folder; prints errors as sentences."""
     parser = argparse.ArgumentParser(prog="wheelhouse", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Fills a wheelhouse: our own wheels, the lock, and for machines like this one everything else."""
+"""Fills a wheelhouse: our own wheels, the lock and, for machines like this one, all the rest."""
 
 import shutil
 import subprocess
@@ -20,13 +20,13 @@ REQUIREMENTS: Final = "requirements.txt"
 
 
 def fill(folder: Path, *, complete: bool) -> None:
-    """Make `folder` anew: the wheels, and `requirements.txt` with all their hashes.
+    """Remake `folder`: the wheels, and `requirements.txt` with all their hashes.
 
-    `complete`: with every wheel, for machines with this one's Python and processor. Without it the
-    machine fetches what others have made, and compiles llama-cpp-python; `build.txt` is for that.
+    `complete` adds every other wheel, for machines with this one's Python and processor. Without
+    it, the machine fetches third-party wheels and compiles llama-cpp-python with `build.txt`.
 
     Raises:
-        HouseError: a wheel is neither in the store nor to be had.
+        HouseError: a package of ours does not build, or the store lacks a wheel.
     """
     half = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(half, ignore_errors=True)
@@ -42,7 +42,7 @@ def fill(folder: Path, *, complete: bool) -> None:
 
 
 def _build(project: Path, folder: Path) -> Pin:
-    """One of our own packages, as a wheel: the same sources give the same bytes."""
+    """Build one of our own packages as a wheel; the same sources give the same bytes."""
     before = set(folder.glob("*.whl"))
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
@@ -54,7 +54,7 @@ def _build(project: Path, folder: Path) -> Pin:
 
 
 def _copied(pins: Iterable[Pin], folder: Path) -> Iterable[Pin]:
-    """Each pin with the hash of the one wheel that was copied for it."""
+    """Copy the wheel of each pin; yields the pins with the hash of that wheel only."""
     place = store.store_path()
     for pin in pins:
         if pin.name == native.BUILT_HERE:

@@ -1,4 +1,4 @@
-"""Fetches Wycheproof's vectors for signed tokens; the tests run them where they are."""
+"""Fetches Wycheproof's vectors for signed tokens; the tests run them if they are there."""
 
 from pathlib import Path
 from typing import Final

@@ -1,6 +1,6 @@
 """`python -m wycheproof`: fetch Wycheproof's vectors into the cache, verified.
 
-They are Apache-2.0 and not in this tree. Tests fetch nothing, and run what they find.
+They are Apache-2.0 and not in this repository. The tests fetch nothing and run what they find.
 """
 
 import hashlib

@@ -29,12 +29,12 @@ from aistratus_desktop.settings import Settings, SettingsError, load_settings
 from aistratus_desktop.signin import ManagedLogin, SignInFailed
 from aistratus_desktop.tokens import Tokens
 
-# After Ctrl-C: how long to wait for the job's last event before leaving anyway.
+# After Ctrl-C: how long to wait for the job's last event before exiting anyway.
 FAREWELL_SECONDS: Final = 5.0
 
 
 class ExitCode(IntEnum):
-    """What the command ends with."""
+    """The command's exit code."""
 
     ANSWERED = 0
     FAILED = 1
@@ -44,7 +44,7 @@ class ExitCode(IntEnum):
 
 @dataclass(slots=True)
 class _Printer:
-    """Puts the answer on `out`, and everything else on `err`."""
+    """Prints the answer to `out` and everything else to `err`."""
 
     out: TextIO
     err: TextIO
@@ -57,7 +57,7 @@ class _Printer:
     _line_open: bool = field(default=False, init=False)
 
     def event(self, event: Event) -> None:
-        """One event of the job."""
+        """Print one event of the job."""
         if self.as_json:
             print(json.dumps(event_to_plain(event), ensure_ascii=False), file=self.out, flush=True)
         match event.body:
@@ -74,7 +74,7 @@ class _Printer:
                 self.say(message)
 
     def status(self, text: str) -> None:
-        """A line on a terminal that the next one replaces; nowhere else."""
+        """Show a status line, on a terminal only; the next line replaces it."""
         if not self.is_talkative or (not text and not self._status_shown):
             return
         self.err.write(f"\r\x1b[2K{text}")
@@ -82,19 +82,19 @@ class _Printer:
         self._status_shown = bool(text)
 
     def say(self, sentence: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self.status("")
         self.end_line()
         print(sentence, file=self.err, flush=True)
 
     def end_line(self) -> None:
-        """End the answer's line, if it is not ended."""
+        """End the answer's line if it is open."""
         if self._line_open:
             print(file=self.out, flush=True)
             self._line_open = False
 
     def discard(self) -> None:
-        """Print into the void from here on; the interpreter's last flush too."""
+        """Discard all further output, including the interpreter's last flush."""
         with suppress(OSError, ValueError):
             void = os.open(os.devnull, os.O_WRONLY)
             os.dup2(void, self.out.fileno())
@@ -112,19 +112,19 @@ async def ask(
     conversation_id: str | None = None,
     stop: asyncio.Event | None = None,
 ) -> ExitCode:
-    """Ask one question and print the answer while it is made.
+    """Ask one question and print the answer as it is generated.
 
-    The answer's text goes to `out`, or with `as_json` each event as one JSON object a line.
-    Waiting and state go to `err` if that is a terminal, notices and errors always. When `stop`
-    is set, the job is cancelled; its end is awaited, but not for long. It is also cancelled when
-    nobody reads `out` any more.
+    The answer's text goes to `out`, or with `as_json` each event as one JSON object per line.
+    Notices and errors always go to `err`, progress only if `err` is a terminal. When `stop` is
+    set, the job is cancelled, and its end is awaited for a short time. The job is also cancelled
+    when the reader of `out` has closed it.
     """
     err = err or sys.stderr
     printer = _Printer(out, err, as_json, is_talkative=not as_json and err.isatty())
     try:
         return await _say_and_ask(prompt, client, printer, conversation_id, stop)
     except BrokenPipeError:
-        # Whoever read has what they wanted, as `head` has: that is no failure.
+        # The reader has what it wanted, as `head` does: that is no failure.
         printer.discard()
         return ExitCode.ANSWERED
 
@@ -157,8 +157,8 @@ async def _ask(
     stop: asyncio.Event,
 ) -> ExitCode:
     printer.status("Sending …")
-    # A stop while the question is on its way waits for its acceptance: only that says what
-    # there is to cancel.
+    # A stop during this call takes effect after it: only its answer has the id of the job to
+    # cancel.
     accepted = await client.ask(prompt, conversation_id=conversation_id)
     printer.status("In the queue – waiting for a worker")
     reading = asyncio.create_task(_print_events(client.follow(accepted.job_id), printer))
@@ -175,7 +175,7 @@ async def _ask(
                 return ExitCode.FAILED
         await reading
     except BrokenPipeError:
-        # Who read the answer has left, as `head` does: nobody needs the rest.
+        # The reader has closed the output, as `head` does: the rest is not needed.
         await client.cancel(accepted.job_id)
         raise
     finally:
@@ -209,7 +209,7 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def _run(prompt: str, settings: Settings, *, as_json: bool, may_sign_in: bool) -> ExitCode:
-    """Sign in if need be, and ask; Ctrl-C stops the job, a second one leaves at once."""
+    """Sign in if necessary, then ask; Ctrl-C stops the job, a second one exits at once."""
     stop, task = asyncio.Event(), asyncio.current_task()
     login = ManagedLogin(settings.login_url, settings.client_id)
     tokens = Tokens(login, KeyringStore(settings.login_url))
@@ -260,7 +260,7 @@ def _interrupts(stop: asyncio.Event, task: asyncio.Task[object] | None) -> Itera
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="aistratus-ask",
         description="Ask Aistratus one question. Ends with 0 when it is answered, 1 when it "

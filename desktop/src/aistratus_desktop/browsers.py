@@ -1,7 +1,7 @@
-"""Who is behind a browser: sign-ins on their way, and tokens by session cookie.
+"""Tracks browsers: sign-ins in progress, and tokens by session cookie.
 
-All of it lies in this server's memory. A browser holds two random strings in HttpOnly
-cookies and nothing else: neither code nor token is ever in a page, its address or its storage.
+All of it is in this server's memory. A browser has only two random strings in HttpOnly cookies: no
+code or token is ever in a page, its address or its storage.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from aistratus_desktop.tokens import Tokens
 
 SESSION_ID_BYTES: Final = 32
 SIGN_IN_SECONDS: Final = 600
-# As long as Cognito's refresh tokens, which end the session in any case.
+# The lifetime of Cognito's refresh tokens, which ends the session in any case.
 SESSION_SECONDS: Final = 30 * 24 * 3600
 MAX_PENDING: Final = 1000
 MAX_SESSIONS: Final = 1000
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Browsers:
-    """The browsers of one server. Bounded: the oldest entry goes first."""
+    """The browsers of one server. Bounded: the oldest entry is dropped first."""
 
     def __init__(
         self, login: ManagedLogin, redirect_uri: str, clock: Callable[[], float] = time.time
@@ -36,17 +36,17 @@ class Browsers:
         self._sessions: OrderedDict[str, tuple[Tokens, float]] = OrderedDict()
 
     def begin_sign_in(self) -> tuple[str, str]:
-        """A sign-in for one browser: the id that its cookie gets, and where to send it."""
+        """Begin a browser's sign-in: the id for its cookie, and the URL to send it to."""
         pending = self._login.begin(self._redirect_uri)
         sign_in_id = secrets.token_urlsafe(SESSION_ID_BYTES)
         _put(self._pending, sign_in_id, (pending, self._clock() + SIGN_IN_SECONDS), MAX_PENDING)
         return sign_in_id, pending.url
 
     async def finish_sign_in(self, sign_in_id: str, returned: Mapping[str, str]) -> str:
-        """Exchange the code that came back; returns the new session's id for the cookie.
+        """Exchange the returned code; returns the new session's id for the cookie.
 
-        The sign-in is the one that this very browser began, by its cookie, and is used up
-        whatever comes of it. Raises `SignInFailed` or `Unreachable`.
+        The cookie ensures that this browser began the sign-in, which can be used only once, even
+        if it fails. Raises `SignInFailed` or `Unreachable`.
         """
         entry = self._pending.pop(sign_in_id, None)
         if entry is None or entry[1] < self._clock():
@@ -58,7 +58,7 @@ class Browsers:
         return session_id
 
     def tokens(self, session_id: str) -> Tokens | None:
-        """The tokens of the browser with that cookie, if it is signed in."""
+        """The tokens of the session with that id, if it is signed in."""
         entry = self._sessions.get(session_id)
         if entry is None or entry[1] < self._clock() or not entry[0].signed_in:
             self._sessions.pop(session_id, None)
@@ -66,7 +66,7 @@ class Browsers:
         return entry[0]
 
     async def sign_out(self, session_id: str) -> None:
-        """Forget the browser's session and revoke its tokens; harmless without one."""
+        """Delete the browser's session and revoke its tokens; harmless if there is none."""
         entry = self._sessions.pop(session_id, None)
         if entry:
             await entry[0].sign_out()

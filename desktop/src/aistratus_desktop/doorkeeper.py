@@ -1,7 +1,7 @@
-"""Who may talk to the chat's server, and which browser it is.
+"""Decides which requests the chat's server accepts, and identifies the browser.
 
-A server on a person's own machine is within reach of every page in their browser. So each
-request is looked at before anything else: its host, a websocket's origin, its cookie.
+Every page in a person's browser can reach a server on their machine. So each request is checked
+before anything else: its host, a websocket's origin, its cookie.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 SESSION_COOKIE: Final = "aistratus_session"
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "[::1]")
 
-# The page is Flet's: its scripts stand in the page, and its engine is WebAssembly. Whatever it,
-# or an answer that it shows, would load from elsewhere stays out.
+# The page is Flet's: its scripts are inline and its engine is WebAssembly. The policy blocks
+# anything that the page, or an answer that it shows, would load from elsewhere.
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; "
@@ -31,18 +31,18 @@ _HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 
-# Which browser a websocket belongs to: set by the doorkeeper, read when its page is made.
+# The session of a websocket's browser: set by the doorkeeper, read when its page is made.
 current_session_id: ContextVar[str] = ContextVar("session_id", default="")
 
 
 class Doorkeeper:
-    """Lets in only requests that were meant for this address.
+    """Lets in only requests that are meant for this address.
 
-    A visitor of http://127.0.0.1 is sent to http://localhost, the only name under which a
-    login may send somebody back over plain http. Any other name is refused, so that no
-    stranger's domain can be pointed here (DNS rebinding); so is a websocket that another site's
-    page opens (websockets know no same-origin rule), and whatever else such a page sends. What
-    other sites may do is lead a person here: to the app, and back from the login.
+    Requests for http://127.0.0.1 are redirected to http://localhost, the only name to which a
+    login may redirect over plain http. Any other name is refused, so that no stranger's domain
+    can be pointed here (DNS rebinding). Requests from another site's page are refused too, also
+    its websockets (which have no same-origin rule). Other sites may only lead a person here: to
+    the app, and back from the login.
     """
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
@@ -51,7 +51,7 @@ class Doorkeeper:
         self._host = urlsplit(public_url).netloc
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
+        """The ASGI entry point."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -77,7 +77,7 @@ class Doorkeeper:
         await self._app(scope, receive, _with_headers(send))
 
     def _is_of_another_site(self, scope: Scope, headers: Headers) -> bool:
-        """Whether another site's page sent this, and not a person by following a link."""
+        """Whether another site's page sent this, other than by a link that a person followed."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if site is None:  # no browser, or an older one
             return origin is not None and origin != self._public_url
@@ -102,11 +102,11 @@ class Doorkeeper:
 
 
 def _bound_to(session_id: str, scope: Scope) -> Scope:
-    """The websocket of this browser, such that Flet takes up only pages of this browser.
+    """The websocket's scope, changed so that Flet resumes only pages of the same session.
 
-    A tab that comes back names the page that it showed before, and Flet finds it by that name,
-    the address and the user agent. With the session in the latter, a page never outlives its
-    sign-in or sign-out, and nobody takes up the page of another by its name.
+    A tab that reconnects names the page that it showed before, and Flet finds it by that name, the
+    address and the user agent. With the session in the user agent, a page never outlives its
+    sign-in or sign-out, and no other browser can resume it by its name.
     """
     mark = hashlib.sha256(session_id.encode()).hexdigest()
     headers = [
@@ -119,7 +119,7 @@ def _bound_to(session_id: str, scope: Scope) -> Scope:
 
 
 def _with_headers(send: Send) -> Send:
-    """A `send` that adds what every answer of this server should say."""
+    """A `send` that adds the security headers to every answer."""
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -137,7 +137,7 @@ async def _refuse_websocket(receive: Receive, send: Send) -> None:
 
 
 def plain_page(sentence: str, url: str, link: str = "Go there", *, status: int) -> Response:
-    """A small page of our own, for when the app itself cannot be shown."""
+    """A small page of our own, shown when the app itself cannot be."""
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Aistratus</title>"
         "<meta name=viewport content='width=device-width'>"

@@ -1,4 +1,4 @@
-"""The chat in a window of its own: `flet run` in the folder `desktop`."""
+"""The chat in its own window: `flet run` in the folder `desktop`."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from aistratus_desktop.window import show
 
 
 class NativeDoor:
-    """How the person at a native window comes in: through the system's browser."""
+    """Signs in the person at a native window, through the system's browser."""
 
     def __init__(
         self, login: ManagedLogin, tokens: Tokens, open_browser: Callable[[str], object]
@@ -24,23 +24,23 @@ class NativeDoor:
 
     @property
     def signed_in(self) -> bool:
-        """Whether there are tokens, perhaps from the last time."""
+        """Whether there are tokens, possibly from an earlier run."""
         return self._tokens.signed_in
 
     async def sign_in(self) -> None:
-        """Open the browser, and wait for it to come back."""
+        """Open the browser and wait for it to come back."""
         tokens = await sign_in_with_browser(
             self._login, announce=lambda _url: None, open_browser=self._open_browser
         )
         self._tokens.sign_in(tokens)
 
     async def sign_out(self) -> None:
-        """Forget the tokens, here and in the keyring."""
+        """Delete the tokens, here and in the keyring."""
         await self._tokens.sign_out()
 
 
 async def main(page: ft.Page) -> None:
-    """Flet's entry: one page, which is the window."""
+    """Flet's entry point: one page, which is the window."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -57,5 +57,5 @@ async def main(page: ft.Page) -> None:
 
 
 def run() -> None:
-    """Open the window, and return when it is closed."""
+    """Open the window; returns when it is closed."""
     ft.run(main)

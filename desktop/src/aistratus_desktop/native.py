@@ -1,8 +1,8 @@
-"""Signing in from a native window or a terminal: the system's browser, and a loopback listener.
+"""Signs in from a native window or a terminal: the system's browser and a loopback listener.
 
-RFC 8252: the person signs in in their own browser, never in a view of ours, and the code comes
-back to a port of this machine. Cognito wants each redirect address registered, so the ports
-are a handful of fixed ones (section 7.3's free choice is not on offer).
+RFC 8252: the person signs in with their own browser, never in a view of ours, and the code comes
+back to a port of this machine. Cognito requires every redirect address to be registered, so there
+are a few fixed ports (it does not support section 7.3's free choice).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ CALLBACK_PORTS: Final = (8571, 8572, 8573, 8574, 8575)
 CALLBACK_PATH: Final = "/callback"
 SIGN_IN_SECONDS: Final = 300.0
 KEYRING_SERVICE: Final = "Aistratus"
-# A request line and headers; what is longer is no browser that comes back.
+# The limit for a request line and headers; a browser that comes back stays below it.
 MAX_REQUEST_BYTES: Final = 16 * 1024
 REQUEST_SECONDS: Final = 5.0
 
@@ -35,9 +35,9 @@ async def sign_in_with_browser(
     ports: Sequence[int] = CALLBACK_PORTS,
     timeout_seconds: float = SIGN_IN_SECONDS,
 ) -> TokenSet:
-    """Send the person to the login, and wait for the browser to come back.
+    """Send the person to the login and wait for the browser to come back.
 
-    `announce` is told the address too, for when no browser opens. Raises `SignInFailed`.
+    `announce` also gets the address, in case no browser opens. Raises `SignInFailed`.
     """
     returned: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
     server, port = await _listen(returned, ports)
@@ -55,7 +55,7 @@ async def sign_in_with_browser(
 async def _listen(
     returned: asyncio.Future[Mapping[str, str]], ports: Sequence[int]
 ) -> tuple[asyncio.Server, int]:
-    """A server on the first of the ports that is free, on all of localhost's addresses."""
+    """A server on the first free port of `ports`, on all of localhost's addresses."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.LimitOverrunError):
@@ -78,7 +78,7 @@ async def _answer(
     writer: asyncio.StreamWriter,
     returned: asyncio.Future[Mapping[str, str]],
 ) -> None:
-    """One request: hand on the query of a GET of the callback, say 404 to all else."""
+    """Answer one request: pass on the query of a GET of the callback, send 404 to all else."""
     try:
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_SECONDS)
     except asyncio.IncompleteReadError:
@@ -100,7 +100,7 @@ async def _answer(
 
 
 class KeyringStore:
-    """The refresh token in the operating system's keyring; in memory where there is none.
+    """Stores the refresh token in the operating system's keyring, or in memory if there is none.
 
     `backend` is a module with keyring's `get_password`, `set_password` and `delete_password`.
     """
@@ -111,25 +111,25 @@ class KeyringStore:
         self._memory: str | None = None
 
     def load(self) -> str | None:
-        """The kept refresh token, if there is one."""
+        """The stored refresh token, if there is one."""
         kept = self._call("get_password")
         return kept if isinstance(kept, str) else self._memory
 
     def save(self, refresh_token: str) -> None:
-        """Keep it."""
+        """Store the refresh token."""
         self._memory = refresh_token
         self._call("set_password", refresh_token)
 
     def clear(self) -> None:
-        """Forget it."""
+        """Delete the refresh token."""
         self._memory = None
         self._call("delete_password")
 
     def _call(self, method: str, *arguments: str) -> object:
         if self._backend is None:
             return None
-        # A keyring that is locked, absent or broken (each backend has errors of its own) costs
-        # a sign-in at the next start, and nothing more.
+        # A keyring that is locked, absent or broken (each backend has its own errors) only costs
+        # a sign-in at the next start.
         with contextlib.suppress(Exception):
             return getattr(self._backend, method)(KEYRING_SERVICE, self._name, *arguments)
         return None

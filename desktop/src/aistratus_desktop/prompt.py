@@ -1,4 +1,4 @@
-"""What is asked on a command line; Python's own library is enough for it."""
+"""The prompt from a command line; needs only Python's standard library."""
 
 import sys
 from typing import Final, TextIO
@@ -11,7 +11,7 @@ class WrongPrompt(ValueError):
 
 
 def check_prompt(text: str) -> str:
-    """The question, if it is one, or "-"; raises `WrongPrompt`."""
+    """The prompt or "-", if it is not empty and valid UTF-8; raises `WrongPrompt`."""
     if not text.strip():
         raise WrongPrompt('Say what to ask: make ask PROMPT="What is Aistratus?"')
     try:
@@ -24,7 +24,7 @@ def check_prompt(text: str) -> str:
 
 
 def read_prompt(text: str, source: TextIO | None = None) -> str:
-    """The question; "-" stands for what comes on standard input. Raises `WrongPrompt`."""
+    """The prompt; "-" reads it from standard input. Raises `WrongPrompt`."""
     if text != STANDARD_INPUT:
         return check_prompt(text)
     try:

@@ -1,4 +1,4 @@
-"""Where this app's Aistratus is: read once, from the environment or a deployment's file."""
+"""The addresses of this app's Aistratus, read once from the environment or a deployment's file."""
 
 import os
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the text says which, and what to do."""
+    """A setting is missing or wrong; the text says which one and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The API, the managed login, and this app's id there."""
+    """The API, the managed login, and this app's client id there."""
 
     api_url: str
     login_url: str
@@ -30,9 +30,9 @@ class Settings:
 def load_settings(
     environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Settings:
-    """Settings from `AISTRATUS_…` variables, and below them from `.env_public`.
+    """Settings from `AISTRATUS_…` variables or, where these are not set, from `.env_public`.
 
-    The file is the one that `AISTRATUS_ENV_FILE` names, else the one in the working folder.
+    The file is the one that `AISTRATUS_ENV_FILE` names, else the one in the working directory.
     Raises `SettingsError`.
     """
     environment = os.environ if environment is None else environment
@@ -52,7 +52,7 @@ def load_settings(
 
 
 def _read(path: Path) -> dict[str, str]:
-    """`NAME=value` lines; blank ones and comments are passed over, quotes taken off."""
+    """`NAME=value` lines; skips blank lines and comments, removes quotes."""
     values = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
@@ -72,7 +72,7 @@ def _needed(known: Mapping[str, str], name: str) -> str:
 
 
 def _address(known: Mapping[str, str], name: str) -> str:
-    """Tokens travel to these addresses: anything but this machine needs TLS."""
+    """A URL that may get tokens: it must be https, except on this machine."""
     value = _needed(known, name).rstrip("/")
     parts = urlsplit(value)
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)

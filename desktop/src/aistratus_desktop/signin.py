@@ -1,8 +1,8 @@
-"""Signing in through Cognito's managed login: authorization code with PKCE.
+"""Signs in through Cognito's managed login: authorization code with PKCE.
 
 RFC 6749 (the code flow), RFC 7636 (PKCE, S256), RFC 8252 (apps on a person's own device) and
-RFC 7009 (revocation). This module knows the login's addresses and what it answers; who opens
-a browser, and where the code comes back, is the caller's affair.
+RFC 7009 (revocation). This module knows the login's addresses and answers; the caller opens the
+browser and receives the code.
 """
 
 import base64
@@ -22,7 +22,7 @@ from aistratus_contracts.registry import Scope
 from aistratus_desktop.gateway import GatewayError, SignInNeeded, Unreachable
 
 SCOPES: Final = ("openid", Scope.INFER.value, Scope.OPERATE.value)
-# RFC 7636 wants 43 to 128 characters; 48 bytes give 64.
+# RFC 7636 requires 43 to 128 characters; 48 bytes give 64.
 VERIFIER_BYTES: Final = 48
 STATE_BYTES: Final = 32
 TIMEOUT_SECONDS: Final = 15
@@ -30,12 +30,12 @@ MAX_REPLY_BYTES: Final = 64 * 1024
 
 
 class SignInFailed(GatewayError):
-    """A sign-in was begun and came to nothing."""
+    """A sign-in was begun and failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSignIn:
-    """A sign-in that has begun: the browser goes to `url`, and comes back with `state`."""
+    """A sign-in in progress: the browser goes to `url` and comes back with `state`."""
 
     url: str
     redirect_uri: str
@@ -45,7 +45,7 @@ class PendingSignIn:
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """What a sign-in yields; `expires_at` is the access token's end in epoch seconds."""
+    """The tokens of a sign-in; the access token expires at `expires_at`, in epoch seconds."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -75,7 +75,7 @@ class ManagedLogin:
         await self._http.aclose()
 
     def begin(self, redirect_uri: str) -> PendingSignIn:
-        """A new sign-in that will come back to `redirect_uri`, one of the registered ones."""
+        """Begin a sign-in that returns to `redirect_uri`, which must be registered."""
         state = secrets.token_urlsafe(STATE_BYTES)
         verifier = secrets.token_urlsafe(VERIFIER_BYTES)
         query = {
@@ -93,8 +93,8 @@ class ManagedLogin:
     async def finish(self, pending: PendingSignIn, returned: Mapping[str, str]) -> TokenSet:
         """Exchange what the browser brought back (the query of the redirect) for tokens.
 
-        Raises `SignInFailed` when the state is not the one that was sent, when the person or
-        the login said no, and when the code is not good; `Unreachable` when the login is down.
+        Raises `SignInFailed` if the state differs from the one that was sent, if the person or the
+        login refused, or if the code is not valid; `Unreachable` if the login is down.
         """
         if not hmac.compare_digest(returned.get("state", "").encode(), pending.state.encode()):
             raise SignInFailed("This sign-in was not begun here, or is too old. Sign in once more.")
@@ -116,21 +116,21 @@ class ManagedLogin:
         return self._token_set(reply, "")
 
     async def renew(self, tokens: TokenSet) -> TokenSet:
-        """Fresh tokens; raises `SignInNeeded` when the refresh token is not good any more."""
+        """Get fresh tokens; raises `SignInNeeded` if the refresh token is no longer valid."""
         reply = await self._post(
             "token", {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
         )
         if reply is None:
             raise SignInNeeded("Your sign-in has ended. Sign in again.")
-        # Without rotation the login sends no new refresh token: the old one stays good.
+        # Without rotation the login sends no new refresh token: the old one stays valid.
         return self._token_set(reply, tokens.refresh_token)
 
     async def revoke(self, tokens: TokenSet) -> None:
-        """Make the refresh token, and the access tokens that came of it, useless."""
+        """Invalidate the refresh token and the access tokens made from it."""
         await self._post("revoke", {"token": tokens.refresh_token})
 
     async def _post(self, endpoint: str, form: dict[str, str]) -> dict[str, Any] | None:
-        """The reply's JSON, or None when the login refused the grant (a 4xx)."""
+        """The reply's JSON, or None if the login refused the grant (a 4xx)."""
         url = f"{self._login_url}/oauth2/{endpoint}"
         try:
             async with self._http.stream(

@@ -1,4 +1,4 @@
-"""The tokens of one signed-in person: kept, renewed in time, and forgotten on request."""
+"""The tokens of one signed-in person: stored, renewed in time, and deleted on request."""
 
 import asyncio
 import contextlib
@@ -9,23 +9,23 @@ from typing import Final, Protocol
 from aistratus_desktop.gateway import GatewayError, SignInNeeded
 from aistratus_desktop.signin import ManagedLogin, TokenSet
 
-# Renewed this long before its end, a token does not run out on the way to the API.
+# Tokens are renewed this long before they expire, so that none expires on its way to the API.
 RENEW_BEFORE_SECONDS: Final = 60
 
 
 class RefreshTokenStore(Protocol):
-    """Where a refresh token survives the program."""
+    """Stores a refresh token, possibly beyond the end of the program."""
 
     def load(self) -> str | None:
-        """The kept refresh token, if there is one."""
+        """The stored refresh token, if there is one."""
         ...
 
     def save(self, refresh_token: str) -> None:
-        """Keep it."""
+        """Store the refresh token."""
         ...
 
     def clear(self) -> None:
-        """Forget it."""
+        """Delete the refresh token."""
         ...
 
 
@@ -36,23 +36,23 @@ class MemoryStore:
         self._refresh_token: str | None = None
 
     def load(self) -> str | None:
-        """The kept refresh token, if there is one."""
+        """The stored refresh token, if there is one."""
         return self._refresh_token
 
     def save(self, refresh_token: str) -> None:
-        """Keep it until the program ends."""
+        """Store the refresh token until the program ends."""
         self._refresh_token = refresh_token
 
     def clear(self) -> None:
-        """Forget it."""
+        """Delete the refresh token."""
         self._refresh_token = None
 
 
 class Tokens:
-    """A `TokenSource` over a managed login.
+    """A `TokenSource` that uses a managed login.
 
-    Signed out until `sign_in`, or until the store has a refresh token. Renewals are
-    single-flight: however many requests need one at once, one is made.
+    Signed out until `sign_in`, unless the store has a refresh token. Renewals are single-flight:
+    concurrent requests share one.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Tokens:
         self._clock = clock
         self._renewal = asyncio.Lock()
         kept = self._store.load()
-        # A kept refresh token with an access token that has run out: the first use renews.
+        # A stored refresh token gets an expired access token: the first use renews it.
         self._tokens = TokenSet("", kept, 0.0) if kept else None
 
     @property
@@ -75,12 +75,12 @@ class Tokens:
         return self._tokens is not None
 
     def sign_in(self, tokens: TokenSet) -> None:
-        """From here on, these."""
+        """Use and store these tokens from now on."""
         self._tokens = tokens
         self._store.save(tokens.refresh_token)
 
     async def sign_out(self) -> None:
-        """Forget the tokens at once, and ask the login to revoke them (it may be down)."""
+        """Delete the tokens, then ask the login to revoke them (it may be down)."""
         tokens = self._tokens
         self._forget()
         if tokens:
@@ -88,7 +88,7 @@ class Tokens:
                 await self._login.revoke(tokens)
 
     async def access_token(self) -> str:
-        """A token that is good for a minute more; raises `SignInNeeded` or `Unreachable`."""
+        """A token valid for at least a minute; raises `SignInNeeded` or `Unreachable`."""
         tokens = self._tokens
         if tokens is None:
             raise SignInNeeded
@@ -97,13 +97,13 @@ class Tokens:
         return self._current().access_token
 
     async def refresh(self) -> None:
-        """Renew now; raises `SignInNeeded` when the sign-in has ended."""
+        """Renew now; raises `SignInNeeded` if the sign-in has ended."""
         await self._renew(self._current())
 
     async def _renew(self, stale: TokenSet) -> None:
         async with self._renewal:
             if self._current() is not stale:
-                return  # somebody else has renewed while this one waited
+                return  # another request renewed it while this one waited
             try:
                 fresh = await self._login.renew(stale)
             except SignInNeeded:
@@ -111,7 +111,7 @@ class Tokens:
                     self._forget()
                 raise
             if self._tokens is not stale:
-                raise SignInNeeded  # signed out while the renewal was on its way
+                raise SignInNeeded  # signed out during the renewal
             self.sign_in(fresh)
 
     def _current(self) -> TokenSet:

@@ -1,8 +1,8 @@
 """The chat in a browser: `python -m aistratus_desktop.web --port 8550`.
 
-One server for one person's machine. It serves Flet's page and its websocket, and three routes
-of its own for signing in and out. Tokens stay in this server (see `browsers`); a browser is
-known by a cookie.
+One server on one person's machine. It serves Flet's page and its websocket, and three routes of
+its own for signing in and out. Tokens stay in this server (see `browsers`); it recognizes a
+browser by a cookie.
 """
 
 import argparse
@@ -41,21 +41,21 @@ from aistratus_desktop.window import show
 DEFAULT_PORT: Final = 8550
 SIGN_IN_COOKIE: Final = "aistratus_sign_in"
 CALLBACK_PATH: Final = "/callback"
-# A page that nobody looks at any more is kept this long, for a browser that comes back.
+# A disconnected page is kept this long, in case its browser reconnects.
 PAGE_SECONDS: Final = 300
 _ASSETS: Final = Path(__file__).parent / "assets"
 
 
 @dataclass(frozen=True, slots=True)
 class WebDoor:
-    """How a browser comes in: it leaves the page for the login, and comes back to a new one."""
+    """Signs a browser in: it leaves the page for the login and comes back to a new page."""
 
     page: ft.Page
     tokens: Tokens | None
 
     @property
     def signed_in(self) -> bool:
-        """Whether this browser's session is good."""
+        """Whether this browser's session is valid."""
         return self.tokens is not None and self.tokens.signed_in
 
     async def sign_in(self) -> None:
@@ -63,7 +63,7 @@ class WebDoor:
         await _go("/signin")
 
     async def sign_out(self) -> None:
-        """Send the browser to where its session ends."""
+        """Send the browser to the route that ends its session."""
         await _go("/signout")
 
 
@@ -72,7 +72,7 @@ async def _go(path: str) -> None:
 
 
 class _SignedOut:
-    """The tokens of a browser that has none."""
+    """The token source of a browser that is signed out."""
 
     async def access_token(self) -> str:
         raise SignInNeeded
@@ -82,14 +82,14 @@ class _SignedOut:
 
 
 class SignInRoutes:
-    """The three addresses that a browser visits to come in and to go out."""
+    """The three routes that a browser visits to sign in and out."""
 
     def __init__(self, browsers: Browsers, *, secure: bool) -> None:
         self._browsers = browsers
         self._secure = secure
 
     def routes(self) -> list[Route]:
-        """For the server."""
+        """The routes, for the server."""
         return [
             Route("/signin", self.begin, methods=["GET"]),
             Route(CALLBACK_PATH, self.finish, methods=["GET"]),
@@ -97,10 +97,10 @@ class SignInRoutes:
         ]
 
     async def begin(self, _request: Request) -> Response:
-        """Remember in this very browser that it begins a sign-in, and send it to the login."""
+        """Mark this browser's sign-in with a cookie and redirect it to the login."""
         sign_in_id, url = self._browsers.begin_sign_in()
         response = _redirect(url)
-        # Lax: the login's redirect back is a navigation from another site, and must carry it.
+        # Lax: the login's redirect back is a navigation from another site and must carry it.
         response.set_cookie(
             SIGN_IN_COOKIE,
             sign_in_id,
@@ -113,7 +113,7 @@ class SignInRoutes:
         return response
 
     async def finish(self, request: Request) -> Response:
-        """The browser is back: exchange the code, and open a session for it."""
+        """Exchange the code that the browser brings back, and open a session for it."""
         try:
             session_id = await self._browsers.finish_sign_in(
                 request.cookies.get(SIGN_IN_COOKIE, ""), dict(request.query_params)
@@ -135,7 +135,7 @@ class SignInRoutes:
         return response
 
     async def leave(self, request: Request) -> Response:
-        """End this browser's session. A link on another site cannot: the cookie is strict."""
+        """End this browser's session. A link on another site cannot do it: the cookie is strict."""
         await self._browsers.sign_out(request.cookies.get(SESSION_COOKIE, ""))
         response = _redirect("/")
         response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
@@ -147,16 +147,16 @@ def _redirect(url: str) -> Response:
 
 
 async def _main(settings: Settings, browsers: Browsers, page: ft.Page) -> None:
-    """A page of Flet's: the browser behind it is known from its websocket's cookie."""
+    """Show the app on a Flet page; its websocket's cookie identifies the browser."""
     tokens = browsers.tokens(current_session_id.get())
     await show(page, settings.api_url, tokens or _SignedOut(), WebDoor(page, tokens))
 
 
 def build(settings: Settings, public_url: str, login: ManagedLogin | None = None) -> ASGIApp:
-    """The whole server as an ASGI app, to be found at `public_url` (an origin, no path)."""
+    """The whole server as an ASGI app, reached at `public_url` (an origin, no path)."""
     login = login or ManagedLogin(settings.login_url, settings.client_id)
     browsers = Browsers(login, f"{public_url}{CALLBACK_PATH}")
-    # The page's files are Flet's own, bundled: nothing is fetched from anywhere else.
+    # The page's files come bundled with Flet: nothing is fetched from elsewhere.
     flet_app: Any = flet_web.fastapi.app(
         partial(_main, settings, browsers),
         no_cdn=True,
@@ -180,7 +180,7 @@ def build(settings: Settings, public_url: str, login: ManagedLogin | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; serves until it is interrupted. Returns the exit code."""
+    """Serve until interrupted; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="aistratus-web", description="Serve the Aistratus chat to the browser of this machine."
     )
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     address = f"http://localhost:{options.port}"
-    # No access log: the callback's address holds the code.
+    # No access log: the callback's URL contains the code.
     server = uvicorn.Server(
         uvicorn.Config(
             build(settings, address),

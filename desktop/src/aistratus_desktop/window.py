@@ -1,4 +1,4 @@
-"""One page of the app: the model behind it, drawn, and taken down with it."""
+"""One page of the app: creates its model, draws it, and closes both together."""
 
 import flet as ft
 
@@ -9,7 +9,7 @@ from aistratus_desktop.state import App, Door
 
 
 async def show(page: ft.Page, api_url: str, tokens: TokenSource, door: Door) -> App:
-    """Put the app on a page; returns its model once the history is there."""
+    """Put the app on a page; returns its model once the history is loaded."""
     client = GatewayClient(api_url, tokens)
     app = App(client, door)
 

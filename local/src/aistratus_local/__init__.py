@@ -1,5 +1,5 @@
 """The same system on one machine: AWS emulator, managed login, gateway, instance as processes.
 
-Everything the router and the daemon do goes over boto3 to the emulator; nothing in them knows
-that it is local. `demo` and `ask` are what a person runs; `stack` is what both start.
+The router and the daemon call the emulator through boto3 and do not know that it is local.
+`demo` and `ask` are the commands; both start `stack`.
 """

@@ -5,7 +5,7 @@ import sys
 
 
 def main() -> int:
-    """Hand over to the command; what it needs is imported only then."""
+    """Run the command; its imports are loaded only then."""
     command, arguments = sys.argv[1:2], sys.argv[2:]
     if command == ["demo"]:
         from aistratus_local.demo import main as demo  # noqa: PLC0415
@@ -34,8 +34,8 @@ if __name__ == "__main__":
         code = main()
         sys.stdout.flush()
         sys.exit(code)
-    except BrokenPipeError:  # whoever read it has left, as `head` does
+    except BrokenPipeError:  # the reader has exited, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:  # before, or while, nothing runs yet: a download is kept and goes on
+    except KeyboardInterrupt:  # nothing runs yet; a partial download is kept and resumed later
         sys.stderr.write("\nStopped.\n")
         sys.exit(130)

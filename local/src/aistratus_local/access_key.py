@@ -1,12 +1,12 @@
-"""The emulator's credentials: made at random for each system, and known to its processes only."""
+"""The emulator's credentials: random for each system, and known to its processes only."""
 
 import secrets
 import string
 from dataclasses import dataclass, field
 from typing import Final
 
-# What the emulator accepts: access key ids, a comma between. Its environment is the one place
-# where they are, for arguments are everybody's to read.
+# The access key ids that the emulator accepts, comma-separated. They are passed only in its
+# environment, as any user can read a process's arguments.
 KEYS_VARIABLE: Final = "AISTRATUS_EMULATOR_KEYS"
 _LETTERS: Final = string.ascii_uppercase + "234567"
 _ID_LETTERS: Final = 16
@@ -14,7 +14,7 @@ _ID_LETTERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key as AWS has them: an id and a secret."""
+    """An access key like AWS's: an id and a secret."""
 
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)

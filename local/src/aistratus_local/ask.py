@@ -1,6 +1,6 @@
 """`python -m aistratus_local ask "…"`: one question, one answer, in the terminal.
 
-Uses the demo that runs here; without one it starts the system for this question.
+Uses the demo that is running here; if there is none, starts the system for this question.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = find_running(state_folder(options.ports.gateway))
         if found is not None:
             return asyncio.run(_ask_running(found, options))
-        # Before anything runs that Ctrl-C would have to stop: this may take minutes.
+        # Before starting anything that Ctrl-C would have to stop: this may take minutes.
         model = local_model(options.model, console)
         return asyncio.run(_ask_own(model, options, console))
     except LocalError as error:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prompt(options: Options) -> str:
-    """The question, which may come on standard input."""
+    """The question; it may come from standard input."""
     try:
         return read_prompt(options.prompt)
     except WrongPrompt as error:
@@ -67,7 +67,7 @@ async def _ask_running(found: StackState, options: Options) -> int:
 
 
 async def _ask_own(model: LocalModel, options: Options, console: Console) -> int:
-    """Start the system for this question: on any free ports, in a folder of its own."""
+    """Start the system for this question, on free ports and in a folder of its own."""
     stop = _interrupted()
     folder = Path(tempfile.mkdtemp(prefix="aistratus-ask-"))
     settings = StackSettings(Ports(0, 0, 0, 0), model, folder, with_app=False)
@@ -84,7 +84,7 @@ async def _ask_own(model: LocalModel, options: Options, console: Console) -> int
             code = INTERRUPTED
             starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
-    # Not after an error: its sentence names a log in there.
+    # Not after an error: its text names a log in that folder.
     shutil.rmtree(folder, ignore_errors=True)
     return code
 
@@ -99,7 +99,7 @@ def _interrupted() -> asyncio.Event:
 
 
 async def _put(state: StackState, options: Options, stop: asyncio.Event) -> int:
-    """Sign in as the demo's user, and put the question."""
+    """Sign in as the demo's user and ask the question."""
     os.environ.update(WITHOUT_PROXY)
     login = ManagedLogin(state.login_url, state.client_id)
     tokens = Tokens(login)

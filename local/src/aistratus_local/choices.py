@@ -1,4 +1,4 @@
-"""What `MODEL` can say. Python's own library is enough here: make asks before it installs."""
+"""The values of `MODEL`. Needs only the standard library: make runs it before installing."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ CHOICES: Final = (STANDIN, *known_models())
 
 
 class UnknownModel(Usage):
-    """`MODEL` names none of ours."""
+    """`MODEL` names an unknown model."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -20,7 +20,7 @@ class UnknownModel(Usage):
 
 
 def check_choice(name: str) -> str:
-    """The name, if it is one of ours; raises `UnknownModel`."""
+    """The name, if it is known; raises `UnknownModel`."""
     if name not in CHOICES:
         raise UnknownModel(name)
     return name

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees: steps with their time, and progress of what takes long."""
+"""Terminal output: steps with their durations, and the progress of long transfers."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ _CLEAR_LINE: Final = "\r\x1b[2K"
 
 @dataclass
 class Console:
-    """Lines on `out`; a terminal also gets the line that is being worked on."""
+    """Writes lines to `out`; a terminal also shows the step in progress."""
 
     out: TextIO = field(default_factory=lambda: sys.stderr)
     monotonic: Callable[[], float] = time.monotonic
@@ -21,28 +21,28 @@ class Console:
 
     @property
     def is_tty(self) -> bool:
-        """Whether somebody watches."""
+        """Whether the output is a terminal."""
         return self.out.isatty()
 
     def say(self, line: str = "") -> None:
-        """A line that stays."""
+        """Write a line that stays."""
         self._write(f"{_CLEAR_LINE if self._shown else ''}{line}\n")
         self._shown = False
 
     def done(self, what: str, seconds: float) -> None:
-        """A step that is behind us."""
+        """Write a finished step and its duration."""
         mark = "✓" if _can_say(self.out, "✓") else "*"
         self.say(f"  {mark} {what:<44}{seconds:6.1f} s")
 
     def working(self, what: str) -> None:
-        """What is being done; on a terminal only, where the next line replaces it."""
+        """Show the step in progress, on a terminal only; the next line replaces it."""
         if self.is_tty:
             mark = "…" if _can_say(self.out, "…") else "..."
             self._write(f"{_CLEAR_LINE}  {mark} {what}")
             self._shown = True
 
     def clear(self) -> None:
-        """Take the line that was being worked on away."""
+        """Erase the line of the step in progress."""
         if self._shown:
             self._write(_CLEAR_LINE)
             self._shown = False
@@ -54,7 +54,7 @@ class Console:
 
 @dataclass
 class Progress:
-    """How far a transfer of `total` bytes is, with speed and what is left; `begin` was there."""
+    """A transfer's progress, with speed and time left; `begin` bytes were there before."""
 
     console: Console
     what: str
@@ -67,7 +67,7 @@ class Progress:
         self._started = self.console.monotonic()
 
     def at(self, count: int) -> None:
-        """`count` bytes are there."""
+        """Show that `count` bytes are there."""
         now = self.console.monotonic()
         period = TTY_PERIOD_SECONDS if self.console.is_tty else PLAIN_PERIOD_SECONDS
         if now - self._shown_at < period and count < self.total:
@@ -89,7 +89,7 @@ class Progress:
 
 
 def megabytes(count: int) -> str:
-    """Bytes as megabytes."""
+    """A number of bytes in megabytes, as text."""
     return f"{count / 1e6:.1f}" if count < 100e6 else f"{count / 1e6:.0f}"
 
 

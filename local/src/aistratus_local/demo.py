@@ -24,12 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(sys.stdout)
     try:
         options = read_options("demo", sys.argv[1:] if arguments is None else arguments)
-        # Said now, and not after a long download.
+        # Fail now rather than after a long download.
         with held(state_folder(options.ports.gateway)):
             claim(options.ports)
         console.say("Aistratus, all of it, on this machine")
         began = time.monotonic()
-        # Before anything runs that Ctrl-C would have to stop: this may take minutes.
+        # Before starting anything that Ctrl-C would have to stop: this may take minutes.
         model = local_model(options.model, console)
         size = megabytes(model.path.stat().st_size)
         console.done(f"model: {model.card.title}, {size} MB", time.monotonic() - began)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def demo(options: Options, model: LocalModel, console: Console) -> int:
-    """Start everything, say where it is, wait for the end, stop everything."""
+    """Start everything, print its addresses, wait for the end, stop everything."""
     began = time.monotonic()
     settings = StackSettings(
         options.ports, model, state_folder(options.ports.gateway), with_app=options.with_app
@@ -80,7 +80,7 @@ def _say_hello(
 
 
 def ask_line(gateway_port: int, environment: Mapping[str, str] | None = None) -> str:
-    """What asks this demo, and not another one that runs beside it."""
+    """The command that asks this demo and not another one beside it."""
     environment = os.environ if environment is None else environment
     which = ""
     if folder := environment.get(STATE_VARIABLE):
@@ -91,7 +91,7 @@ def ask_line(gateway_port: int, environment: Mapping[str, str] | None = None) ->
 
 
 def _signals(stack: Stack, console: Console) -> asyncio.Event:
-    """The first Ctrl-C (or SIGTERM, or a closed terminal) stops in order, the second at once."""
+    """The first Ctrl-C (or SIGTERM, or a closed terminal) stops in order, the second kills."""
     stop = asyncio.Event()
 
     def on_signal() -> None:
@@ -107,7 +107,7 @@ def _signals(stack: Stack, console: Console) -> asyncio.Event:
 
 
 def _open_browser(url: str) -> None:
-    """Where there is a screen; a browser that lives in this terminal would take it over."""
+    """Only with a screen: a text-mode browser would take over this terminal."""
     has_screen = sys.platform == "darwin" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

@@ -1,4 +1,4 @@
-"""A large file over HTTP: resumed where it broke off, verified, then put in place at once."""
+"""Downloads a large file: resumes where it broke off, verifies, then moves it into place."""
 
 import errno
 import fcntl
@@ -18,25 +18,25 @@ from aistratus_local.console import Console, Progress, megabytes
 from aistratus_local.errors import LocalError
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0)
-# Given up after so many tries in a row that brought nothing.
+# Give up after this many tries in a row without progress.
 MAX_FRUITLESS_TRIES: Final = 5
 FIRST_PAUSE_SECONDS: Final = 1.0
-# What must be left on the disk beside the file.
+# Free disk space that must remain beside the file.
 SPARE_BYTES: Final = 50 * 1024 * 1024
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class DownloadFailed(LocalError):
-    """The file is not there, and the text says what to do about it."""
+    """The file could not be fetched; the text says what to do about it."""
 
 
 class _Broken(Exception):
-    """The connection went; what is there is kept."""
+    """The connection broke; what was received is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that is known beforehand, byte by byte."""
+    """A file whose size and hash are known beforehand."""
 
     name: str
     url: str
@@ -52,7 +52,7 @@ def fetch(
     transport: httpx.BaseTransport | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """The file at `target`, fetched if it is not there yet; raises `DownloadFailed`."""
+    """Fetch the file to `target` unless it is there already; raises `DownloadFailed`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target, console):
         if target.exists():
@@ -110,9 +110,9 @@ def _fetch_into(
 def _continue(
     client: httpx.Client, partial: Path, there: int, remote: RemoteFile, console: Console
 ) -> None:
-    """One request for what is missing, written as it comes."""
+    """Request the missing part and write it as it arrives."""
     headers = {"Range": f"bytes={there}-"} if there else {}
-    # A compressed answer would have neither the offsets nor the size that we count in.
+    # Compression would change the offsets and the size.
     headers["Accept-Encoding"] = "identity"
     with client.stream("GET", remote.url, headers=headers) as answer:
         begin = _accepted_offset(answer, there, remote)
@@ -132,7 +132,7 @@ def _continue(
 
 
 def _accepted_offset(answer: httpx.Response, there: int, remote: RemoteFile) -> int:
-    """Where the answer's body belongs; raises `DownloadFailed` for an answer that is none."""
+    """The offset of the answer's body; raises `DownloadFailed` for an unusable answer."""
     if answer.status_code == 206:
         match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
         if match and int(match[1]) == there:
@@ -143,7 +143,7 @@ def _accepted_offset(answer: httpx.Response, there: int, remote: RemoteFile) -> 
             f"{remote.url} answered with another part of the file than was asked for. "
             "Try again later, or from another network."
         )
-    if answer.status_code == 200:  # a server that knows no ranges: from the beginning
+    if answer.status_code == 200:  # a server without range support: from the beginning
         length = answer.headers.get("content-length", "")
         if length.isdigit() and int(length) != remote.size:
             raise _wrong_size(remote, int(length))
@@ -157,7 +157,7 @@ def _accepted_offset(answer: httpx.Response, there: int, remote: RemoteFile) -> 
 
 
 def _is_right(path: Path, remote: RemoteFile, console: Console) -> bool:
-    """Whether a file is the one that is wanted, to the last byte."""
+    """Whether the file has the expected size and hash."""
     if _size(path) != remote.size:
         return False
     console.working(f"Checking {remote.name} ({megabytes(remote.size)} MB)")
@@ -190,7 +190,7 @@ def _wrong_size(remote: RemoteFile, size: int) -> DownloadFailed:
 
 @contextmanager
 def _alone(target: Path, console: Console) -> Iterator[None]:
-    """Two that want the same file: the second waits, and finds it there."""
+    """Lock the file: a second process waits for the first and then finds it there."""
     lock = target.with_name(f"{target.name}.lock")
     with lock.open("w") as file:
         try:

@@ -1,4 +1,4 @@
-"""How the local system's instance is told that it will end, as AWS would tell it."""
+"""Announces the end of the local system's instance, as AWS would."""
 
 import http.client
 from enum import StrEnum
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS: Final = 5.0
 
 
 class Ending(StrEnum):
-    """Who ends it: Spot in two minutes, Spot perhaps soon, or Auto Scaling."""
+    """What ends it: Spot in two minutes, Spot perhaps soon, or Auto Scaling."""
 
     SPOT = "spot"
     REBALANCE = "rebalance"
@@ -20,12 +20,12 @@ class Ending(StrEnum):
 
 
 def end_instance(imds_url: str, ending: Ending) -> None:
-    """Let the instance's metadata say that it will end; raises `LocalError`."""
+    """Announce in the instance's metadata that it will end; raises `LocalError`."""
     _tell(imds_url, "PUT", ending.value)
 
 
 def next_instance(imds_url: str) -> None:
-    """Put another instance in its place, of whose end nothing is known; raises `LocalError`."""
+    """Put a new instance in its place, with no ending announced; raises `LocalError`."""
     _tell(imds_url, "DELETE", None)
 
 

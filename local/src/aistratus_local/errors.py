@@ -2,8 +2,8 @@
 
 
 class LocalError(Exception):
-    """Root of what this package raises; its text is a sentence for the person at the terminal."""
+    """Base of this package's errors; its text is a sentence for the person at the terminal."""
 
 
 class Usage(LocalError):
-    """The command was called wrongly: nothing was started."""
+    """The command was called wrongly; nothing was started."""

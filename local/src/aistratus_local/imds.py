@@ -1,9 +1,9 @@
-"""The instance metadata service, as much of it as tells an instance of its end.
+"""The instance metadata service, limited to what tells an instance that it will end.
 
 `python -m aistratus_local.imds --port 8554` serves it on loopback until SIGTERM. It is as strict
-as EC2's where tokens are required: no metadata without one, and none lives longer than it asked
-to. What AWS decides about an instance is decided at `/local/ending`, which EC2 has not:
-PUT `spot`, `rebalance` or `termination`; DELETE puts the next instance in this one's place.
+about tokens as EC2 with IMDSv2 required: no metadata without a token, and each token expires after
+the lifetime that was asked for. `/local/ending`, which EC2 does not have, stands for AWS's
+decisions: PUT `spot`, `rebalance` or `termination`; DELETE replaces the instance by the next one.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SPOT_NOTICE: Final = timedelta(minutes=2)
 
 @dataclass
 class Instance:
-    """What the metadata service knows of the instance that runs now."""
+    """The current instance's metadata and tokens."""
 
     clock: Callable[[], float] = time.monotonic
     _items: dict[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Instance:
         self.replace()
 
     def replace(self) -> None:
-        """Another instance is in its place, of whose end nothing is known."""
+        """Put a new instance in its place, with no ending announced."""
         self._items = {
             "instance-id": f"i-{secrets.token_hex(8)}1",
             "autoscaling/target-lifecycle-state": "InService",
@@ -52,7 +52,7 @@ class Instance:
         self._tokens = {}
 
     def end(self, ending: Ending) -> None:
-        """Let it know of its end, in AWS's words."""
+        """Announce its end in the form that AWS uses."""
         now = datetime.now(UTC)
         match ending:
             case Ending.SPOT:
@@ -65,17 +65,17 @@ class Instance:
                 self._items["autoscaling/target-lifecycle-state"] = "Terminated"
 
     def new_token(self, ttl_seconds: int) -> str:
-        """A token that lives so long."""
+        """A token that expires after `ttl_seconds`."""
         token = secrets.token_urlsafe(40)
         self._tokens[token] = self.clock() + ttl_seconds
         return token
 
     def knows(self, token: str) -> bool:
-        """Whether it is a token of this instance, and still lives."""
+        """Whether it is a token of this instance and has not expired."""
         return self.clock() < self._tokens.get(token, -float("inf"))
 
     def item(self, path: str) -> str | None:
-        """What is at that path below `meta-data`."""
+        """The item at that path below `meta-data`."""
         return self._items.get(path)
 
 
@@ -95,7 +95,7 @@ class ImdsServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: ImdsServer
 
     def parse_request(self) -> bool:
-        """Read the head; False when there is no more to do."""
+        """Read the head; False when the request has already been answered."""
         if not super().parse_request():
             return False
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path != _TOKEN_PATH:
             self._send(HTTPStatus.NOT_FOUND)
         elif "X-Forwarded-For" in self.headers:
-            self._send(HTTPStatus.FORBIDDEN)  # it has come through a proxy
+            self._send(HTTPStatus.FORBIDDEN)  # it came through a proxy
         else:
             self._give_token()
 
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Three questions every five seconds: nobody wants to read them."""
+        """Log nothing: the worker sends three requests every five seconds."""
 
 
 def main() -> int:
@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8554, help="0 takes a free port")
     with ImdsServer(parser.parse_args().port) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
-            # shutdown() waits for the loop, which runs in this very thread.
+            # shutdown() waits for the loop, which runs in this thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         sys.stdout.write(f"ready {server.url}\n")
         sys.stdout.flush()

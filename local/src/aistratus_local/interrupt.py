@@ -1,7 +1,7 @@
 """`python -m aistratus_local interrupt`: takes the running demo's instance away, as Spot does.
 
-The worker sees the notice within five seconds, drains, gives its messages back and leaves. It is
-started again as the next instance's, and what it was answering goes on.
+The worker sees the notice within five seconds, drains, gives its messages back and exits. It is
+restarted as the next instance's worker, and the answers in progress continue.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """`python -m aistratus_local.latency`: accepted → first token visible, and where the time goes.
 
-Starts the system, idle and with the stand-in model, then asks one question after the other as a
-long-polling client does. What a job's own events say (their times are the worker's clock, the
-same machine's) tells the parts of the way apart.
+Starts an otherwise idle system with the stand-in model, then asks questions one after another as
+a long-polling client does. The times in each job's events (by the worker's clock, on the same
+machine) split the total into its parts.
 """
 
 import argparse
@@ -33,23 +33,23 @@ from aistratus_local.stack import WIDE_LIMITS, StackSettings, running
 from aistratus_local.state import StackState
 
 BAR_MS: Final = 300.0
-# Of any commit, not only the first: the median and 95 of 100.
+# For every commit after the first: the median and the 95th percentile.
 COMMIT_BARS_MS: Final = (60.0, 150.0)
 WARM_UP: Final = 5
 QUESTION: Final = "What is Aistratus?"
-# Its answer goes on for several commits.
+# Its answer takes several commits.
 LONG_QUESTION: Final = "Tell me about the whole journey of a prompt"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One question's way, in milliseconds."""
+    """The latencies of one question, in milliseconds."""
 
-    post: float  # POST /infer until its 202: before the clock of the bar starts
-    take: float  # 202 → the worker has the message, the job and its turns, and begins
-    first_token: float  # begun → written down, engine opened, prefilled, first token back
+    post: float  # POST /infer until its 202; not counted in `total`
+    take: float  # 202 → the worker has received the message, loaded the job, and begins
+    first_token: float  # begin → `running` committed, engine opened, prefill, first token
     visible: float  # first token committed → seen by the client in a page
-    total: float  # 202 → seen
+    total: float  # 202 → first token seen
     later: tuple[float, ...] = ()  # each commit after the first → seen
 
 
@@ -64,7 +64,7 @@ ROWS: Final = {
 
 
 async def measure(state: StackState, count: int) -> list[Sample]:
-    """Samples from a system that does nothing else."""
+    """Samples from an otherwise idle system."""
     tokens = await sign_in(state.login_url, state.client_id, state.user, state.password)
     headers = {"authorization": f"Bearer {tokens.access_token}"}
     async with httpx.AsyncClient(
@@ -127,7 +127,7 @@ def summary(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
 
 
 def table(found: dict[str, dict[str, float]]) -> str:
-    """The summary for people."""
+    """The summary as a table for people."""
     lines = [f"{'':48}{'p50 ms':>8}{'p95 ms':>8}"]
     for name, title in ROWS.items():
         lines.append(f"{title:48}{found[name]['p50_ms']:8.1f}{found[name]['p95_ms']:8.1f}")
@@ -135,7 +135,7 @@ def table(found: dict[str, dict[str, float]]) -> str:
 
 
 async def run(count: int) -> dict[str, Any]:
-    """Start the system, measure, stop it; the report."""
+    """Start the system, measure, stop it; returns the report."""
     console = Console(sys.stderr)
     model = local_model(STANDIN, console)
     with tempfile.TemporaryDirectory(prefix="aistratus-latency-") as folder:

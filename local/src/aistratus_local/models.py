@@ -1,4 +1,4 @@
-"""Which models there are here, and how their files come to be on this machine."""
+"""The models that can run here, and how their files get onto this machine."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from aistratus_local.choices import STANDIN, check_choice
 from aistratus_local.console import Console
 from aistratus_local.download import RemoteFile, fetch
 
-# A mirror of the same layout, in place of the host that real weights come from.
+# A mirror with the same paths, in place of the host that real weights come from.
 MODELS_URL_VARIABLE: Final = "AISTRATUS_MODELS_URL"
 
 
@@ -29,14 +29,14 @@ class LocalModel:
 
 
 def model_id(choice: str) -> str:
-    """What the API calls that choice."""
+    """The model id in the API for that choice."""
     return _standin().card.id if choice == STANDIN else known_models()[choice].card.id
 
 
 def local_model(
     choice: str, console: Console, environment: Mapping[str, str] | None = None
 ) -> LocalModel:
-    """The model of that name, its file fetched if need be; raises a `LocalError`."""
+    """The model of that name, its file downloaded if missing; raises `LocalError`."""
     environment = os.environ if environment is None else environment
     if check_choice(choice) == STANDIN:
         return _standin()
@@ -50,7 +50,7 @@ def local_model(
 
 
 def models_folder(environment: Mapping[str, str]) -> Path:
-    """Where fetched weights are kept."""
+    """The folder for downloaded weights."""
     home = environment.get("HOME") or str(Path.home())
     cache = environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
     return Path(cache) / "aistratus" / "models"
@@ -64,9 +64,9 @@ def _standin() -> LocalModel:
         id=described["id"],
         title="Aistratus stand-in",
         context=described["context"],
-        # Its longest answer has 358.
+        # Its longest answer has 358 tokens.
         default_max_tokens=400,
-        # It has learnt its answers by heart: sampling would only mix them up.
+        # It has memorized its answers: sampling would only mix them up.
         default_temperature=0.0,
         license="Apache-2.0",
     )

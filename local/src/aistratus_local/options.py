@@ -1,4 +1,4 @@
-"""What the commands can be told, on the command line or by `make` through the environment."""
+"""The commands' options, from the command line or, through `make`, from the environment."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ from aistratus_local.ports import VARIABLES, Ports, port_of
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The choices that were made."""
+    """A command's options, checked."""
 
     model: str
     ports: Ports
@@ -27,7 +27,7 @@ class Options:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in a sentence, by raising `Usage`."""
+    """Raises `Usage` with a sentence that says what is wrong."""
 
     def error(self, message: str) -> NoReturn:
         raise Usage(f"{self.prog}: {message}. {self.prog} --help lists what it takes.")
@@ -38,7 +38,7 @@ def read_options(
 ) -> Options:
     """The options of a command; raises `Usage` for a wrong model, port or prompt.
 
-    Python's own library is enough for it: make asks before it installs anything.
+    It needs only Python's standard library: make runs it before installing anything.
     """
     environment = os.environ if environment is None else environment
     parser = _Parser(prog=f"python -m aistratus_local {command}")

@@ -1,4 +1,4 @@
-"""Ports on loopback: which are free, and who has the others."""
+"""Ports on loopback: which are free, and which program has the others."""
 
 import socket
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _LISTENING: Final = "0A"
 
 
 class PortTaken(LocalError):
-    """Somebody else listens there."""
+    """Another program listens there."""
 
     def __init__(self, port: int, variable: str, holder: str) -> None:
         other = port + 100 if port + 100 < 65536 else port - 100
@@ -27,7 +27,7 @@ class PortTaken(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the parts listen; 0 means any free one."""
+    """The parts' ports; 0 means any free one."""
 
     app: int = 8550
     gateway: int = 8551
@@ -53,7 +53,7 @@ def port_of(text: str, variable: str) -> int:
 
 
 def claim(wanted: Ports) -> Ports:
-    """The ports with each 0 replaced by a free one; raises `PortTaken`, or `LocalError`."""
+    """The ports, with each 0 replaced by a free one; raises `PortTaken` or `LocalError`."""
     with ExitStack() as held:
         found: dict[str, int] = {}
         for item in fields(wanted):
@@ -69,13 +69,13 @@ def claim(wanted: Ports) -> Ports:
 
 
 def _bind(held: ExitStack, port: int, variable: str) -> int:
-    """Hold the port until all are found, so that no two are the same."""
+    """Bind the port and hold it until all are found, so that no two are the same."""
     probe = held.enter_context(socket.socket())
-    # As the servers do: what a closed connection leaves behind is no obstacle.
+    # As the servers do, so that a closed connection in TIME_WAIT is no obstacle.
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         probe.bind((HOST, port))
-        # Two sockets may be bound to one address as long as neither of them listens.
+        # Two sockets can be bound to one address as long as neither listens.
         probe.listen(1)
     except PermissionError:
         raise LocalError(
@@ -89,7 +89,7 @@ def _bind(held: ExitStack, port: int, variable: str) -> int:
 
 
 def _check_ipv6(port: int, variable: str) -> None:
-    """A browser takes `localhost` for ::1 first: nobody else may be there either."""
+    """Check that ::1 is free too: browsers try it first for `localhost`."""
     with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
         probe.settimeout(1.0)
         if probe.connect_ex(("::1", port)) == 0:
@@ -97,7 +97,7 @@ def _check_ipv6(port: int, variable: str) -> None:
 
 
 def holder_of(port: int) -> str:
-    """Who listens there, in words; Linux tells, for processes of one's own."""
+    """The program that listens there, in words; Linux names it if it is the user's own."""
     inodes = _listening_inodes(port)
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""One process of the system: started, awaited, kept up or mourned, and stopped for certain."""
+"""One process of the system: start it, await it, restart it or report its death, stop it."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from aistratus_local.errors import LocalError
 from aistratus_local.watchdog import Watchdog
 
 PROBE_PERIOD_SECONDS: Final = 0.02
-# What systemd does for the services on an instance: Restart=, RestartSec=, StartLimit….
+# As systemd does for the services on an instance: Restart=, RestartSec=, StartLimit….
 RESTART_PAUSE_SECONDS: Final = 0.5
 MAX_RESTARTS: Final = 5
 RESTART_WINDOW_SECONDS: Final = 60.0
-# What a hung process has for its last words after SIGABRT; one that is stopped hears only SIGKILL.
+# Time for a hung process to dump its stack after SIGABRT; a stopped one reacts only to SIGKILL.
 ABORT_SECONDS: Final = 1.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -32,7 +32,7 @@ Address = tuple[str, int] | Path
 
 
 class ProcessFailed(LocalError):
-    """A part ended, or did not come up; the text names its log and repeats the last line."""
+    """A part exited or did not start; the text names its log and quotes the log's last line."""
 
     def __init__(self, name: str, what: str, log: Path) -> None:
         super().__init__(f"The {name} {what}. Its log is {log}{_last_line(log)}")
@@ -43,10 +43,10 @@ class ProcessFailed(LocalError):
 class Part:
     """How to run one process.
 
-    `address` is where it answers when it is ready; None if nobody asks. `restarts`: when it dies
-    it is started again, as systemd would; otherwise its death is the whole system's.
-    `watchdog_seconds`: how long it may be silent, once it has said by sd_notify(3) that it is
-    ready, before it counts as hung and is ended.
+    `address` is where it accepts connections once ready; None if there is nothing to connect to.
+    `restarts`: restart it when it dies, as systemd would; otherwise its death ends the system.
+    `watchdog_seconds`: how long it may be silent after it has reported ready by sd_notify(3)
+    before it counts as hung and is killed.
     """
 
     name: str
@@ -61,14 +61,14 @@ class Part:
 
 
 async def nothing() -> None:
-    """What there is to do between two lives of most parts."""
+    """The `between_lives` of most parts."""
 
 
 class Child:
-    """A `Part` that runs.
+    """A running `Part`.
 
-    `on_restart` hears why it was started again. `between_lives` is awaited when it has ended, and
-    before it is.
+    `on_restart` is told why it was restarted. `between_lives` is awaited after each exit, before
+    the restart.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Its process id, while it runs."""
+        """Its process id; None when it does not run."""
         process = self._process
         return process.pid if process and process.returncode is None else None
 
     async def start(self) -> None:
-        """Start it and look after it from here on."""
+        """Start it and supervise it from now on."""
         try:
             self.part.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.part.log.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ class Child:
         self._watch = asyncio.create_task(self._keep())
 
     async def until_ready(self) -> None:
-        """Return once it answers at its address; raises `ProcessFailed`."""
+        """Return once it accepts connections at its address; raises `ProcessFailed`."""
         address = self.part.address
         if address is None:
             return
@@ -123,9 +123,9 @@ class Child:
             await asyncio.sleep(PROBE_PERIOD_SECONDS)
 
     async def stop(self) -> None:
-        """SIGTERM, then after a while SIGKILL; returns when it is gone."""
+        """Send SIGTERM, and SIGKILL after `stop_seconds`; returns when it is gone."""
         self._is_stopping = True
-        if self._watch is not None:  # first of all: it must not start the part again
+        if self._watch is not None:  # first of all: it must not restart the part
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         if self.pid is not None:
@@ -141,7 +141,7 @@ class Child:
             self._watchdog = None
 
     def kill(self) -> None:
-        """No more patience."""
+        """Send SIGKILL at once; does not wait."""
         self._is_stopping = True
         self._signal(signal.SIGKILL)
 
@@ -158,13 +158,13 @@ class Child:
                 stderr=log,
                 env=environment,
                 cwd=self.part.log.parent,
-                # Ctrl-C at the terminal is for the supervisor alone: it stops the rest in order.
+                # Only the supervisor gets Ctrl-C from the terminal: it stops the rest in order.
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )
 
     async def _keep(self) -> None:
-        """Wait for its end, over and over; report the one that cannot be mended."""
+        """Restart it after each exit; report the exit that a restart cannot mend."""
         ends: deque[float] = deque(maxlen=MAX_RESTARTS)
         while True:
             code, how = await self._end_of_life()
@@ -172,11 +172,11 @@ class Child:
                 return
             now = time.monotonic()
             is_hopeless = len(ends) == MAX_RESTARTS and now - ends[0] < RESTART_WINDOW_SECONDS
-            # Codes 2 and 3 say that starting again with the same settings is of no use.
+            # Codes 2 and 3 mean that a restart with the same settings would not help.
             if not self.part.restarts or is_hopeless or code in (2, 3):
                 self._on_failure(self._failure(f"ended unexpectedly ({how})"))
                 return
-            if code != 0:  # who leaves in order, as a worker whose instance is taken, is not ill
+            if code != 0:  # a clean exit, as of a worker whose instance is taken, is no failure
                 ends.append(now)
             self.restarts += 1
             await asyncio.sleep(RESTART_PAUSE_SECONDS)
@@ -185,7 +185,7 @@ class Child:
             self._on_restart(f"{self.part.name} ({how}), started again")
 
     async def _end_of_life(self) -> tuple[int, str]:
-        """Its exit code when it has ended, and in words how it did; one that hangs is ended."""
+        """Wait for its exit: the code, and what happened in words; kills it when it hangs."""
         ended = asyncio.create_task(self._ended())
         if self._watchdog is None:
             return (code := await ended), _describe(code)
@@ -195,7 +195,7 @@ class Child:
             hung = self.pid
             if hung is None:
                 return (code := await ended), _describe(code)
-            # As systemd ends it. Whoever listens to SIGABRT can still say where it hangs.
+            # As systemd does it. A process that handles SIGABRT can still say where it hangs.
             _signal_group(hung, signal.SIGABRT)
             await asyncio.wait({ended}, timeout=ABORT_SECONDS)
             _signal_group(hung, signal.SIGKILL)
@@ -210,7 +210,7 @@ class Child:
         return await self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        """To the part and what it started, which is in a session of its own."""
+        """Signal the part; SIGKILL also goes to everything that it has started."""
         if self.pid is not None:
             if number is signal.SIGKILL:
                 _signal_group(self.pid, number)
@@ -223,13 +223,13 @@ class Child:
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:
-    """To a part's process and all that it has started, some of which may outlive it."""
+    """Signal a part's process and all that it has started, some of which may outlive it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
 
 
 async def _answers(address: Address) -> bool:
-    """Whether somebody accepts connections there."""
+    """Whether anything accepts connections there."""
     if isinstance(address, Path):
         family, target = socket.AF_UNIX, str(address)
     else:
@@ -244,16 +244,16 @@ async def _answers(address: Address) -> bool:
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    """What a child does before it is itself: ask the kernel to end it when its parent ends.
+    """What a child does before exec: ask the kernel to kill it when its parent ends.
 
-    And to keep no image of its memory when it crashes: prompts and answers are in there.
+    It also disables core dumps, which would contain prompts and answers.
     """
 
     def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it ended before the kernel was asked
+            if os.getppid() != parent:  # the parent ended before the kernel was asked
                 os._exit(1)
 
     return prepare

@@ -1,6 +1,6 @@
-"""What Terraform makes in the cloud, made in the emulator: table, queues, user pool, registry.
+"""Makes in the emulator what Terraform makes in the cloud: table, queues, user pool, registry.
 
-Making it twice changes nothing.
+Doing it twice changes nothing.
 """
 
 import json
@@ -33,20 +33,20 @@ DEAD_LETTER_QUEUE_NAME: Final = "jobs-dlq.fifo"
 POOL_NAME: Final = "aistratus-local"
 CLIENT_NAME: Final = "aistratus-app"
 
-# A receive count is no failure count: a message that is given back often is not at fault. The
-# worker decides what is poison; this is only the net below it.
+# A receive count is not a failure count: a message that is often given back is not at fault. The
+# worker decides which messages are poison; this is only the safety net below it.
 MAX_RECEIVE_COUNT: Final = 1000
 
-# As Terraform says it. A message has a job's id in it, and no more.
+# As in Terraform. A message contains a job's id and nothing else.
 MAX_MESSAGE_BYTES: Final = 262_144
 
-# Where native apps listen for the code (RFC 8252); Cognito takes registered ports only.
+# Where native apps listen for the code (RFC 8252); Cognito accepts registered ports only.
 NATIVE_CALLBACK_PORTS: Final = (8571, 8572, 8573, 8574, 8575)
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where things will be, from outside: all on loopback."""
+    """The URLs under which the parts will be reached, all on loopback."""
 
     emulator_url: str
     api_url: str
@@ -65,7 +65,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The ids that came of it."""
+    """The ids of what was made."""
 
     queue_url: str
     table_name: str
@@ -75,7 +75,7 @@ class Provisioned:
 
 
 def aws_environment(emulator_url: str, key: AccessKey) -> dict[str, str]:
-    """AWS's own variables for everything that talks to the emulator."""
+    """AWS's own variables for every process that calls the emulator."""
     return {
         "AWS_ENDPOINT_URL": emulator_url,
         "AWS_REGION": REGION,
@@ -84,7 +84,7 @@ def aws_environment(emulator_url: str, key: AccessKey) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_SESSION_TOKEN": "",
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Nothing of the person's own AWS set-up may shine through.
+        # The caller's own AWS configuration must have no effect.
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
@@ -130,7 +130,7 @@ def provision(
 
 
 def add_user(pools: "CognitoIdentityProviderClient", pool_id: str, user: User) -> None:
-    """Someone with a permanent password; who is there already only gets the password."""
+    """Add a user with a permanent password; an existing user only gets the password."""
     with suppress(pools.exceptions.UsernameExistsException):
         pools.admin_create_user(
             UserPoolId=pool_id,
@@ -158,7 +158,7 @@ def _table(dynamodb: "DynamoDBClient") -> None:
 
 
 def _queues(sqs: "SQSClient") -> tuple[str, str]:
-    """The urls of the jobs queue and of its dead-letter queue."""
+    """The URLs of the jobs queue and of its dead-letter queue."""
     high_throughput = {
         "FifoQueue": "true",
         "DeduplicationScope": "messageGroup",
@@ -246,6 +246,6 @@ def _pool_client(pools: "CognitoIdentityProviderClient", pool_id: str, addresses
 
 
 def loopback_origins(url: str) -> tuple[str, str]:
-    """The two names that a browser knows this address by."""
+    """The two origins under which a browser reaches this address."""
     port = url.rpartition(":")[2].strip("/")
     return f"http://localhost:{port}", f"http://127.0.0.1:{port}"

@@ -1,6 +1,6 @@
-"""`python -m aistratus_local redrive …`: the operator's command, for the demo that runs here.
+"""`python -m aistratus_local redrive …`: the operator's command for the demo that runs here.
 
-For a deployment it is `make redrive ENV=…`.
+For a deployment, use `make redrive ENV=…`.
 """
 
 import os

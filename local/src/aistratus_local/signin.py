@@ -1,6 +1,6 @@
-"""Signing in without a browser: the same pages and the same PKCE, over HTTP.
+"""Signs in without a browser, with the same pages and the same PKCE over HTTP.
 
-For the command line of a local system and for tests; a deployment's login is for people.
+For the local system's command line and for tests; a deployment's login is for people only.
 """
 
 import re
@@ -34,7 +34,7 @@ async def sign_in(login_url: str, client_id: str, name: str, password: str) -> T
 
 
 async def _through_the_page(url: str, name: str, password: str) -> dict[str, str]:
-    """Fill in the form; what the login sends the browser back with."""
+    """Fill in the form; returns the query of the login's redirect."""
     async with httpx.AsyncClient(timeout=15, trust_env=False) as browser:
         page = await browser.get(url)
         found = _CSRF.search(page.text)

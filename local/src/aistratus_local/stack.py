@@ -1,4 +1,4 @@
-"""The whole system on this machine, part by part; what `make demo` and `make ask` start."""
+"""The whole system on this machine, part by part, as `make demo` and `make ask` start it."""
 
 import asyncio
 import os
@@ -36,28 +36,28 @@ from aistratus_local.state import StackState
 from aistratus_router.user_limits import VARIABLES
 
 DEMO_USER: Final = "demo"
-# Everything is on loopback; a proxy has no business there.
+# Everything is on loopback, where no proxy belongs.
 WITHOUT_PROXY: Final = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-# What a drain may take: the worker commits, gives its messages back and leaves.
+# Time for a drain: the worker commits, gives its messages back and exits.
 WORKER_STOP_SECONDS: Final = 10.0
 # Real weights are verified and read before the engine listens.
 ENGINE_READY_SECONDS: Final = 180.0
-# Silence that means a hang. The engine speaks once a step: on a slow processor that may be 64
-# tokens of a prompt and a token of each answer, after 10 s for a worker that takes nothing. The
-# worker speaks once a second, and nothing that it does may hold its loop up.
+# Silence this long means a hang. The engine notifies once per step: on a slow processor a step may
+# be 64 prompt tokens and one token of each answer, after 10 s of waiting for a worker that reads
+# nothing. The worker notifies once a second, and nothing may block its loop.
 ENGINE_WATCHDOG_SECONDS: Final = 30.0
 WORKER_WATCHDOG_SECONDS: Final = 15.0
-# A service that is ended because it hangs says where.
+# A hung service dumps its stack before it is killed.
 LAST_WORDS: Final = {"PYTHONFAULTHANDLER": "1"}
 
-# For measurements, which ask as one user for many.
+# For measurements, where one user sends the load of many.
 WIDE_LIMITS: Final = {
     variable: str(most) for name, (variable, most) in VARIABLES.items() if name != "readers"
 }
 
 T = TypeVar("T")
 
-# Called when a step is done: what, and after how many seconds.
+# Called when a step is done, with its name and its duration in seconds.
 Report = Callable[[str, float], None]
 
 
@@ -65,8 +65,8 @@ Report = Callable[[str, float], None]
 class StackSettings:
     """What to start, and where.
 
-    `limits` are the router's settings of how much one user may have, by their variables; those
-    that are not there are the defaults.
+    `limits` maps the router's per-user limit variables to values; missing ones keep their
+    defaults.
     """
 
     ports: Ports
@@ -101,7 +101,7 @@ class Stack:
         )
 
     async def start(self) -> StackState:
-        """Start all parts, each as soon as what it needs is there; raises `LocalError`."""
+        """Start all parts, each as soon as its dependencies are up; raises `LocalError`."""
         try:
             return await self._start()
         except BaseExceptionGroup as group:
@@ -140,13 +140,13 @@ class Stack:
         return state
 
     async def stop(self) -> None:
-        """Stop all parts: first what works on jobs, last what keeps them."""
+        """Stop all parts: those that work on jobs first, those that store them last."""
         for names in (("worker", "app"), ("engine", "gateway"), ("login", "emulator", "imds")):
             found = [self.children[name] for name in names if name in self.children]
             await asyncio.gather(*(child.stop() for child in found))
 
     async def or_failure(self, work: Awaitable[T]) -> T:
-        """What comes of `work`; raises the `ProcessFailed` of a part that dies meanwhile."""
+        """The result of `work`; raises the `ProcessFailed` of a part that dies meanwhile."""
         task = asyncio.ensure_future(work)
         try:
             both: set[asyncio.Future[Any]] = {task, self.failed}
@@ -159,7 +159,7 @@ class Stack:
             await asyncio.gather(task, return_exceptions=True)
 
     def kill(self) -> None:
-        """End all parts at once."""
+        """Kill all parts immediately."""
         for child in self.children.values():
             child.kill()
 
@@ -191,7 +191,7 @@ class Stack:
         self._report(what, 0.0)
 
     async def _next_instance(self) -> None:
-        """A worker that starts again does so on another instance."""
+        """Replace the instance before its worker is restarted."""
         try:
             await asyncio.to_thread(next_instance, self._imds_url)
         except LocalError as error:
@@ -263,7 +263,7 @@ class Stack:
         return replace(part, environment={**part.environment, **public})
 
     def _aws_part(self, name: str, module: str, address: int | None, *more: str) -> Part:
-        """A part that talks to AWS; the others are not told how."""
+        """A part that calls AWS; only such parts get the address and the credentials."""
         part = self._part(name, module, address, *more)
         aws = aws_environment(self._urls.emulator_url, self._key)
         return replace(
@@ -281,20 +281,20 @@ class Stack:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """What went wrong first, out of what went wrong together."""
+    """The first error of a group, however deeply nested."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def chosen_limits(environment: Mapping[str, str]) -> dict[str, str]:
-    """The limits of one user that the person has set."""
+    """The per-user limits that are set in the environment."""
     names = [variable for variable, _ in VARIABLES.values()]
     return {name: environment[name] for name in names if name in environment}
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The person's environment, less what would reach into the system."""
+    """The caller's environment without the variables that would affect the system."""
     kept = {
         name: value
         for name, value in environment.items()
@@ -306,11 +306,11 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def running(settings: StackSettings, report: Report) -> AsyncIterator[Stack]:
-    """A system that is about to start, and is gone for certain at the end of the block."""
+    """A system ready to be started; by the end of the block it is certainly gone."""
     os.environ.update(WITHOUT_PROXY)
     with state.held(settings.state_dir):
         claimed = replace(settings, ports=claim(settings.ports))
-        # Socket paths may have 107 characters; a state folder is easily longer.
+        # A socket's path is limited to 107 characters; a state folder's is easily longer.
         socket_dir = Path(tempfile.mkdtemp(prefix="aistratus-"))
         stack = Stack(claimed, report, socket_dir)
         try:

@@ -1,4 +1,4 @@
-"""Where a running system keeps what it needs, and how others find it."""
+"""The state folder of a running system, and how other processes find it."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ PUBLIC_FILE: Final = ".env_public"
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """A system that runs: where it is, and who can sign in to it."""
+    """A running system: its addresses and its credentials."""
 
     pid: int
     model: str
@@ -39,16 +39,16 @@ class StackState:
 
     @property
     def access_key(self) -> AccessKey:
-        """What the emulator wants to see."""
+        """The access key that the emulator accepts."""
         return AccessKey(self.access_key_id, self.secret_access_key)
 
 
 class RunsAlready(LocalError):
-    """Another system has this state folder."""
+    """Another system holds this state folder."""
 
 
 def state_folder(gateway_port: int, environment: Mapping[str, str] | None = None) -> Path:
-    """The folder of the system whose API is at that port."""
+    """The folder of the system whose API has that port."""
     environment = os.environ if environment is None else environment
     if environment.get(STATE_VARIABLE):
         return Path(environment[STATE_VARIABLE]).absolute()
@@ -59,7 +59,7 @@ def state_folder(gateway_port: int, environment: Mapping[str, str] | None = None
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Be the one system of this folder; the kernel lets go of it when the process ends."""
+    """Lock the folder for one system; the kernel unlocks it when the process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / _LOCK_FILE).open("a")
@@ -81,7 +81,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def write(folder: Path, state: StackState) -> None:
-    """Tell others that it runs: all of it for this user's eyes only, addresses for the client."""
+    """Publish the state: all of it in a file for this user only, addresses for the client."""
     _write_private(folder / _STATE_FILE, json.dumps(asdict(state), indent=1))
     public = {
         "AISTRATUS_API_URL": state.api_url,
@@ -93,7 +93,7 @@ def write(folder: Path, state: StackState) -> None:
 
 
 def find_running(folder: Path) -> StackState | None:
-    """The system that runs in this folder, if one does."""
+    """The system that runs in this folder; None if there is none."""
     try:
         with (folder / _LOCK_FILE).open("r") as lock:
             try:

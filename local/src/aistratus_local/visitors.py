@@ -1,11 +1,12 @@
-"""Who may speak to a port of this machine.
+"""Decides which requests a port on loopback accepts.
 
-Every page in a person's browser can reach loopback. What it sends there says so: `Origin` and
-`Sec-Fetch-Site` are the browser's, no script can change them, and `Host` is the name that the page
-was found by. A name that a stranger lets point here (DNS rebinding) is not ours, whatever the
-page does with it. So each request is looked at before anything comes of it.
+Every page in a person's browser can reach loopback, but its requests show where they come from:
+the browser sets `Origin` and `Sec-Fetch-Site`, which no script can change, and `Host` is the name
+that the page used. A stranger's name that resolves to loopback (DNS rebinding) is not one of ours.
+So each request is checked before it has any effect.
 
-Programs send neither header. They are let in here; what they may do, tokens and keys say.
+Programs send neither `Origin` nor `Sec-Fetch-Site`. They are let in here; tokens and keys decide
+what they may do.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,14 +17,14 @@ from typing import Final
 from aistratus_local.ports import HOST
 
 LOOPBACK_NAMES: Final = (HOST, "localhost", "[::1]")
-# Browsers put this on what the person did: an address typed in, a bookmark.
+# Browsers send this for what the person did: an address typed in, a bookmark.
 _BY_HAND: Final = "none"
 _OWN: Final = "same-origin"
 
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """The answer to who may not speak here."""
+    """The answer to a request that is refused."""
 
     status: HTTPStatus
     sentence: str
@@ -31,10 +32,11 @@ class TurnedAway:
 
 @dataclass(frozen=True, slots=True)
 class Visitors:
-    """Whom one port lets in. `is_host` knows the names that it goes by, as `Host` has them.
+    """The rules of one port. `is_host` accepts the port's own names, as in `Host`.
 
-    `origins` are pages elsewhere that may call it. `has_pages`: it has pages of its own, which a
-    link or a redirect from another site may lead to. A port with neither is for programs only.
+    `origins` are the other origins whose pages may call it. `has_pages`: it has pages of its own,
+    which links and redirects from other sites may lead to. A port with neither is for programs
+    only.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Visitors:
     has_pages: bool = False
 
     def turn_away(self, method: str, headers: Mapping[str, str]) -> TurnedAway | None:
-        """What to answer instead; None for who may come in. Header names are lower case."""
+        """The refusal, or None if the request may pass. Header names are lower case."""
         if not self.is_host(headers.get("host", "").lower()):
             return TurnedAway(
                 HTTPStatus.MISDIRECTED_REQUEST,
@@ -83,7 +85,7 @@ def at_port(port: int) -> Callable[[str], bool]:
 
 
 def by_name(names: Iterable[str]) -> Callable[[str], bool]:
-    """These names with any port, for what may have a proxy before it; the name is what counts."""
+    """These names with any port, for a server that may be behind a proxy."""
     known = frozenset(names)
 
     def is_host(host: str) -> bool:

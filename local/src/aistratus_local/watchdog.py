@@ -1,8 +1,8 @@
-"""What systemd does with a service's notifications, done for a part of the local system.
+"""Handles a service's notifications as systemd would, for the parts of the local system.
 
-A service is told where to send them by NOTIFY_SOCKET and how often by WATCHDOG_USEC; what it
-sends is sd_notify(3)'s. Its silence counts from its first READY=1 or WATCHDOG=1 on: how long it
-may take to start is somebody else's to say.
+NOTIFY_SOCKET tells a service where to send them and WATCHDOG_USEC how often; they are those of
+sd_notify(3). Silence counts from the first READY=1 or WATCHDOG=1; the start has its own limit
+elsewhere.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ _MAX_MESSAGE_BYTES: Final = 4096
 
 
 class Watchdog:
-    """Listens to one service at a time, and knows when it has been silent for too long.
+    """Listens to one service at a time and detects when it has been silent for too long.
 
-    `stop_seconds` is what it may take to leave once it has said STOPPING=1, unless it asks for
-    more. Use it in a running event loop; `close` it.
+    `stop_seconds` is how long it may take to exit after STOPPING=1, unless it asks for more.
+    Use it in a running event loop, and `close` it.
     """
 
     def __init__(self, seconds: float, stop_seconds: float) -> None:
         self.seconds = seconds
         self.stop_seconds = stop_seconds
-        # A folder for this user's eyes only: nobody else feeds it.
+        # A folder private to this user, so that nobody else can send notifications.
         self._folder = tempfile.TemporaryDirectory(prefix="aistratus-")
         self._path = Path(self._folder.name) / "notify"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -38,14 +38,14 @@ class Watchdog:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the service is told."""
+        """The variables that tell the service about the watchdog."""
         return {
             "NOTIFY_SOCKET": str(self._path),
             "WATCHDOG_USEC": str(int(self.seconds * 1_000_000)),
         }
 
     def reset(self) -> None:
-        """Another process takes the service's place: what the last one said is of no account."""
+        """Discard the last process's notifications before the service is restarted."""
         while self._next_message() is not None:
             pass
         self._cancel()
@@ -53,11 +53,11 @@ class Watchdog:
         self._is_stopping = False
 
     async def starved(self) -> None:
-        """Return when nothing has come in time."""
+        """Return when the service has been silent for too long."""
         await self._is_starved.wait()
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop listening and remove the socket."""
         self._cancel()
         self._loop.remove_reader(self._socket)
         self._socket.close()

@@ -1,7 +1,7 @@
-"""Asks the NVIDIA driver how the cards are, before the engine gets them.
+"""Checks the GPUs through the NVIDIA driver before the engine uses them.
 
-Ends with 0 and says nothing if all are fit, or if none is asked for. Else it ends with 1 and one
-sentence on stderr. It needs nothing but Python's standard library: it runs as the system's own
+Exits with 0 and prints nothing if all cards are fit or none is required; otherwise exits with 1
+and one sentence on stderr. It needs only Python's standard library: it runs with the system's
 python3, before anything of ours.
 """
 
@@ -48,12 +48,12 @@ NEXT_STEP = "End this instance; the fleet starts another one."
 
 
 class BadCard(Exception):
-    """Why no work may be taken; a sentence."""
+    """A card is unfit; the text is a sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a machine must have. Memory in MiB; the temperature is an idle card's, in °C."""
+    """The required cards. Memory is in MiB; the temperature limit is for an idle card, in °C."""
 
     cards: int
     memory_mib: int
@@ -61,7 +61,7 @@ class Wanted:
 
 
 def check(wanted: Wanted) -> None:
-    """Raises `BadCard` if this machine's cards are not what is wanted."""
+    """Raises `BadCard` if this machine's cards do not meet the requirements."""
     if wanted.cards == 0:
         return
     rows = [line.split(", ") for line in _ask_driver().splitlines() if line.strip()]
@@ -122,18 +122,18 @@ def _ask_driver() -> str:
 
 
 def _output(command: Sequence[str]) -> str:
-    """What it printed; journalctl ends with 1 where nothing was found."""
+    """The command's output; the exit code is ignored, as journalctl's is 1 for no match."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False)
     return done.stdout
 
 
 def _number(text: str, *, absent: int = 0) -> int:
-    """A count; what a card does not have, nvidia-smi gives as [N/A]."""
+    """The text as a number, or `absent` for nvidia-smi's [N/A]."""
     return int(text) if text.isdigit() else absent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The check, and its sentence."""
+    """Run the check and print its sentence; returns the exit code."""
     parser = argparse.ArgumentParser(description="Checks NVIDIA cards before work is taken.")
     parser.add_argument("--cards", type=int, required=True)
     parser.add_argument("--memory-mib", type=int, default=0)

@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Final
 
 TIMEOUT_SECONDS: Final = 30.0
-# Given up after so many tries in a row that brought nothing.
+# Give up after this many tries in a row without progress.
 MAX_FRUITLESS_TRIES: Final = 4
 FIRST_PAUSE_SECONDS: Final = 1.0
 BLOCK_BYTES: Final = 1 << 20
 
 
 class PlacingFailed(Exception):
-    """The weights are not in place; the text says what to do about it."""
+    """The weights could not be put in place; the text says what to do about it."""
 
 
 def place(target: Path, sha256: str, size: int, url: str) -> None:
-    """Make `target` the file with that hash; raises `PlacingFailed`."""
+    """Put the file with that hash at `target`; raises `PlacingFailed`."""
     part = target.with_name(f"{target.name}.part")
     try:
         if url:
@@ -54,7 +54,7 @@ def place(target: Path, sha256: str, size: int, url: str) -> None:
 
 
 def fetch(url: str, part: Path, size: int) -> None:
-    """Fill `part` up to `size` bytes; goes on where it broke off."""
+    """Download `part` up to `size` bytes; resumes an interrupted download."""
     if not url.startswith(("https://", "http://")):
         raise PlacingFailed("model_url is no address of the web; it begins with https://.")
     if "@" in urllib.parse.urlsplit(url).netloc:
@@ -90,7 +90,7 @@ def fetch(url: str, part: Path, size: int) -> None:
 
 
 def _continue(url: str, part: Path, there: int) -> None:
-    """One request for what is missing, written as it comes."""
+    """Request the missing part and write it as it arrives."""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
@@ -119,7 +119,7 @@ def _verify(part: Path, sha256: str, size: int, url: str) -> None:
 
 
 def shown(url: str) -> str:
-    """The address as it may be shown: without its query."""
+    """The address without its query, which may be secret."""
     parts = urllib.parse.urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
@@ -129,7 +129,7 @@ def _size(path: Path) -> int:
 
 
 def main() -> int:
-    """Place one file; what goes wrong is a sentence on stderr."""
+    """Place one file; prints errors as sentences on stderr."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", type=Path, required=True)
     parser.add_argument("--sha256", required=True)

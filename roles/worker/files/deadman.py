@@ -15,16 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-# An engine that waits takes less than a hundredth of a core, one that computes takes at least one.
+# A waiting engine uses less than a hundredth of a core, a computing one at least a whole core.
 BUSY_SHARE: Final = 0.05
 _SECONDS_PER_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look found, all in seconds; `at` and `busy_at` count from the machine's start.
+    """One observation, in seconds; `at` and `busy_at` count from the machine's start.
 
-    `pid` is the engine's, 0 for none; `used` the processor time that it has had.
+    `pid` is the engine's process id, 0 for none; `used` is its processor time so far.
     """
 
     at: float
@@ -34,7 +34,7 @@ class Seen:
 
 
 def decide(seen: Seen, *, idle_hours: float, hours: float) -> str | None:
-    """Why the machine should be off now, or None; 0 hours are for never."""
+    """Why the machine should be turned off now, or None; a limit of 0 hours means never."""
     if hours and seen.at >= hours * 3600:
         return f"it has been on for {seen.at / 3600:.2f} hours, and {hours:g} are the limit"
     idle = seen.at - seen.busy_at
@@ -44,7 +44,7 @@ def decide(seen: Seen, *, idle_hours: float, hours: float) -> str | None:
 
 
 def compare(now: Seen, before: Seen | None) -> Seen:
-    """`now` with the time at which the engine was last known to be busy."""
+    """`now`, with the time at which the engine was last seen busy."""
     if before is None or before.at > now.at:
         return now
     same = now.pid == before.pid
@@ -55,8 +55,8 @@ def compare(now: Seen, before: Seen | None) -> Seen:
 
 
 def look(unit: str) -> Seen:
-    """The machine and the engine as they are now; busy since never."""
-    # Not /proc/uptime: in a container that is the host's.
+    """Observe the machine and the engine now; `busy_at` is left at 0."""
+    # Not /proc/uptime, which in a container is the host's.
     began = int(_show("--property=UserspaceTimestampMonotonic") or 0) / 1_000_000
     at = time.clock_gettime(time.CLOCK_MONOTONIC) - began
     pid = int(_show("--property=MainPID", unit) or 0)
@@ -80,7 +80,7 @@ def _show(*what: str) -> str:
 
 
 def read(state: Path) -> Seen | None:
-    """What the last look has left; None if there was none, or it is not to be read."""
+    """The last observation; None if there was none or it cannot be read."""
     try:
         return Seen(**json.loads(state.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -88,7 +88,7 @@ def read(state: Path) -> Seen | None:
 
 
 def main() -> int:
-    """Look once, and turn the machine off if it should be off."""
+    """Observe once, and turn the machine off if it should be off."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--idle-hours", type=float, required=True)
     parser.add_argument("--hours", type=float, required=True)

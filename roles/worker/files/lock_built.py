@@ -1,8 +1,8 @@
 """The lock of a machine that compiles llama.cpp itself: `lock_built.py FOLDER before|after`.
 
-The lock has the source's hash; what is made of it has none before it is made. `before` writes
-`source.txt`, the source's line alone. `after` writes `built.txt`: the whole lock, with the hash of
-the wheel that was made in that folder.
+The lock has the source's hash; the wheel's hash is known only after the build. `before` writes
+`source.txt`, with the source's line alone. `after` writes `built.txt`: the whole lock, with the
+hash of the wheel that was built in that folder.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-# A requirement goes on over lines that end in a backslash.
+# A requirement continues over lines that end in a backslash.
 _LINE: Final = re.compile(r"^(llama-cpp-python==\S+)(?:[^\\\n]|\\\n)*\n", re.MULTILINE)
 
 
 def main() -> int:
-    """Do one of the two; what is wrong is a sentence."""
+    """Write one of the two files; prints errors as sentences."""
     folder, when = Path(sys.argv[1]), sys.argv[2]
     lock = (folder / "requirements.txt").read_text(encoding="utf-8")
     found = _LINE.search(lock)

@@ -1,4 +1,4 @@
-# Nothing real is asked: the provider is made up.
+# No real calls are made: the provider is a mock.
 
 mock_provider "aws" {
   mock_data "aws_caller_identity" {

@@ -22,7 +22,7 @@ resource "aws_apigatewayv2_api" "this" {
   }
 }
 
-# Cognito's access tokens have no `aud`; the gateway then takes their `client_id` for it.
+# Cognito's access tokens have no `aud`; the gateway then checks their `client_id` instead.
 resource "aws_apigatewayv2_authorizer" "jwt" {
   api_id           = aws_apigatewayv2_api.this.id
   name             = "${var.name}-jwt"
@@ -40,7 +40,7 @@ resource "aws_apigatewayv2_integration" "router" {
   integration_type       = "AWS_PROXY"
   integration_uri        = var.function_invoke_arn
   payload_format_version = "2.0"
-  timeout_milliseconds   = 30000 # the most there is; the function stops before
+  timeout_milliseconds   = 30000 # the maximum; the function's own timeout is shorter
 }
 
 resource "aws_apigatewayv2_route" "default" {
@@ -77,10 +77,10 @@ resource "aws_apigatewayv2_stage" "this" {
   default_route_settings {
     throttling_rate_limit    = var.requests_per_second
     throttling_burst_limit   = var.burst
-    detailed_metrics_enabled = false # every route would be a metric that is paid
+    detailed_metrics_enabled = false # each route would be a paid metric
   }
 
-  # Who asked, what and how long it took; never what was said.
+  # Logs who called what and how long it took, never any content.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
@@ -109,6 +109,6 @@ resource "aws_lambda_permission" "gateway" {
   qualifier     = var.function_alias
   principal     = "apigateway.amazonaws.com"
 
-  # Wildcard: every stage and every route of this API, which has one stage, and one route for all.
+  # Wildcard: every stage and route of this API, which has one stage and a default route.
   source_arn = "${aws_apigatewayv2_api.this.execution_arn}/*"
 }

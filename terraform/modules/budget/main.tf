@@ -34,7 +34,7 @@ resource "aws_budgets_budget" "month" {
       threshold                  = notification.value.percent
       threshold_type             = "PERCENTAGE"
       subscriber_email_addresses = var.email == "" ? [] : [var.email]
-      # A topic that sends to the same address would say everything twice.
+      # A topic that sends to the same address would deliver everything twice.
       subscriber_sns_topic_arns = var.topic_arn == "" || var.email != "" ? [] : [var.topic_arn]
     }
   }

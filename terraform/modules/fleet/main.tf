@@ -3,13 +3,13 @@
 locals {
   log_group_name = "${var.registry_prefix}/worker"
 
-  # The image's agent has a log group that is the same for all environments (roles/cloudwatch).
+  # The agent in the image has one log group for all environments (roles/cloudwatch).
   agent_file      = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
   image_log_group = "/aistratus/worker"
 
-  # cloud-init does both before the network is reported up, and so before the agent and the worker.
+  # cloud-init does both before the network is up, and so before the agent and the worker start.
   user_data = {
-    # At each start. The log group's retention is set here, in Terraform, and not by the agent.
+    # Runs at each start. Terraform sets the log group's retention, not the agent.
     bootcmd = [[
       "sh", "-c",
       "test ! -f ${local.agent_file} || sed -i -e 's|\"${local.image_log_group}\"|\"${local.log_group_name}\"|' -e 's|\"retention_in_days\": -*[0-9]*|\"retention_in_days\": -1|' ${local.agent_file}"
@@ -24,7 +24,7 @@ locals {
     }]
   }
 
-  # Default tags reach neither what a launch template makes nor what a group does.
+  # Default tags apply neither to what a launch template creates nor to what a group creates.
   tags = merge(data.aws_default_tags.this.tags, { Name = "${var.name}-worker" })
 
   day_seconds = 24 * 3600
@@ -48,14 +48,14 @@ resource "aws_launch_template" "worker" {
   vpc_security_group_ids = [var.security_group_id]
   user_data              = base64encode("#cloud-config\n${yamlencode(local.user_data)}")
 
-  # The dead man's switch turns the machine off from inside; then it shall cost nothing any more.
+  # The dead man's switch shuts the machine down from inside; after that it must cost nothing.
   instance_initiated_shutdown_behavior = "terminate"
 
   iam_instance_profile {
     arn = aws_iam_instance_profile.worker.arn
   }
 
-  # Version 2 only. The token's answer goes one hop, to the instance and into nothing on it.
+  # IMDSv2 only. The token's response travels one hop: to the instance, not to containers on it.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
@@ -63,13 +63,13 @@ resource "aws_launch_template" "worker" {
     instance_metadata_tags      = "disabled"
   }
 
-  # Figures every five minutes are free; the worker and the agent send their own each minute.
+  # Five-minute metrics are free; the worker and the agent send their own every minute.
   monitoring {
     enabled = false
   }
 
-  # All volumes are the image's, encrypted as it is. Of that of the weights it is only said how
-  # quickly it is there (docs/boot.md).
+  # All volumes come from the image and are encrypted as it is. For the weights' volume, this sets
+  # only how quickly it is loaded (docs/boot.md).
   dynamic "block_device_mappings" {
     for_each = var.weights_device == "" ? [] : [var.weights_device]
 
@@ -95,7 +95,7 @@ resource "aws_launch_template" "worker" {
     }
   }
 
-  # The first instance must find its rights.
+  # The first instance needs its rights at once.
   depends_on = [aws_iam_role_policy.worker]
 }
 
@@ -103,28 +103,28 @@ resource "aws_autoscaling_group" "workers" {
   name                = "${var.name}-workers"
   vpc_zone_identifier = var.subnet_ids
 
-  # The router wakes it and the steward sets it to 0.
+  # The router starts instances and the steward sets the group to 0.
   min_size         = 0
   desired_capacity = 0
   max_size         = var.max_instances
 
-  # A replacement is there before Spot takes an instance that it has warned of.
+  # A replacement starts before Spot reclaims an instance for which it has sent a warning.
   capacity_rebalance      = true
   default_instance_warmup = 60
   health_check_type       = "EC2"
 
-  # A net below the steward and the dead man's switch: an instance that both missed is replaced.
+  # A safety net below the steward and the dead man's switch: replaces an instance that both missed.
   max_instance_lifetime = local.day_seconds
 
-  # Free, and what the alarm for an idle GPU looks at.
+  # Free; the alarm for an idle GPU uses them.
   enabled_metrics = ["GroupDesiredCapacity", "GroupInServiceInstances"]
 
-  # Nobody waits here for a GPU.
+  # Terraform does not wait for a GPU.
   wait_for_capacity_timeout = "0"
 
   mixed_instances_policy {
     instances_distribution {
-      # The steward raises it for a while when Spot has nothing, and takes it back.
+      # The steward raises it temporarily when there is no Spot capacity.
       on_demand_base_capacity                  = 0
       on_demand_percentage_above_base_capacity = var.on_demand_only ? 100 : 0
       on_demand_allocation_strategy            = "prioritized"
@@ -164,14 +164,14 @@ resource "aws_autoscaling_group" "workers" {
     ]
   }
 
-  # An instance that still runs drains first.
+  # A running instance drains first.
   timeouts {
     delete = "15m"
   }
 }
 
-# Auto Scaling waits until the worker says that it has drained. That takes well under a second, and
-# 90 at most, while AWS does not answer; a worker that is gone says nothing, and is waited for.
+# Auto Scaling waits until the worker reports that it has drained. That takes well under a second,
+# or at most 90 while AWS does not answer; for a dead worker it waits until the timeout.
 resource "aws_autoscaling_lifecycle_hook" "termination" {
   name                   = "${var.name}-termination"
   autoscaling_group_name = aws_autoscaling_group.workers.name

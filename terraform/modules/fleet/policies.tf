@@ -1,5 +1,5 @@
-# The calls that worker and CloudWatch agent make, and nothing else. A test compares this with
-# every call that the worker made while the system ran.
+# The calls that the worker and the CloudWatch agent make, and nothing else. A test compares this
+# with every call that the worker makes in a running system.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -8,11 +8,11 @@ locals {
   arn = {
     parameters = "arn:${data.aws_partition.current.partition}:ssm:${var.region}:${data.aws_caller_identity.current.account_id}:parameter${var.registry_prefix}"
 
-    # Wildcard: AWS puts a unique id into a group's ARN, a new one each time that it is made.
+    # Wildcard: a group's ARN contains a unique id that AWS assigns at each creation.
     group = "arn:${data.aws_partition.current.partition}:autoscaling:${var.region}:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.name}-workers"
   }
 
-  # What a worker asks the registry for at its start (aistratus_daemon.worker.settings).
+  # The parameters that a worker reads at its start (aistratus_daemon.worker.settings).
   parameters = [
     "jobs/queue_url",
     "jobs/dead_letter_queue_url",
@@ -50,7 +50,7 @@ resource "aws_iam_role_policy" "worker" {
   policy = data.aws_iam_policy_document.worker.json
 }
 
-# AWS's own policy for the agent on the instance; for people it gives no right.
+# AWS's own policy for the agent on the instance; it gives people no rights.
 resource "aws_iam_role_policy_attachment" "session_manager" {
   count = var.session_manager ? 1 : 0
 
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "worker" {
     resources = [for parameter in local.parameters : "${local.arn.parameters}/${parameter}"]
   }
 
-  # Batches and transactions are checked by the calls that are in them.
+  # IAM checks batches and transactions by the calls in them.
   statement {
     sid = "Jobs"
     actions = [
@@ -113,7 +113,7 @@ data "aws_iam_policy_document" "worker" {
     sid     = "Metrics"
     actions = ["cloudwatch:PutMetricData"]
 
-    # Wildcard: CloudWatch knows no resource for a metric; the condition names our namespace.
+    # Wildcard: CloudWatch has no resource for a metric; the condition names our namespace.
     resources = ["*"]
 
     condition {

@@ -3,16 +3,16 @@
 data "aws_caller_identity" "current" {}
 
 locals {
-  # Where native apps listen for the code (RFC 8252); Cognito takes registered ports only. The
-  # apps have the same list, and a test compares them.
+  # Where native apps listen for the code (RFC 8252); Cognito accepts registered ports only. The
+  # apps have the same list, and a test compares the two.
   native_callback_ports = [8571, 8572, 8573, 8574, 8575]
   native_origins        = [for port in local.native_callback_ports : "http://localhost:${port}"]
 
-  # On a phone an app is found by its own scheme.
+  # Phones find an app by its own URL scheme.
   mobile_callback = "aistratus://callback"
 
-  # Nobody else in the region may have the same one. That it is computed lets a destroyed
-  # deployment come back under its old address.
+  # It must be unique in the region. As it is computed, a destroyed deployment can come back under
+  # its old address.
   domain = "${var.name}-${substr(sha256("${data.aws_caller_identity.current.account_id}/${var.region}/${var.name}"), 0, 10)}"
 
   resource_server = "aistratus"
@@ -24,10 +24,10 @@ locals {
 
 resource "aws_cognito_user_pool" "this" {
   name                = var.name
-  user_pool_tier      = "LITE" # has all that is used here, and costs the least with many users
+  user_pool_tier      = "LITE" # has everything used here, and is the cheapest with many users
   deletion_protection = var.deletion_protection ? "ACTIVE" : "INACTIVE"
 
-  # People sign in with their address, in whatever case they type it.
+  # People sign in with their mail address, in upper or lower case.
   username_attributes      = ["email"]
   auto_verified_attributes = ["email"]
 
@@ -45,7 +45,7 @@ resource "aws_cognito_user_pool" "this" {
     }
   }
 
-  # Length does more than kinds of characters (NIST SP 800-63B, 5.1.1).
+  # Length matters more than kinds of characters (NIST SP 800-63B, 5.1.1).
   password_policy {
     minimum_length                   = 12
     require_lowercase                = false
@@ -73,8 +73,8 @@ resource "aws_cognito_user_pool_domain" "this" {
   user_pool_id = aws_cognito_user_pool.this.id
   domain       = local.domain
 
-  # 2 shows nothing but "Login pages unavailable" until the client has a branding style, and
-  # provider 5 cannot make one: it would be a step by hand. 1 works at once.
+  # Version 2 shows only "Login pages unavailable" until the client has a branding style, which
+  # provider 5 cannot create: that would be a manual step. Version 1 works at once.
   managed_login_version = 1
 }
 
@@ -93,7 +93,7 @@ resource "aws_cognito_resource_server" "this" {
   }
 }
 
-# Public, as an app can keep no secret: authorization code with PKCE.
+# A public client, as an app cannot keep a secret: authorization code with PKCE.
 resource "aws_cognito_user_pool_client" "app" {
   user_pool_id    = aws_cognito_user_pool.this.id
   name            = "${var.name}-app"

@@ -23,7 +23,7 @@ variable "callback_urls" {
   type        = list(string)
 
   validation {
-    # Cognito's own rule, and OAuth's: a code does not travel in the clear, but on this machine.
+    # The rule of Cognito and OAuth: a code must not travel unencrypted, except on this machine.
     condition     = alltrue([for url in var.callback_urls : can(regex("^(https://[^*]+|http://localhost(:[0-9]+)?/[^*]*)$", url))])
     error_message = "A callback is an https:// address, or http://localhost with a port and a path; it has no wildcard."
   }

@@ -1,23 +1,23 @@
 # What lies between the API and the workers: a queue of job ids, and the table with everything else.
 
 locals {
-  # A receive count is no failure count: a message that is given back often is not at fault. The
-  # worker decides what is poison; this is only the net below it.
+  # A receive count is not a failure count: a message that is often given back is not at fault. The
+  # worker decides which messages are poison; this is only the safety net below it.
   max_receive_count = 1000
 
-  retention_seconds = 14 * 24 * 3600 # the longest that SQS offers
+  retention_seconds = 14 * 24 * 3600 # SQS's maximum
 
-  # A message has a job's id in it, and no more. AWS and versions of the provider differ in what
-  # they take if nothing is said.
+  # A message contains a job's id and nothing else. AWS and versions of the provider have different
+  # defaults.
   max_message_bytes = 262144
 
   queue_names = {
     jobs         = "${var.name}-jobs.fifo"
-    dead_letters = "${var.name}-jobs-dlq.fifo" # that of a FIFO queue is one itself
+    dead_letters = "${var.name}-jobs-dlq.fifo" # a FIFO queue needs a FIFO dead-letter queue
   }
 
-  # Known before there are queues, so that their policies come with them: AWS's provider waits 25
-  # seconds after each change of a queue's attributes.
+  # Computed before the queues exist, so that they are created with their policies: AWS's provider
+  # waits 25 seconds after each change of a queue's attributes.
   queue_arns = {
     for key, name in local.queue_names :
     key => "arn:${data.aws_partition.current.partition}:sqs:${var.region}:${data.aws_caller_identity.current.account_id}:${name}"
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "encrypted_only" {
     sid    = "EncryptedConnectionsOnly"
     effect = "Deny"
 
-    # Wildcards of a refusal: it is meant for everybody and for everything.
+    # Wildcards of a denial: it applies to everybody and everything.
     actions   = ["sqs:*"]
     resources = [each.value]
 
@@ -102,7 +102,7 @@ data "aws_iam_policy_document" "encrypted_only" {
 # The same as TABLE_SCHEMA and TTL_ATTRIBUTE of aistratus_contracts.table; a test compares them.
 resource "aws_dynamodb_table" "this" {
   name         = var.name
-  billing_mode = "PAY_PER_REQUEST" # nothing is paid while nobody asks
+  billing_mode = "PAY_PER_REQUEST" # no requests, no charge
   hash_key     = "pk"
   range_key    = "sk"
 
@@ -136,7 +136,7 @@ resource "aws_dynamodb_table" "this" {
     enabled = true
   }
 
-  # Without the block the table is encrypted with a key that belongs to AWS and costs nothing.
+  # Without this block, the table is encrypted with a key that AWS owns, for free.
   dynamic "server_side_encryption" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 

@@ -21,8 +21,8 @@ locals {
     min(var.max_zones, length(data.aws_availability_zones.usable.names)),
   )
 
-  # What a worker calls beside S3 and DynamoDB, which have gateway endpoints. Credentials come
-  # from the instance's metadata, so there is no STS among them.
+  # The services that a worker calls, apart from S3 and DynamoDB, which have gateway endpoints.
+  # Credentials come from the instance's metadata, so STS is not among them.
   interface_services = var.private ? toset(concat(
     ["autoscaling", "logs", "monitoring", "sqs", "ssm"],
     var.customer_managed_key ? ["kms"] : [],
@@ -78,14 +78,14 @@ resource "aws_route" "internet" {
   gateway_id             = aws_internet_gateway.this[0].id
 }
 
-# The group that AWS makes for every VPC lets its members talk to each other. Here it lets nothing.
+# AWS's default group of a VPC lets its members talk to each other. Here it allows nothing.
 resource "aws_default_security_group" "nothing" {
   vpc_id = aws_vpc.this.id
 
   tags = { Name = "${var.name}-unused" }
 }
 
-# --- ways to AWS ---------------------------------------------------------------------------
+# --- endpoints of AWS services -------------------------------------------------------------
 
 resource "aws_vpc_endpoint" "gateway" {
   for_each = toset(["dynamodb", "s3"])
@@ -123,8 +123,8 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints" {
   to_port                      = 443
 }
 
-# NAT would cost a little less (about 38 USD a month) and give a way out to the whole internet:
-# not what somebody wants who asks for a private network.
+# NAT would cost a little less (about 38 USD a month) but open a way out to the whole internet,
+# which a private network should not have.
 resource "aws_vpc_endpoint" "interface" {
   for_each = local.interface_services
 

@@ -7,7 +7,7 @@ output "subnet_ids" {
   description = "A subnet in each zone."
   value       = [for subnet in aws_subnet.this : subnet.id]
 
-  # An instance that starts before the way out is there waits for it in vain.
+  # An instance that starts before these exist would never get out.
   depends_on = [aws_route.internet, aws_route_table_association.this, aws_vpc_endpoint.interface]
 }
 

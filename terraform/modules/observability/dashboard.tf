@@ -1,4 +1,4 @@
-# One page, from left to right and top to bottom the way of a prompt, and what it costs. Three
+# One page that shows, from left to right and top to bottom, a prompt's path and its cost. Three
 # dashboards of up to 50 metrics are free.
 
 locals {
@@ -111,13 +111,13 @@ locals {
       title  = "Cost: GPU hours a day"
       period = 86400
       metrics = [
-        # A figure a minute: how many were on.
+        # One data point per minute: the number of running instances.
         concat(["AWS/AutoScaling", "GroupInServiceInstances"], local.group, [{ id = "minutes", stat = "Sum", visible = false }]),
         [{ expression = "minutes / 60", label = "hours" }],
       ]
     },
     {
-      # Only where the account's preferences switch billing alerts on; AWS keeps it in one region.
+      # Exists only if the account's preferences enable billing alerts; AWS has it in one region.
       title  = "Cost: the account's month so far, USD"
       region = "us-east-1"
       period = 21600

@@ -40,11 +40,11 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.alarm_email
 }
 
-# CloudWatch bills each metric that an alarm looks at: 0.10 USD a month, after ten in an account
-# that are free. Seven of these look at one, the last at three: ten. A test counts them.
+# CloudWatch bills each metric that an alarm uses: 0.10 USD per month, after ten free ones per
+# account. Seven of these alarms use one, the last uses three: ten. A test counts them.
 locals {
   alarms = {
-    # What a person meets: the router's errors and timeouts, and what the gateway makes of them.
+    # The errors that a person sees: the router's errors and timeouts, as the gateway reports them.
     api-errors = {
       description = "The API answers with errors (5xx). Look into the router's log."
       namespace   = "AWS/ApiGateway"
@@ -55,7 +55,7 @@ locals {
       periods     = 1
       missing     = "notBreaching"
     }
-    # Readers wait up to 20 seconds for the next token, so only what is longer is slow.
+    # Readers poll for up to 20 seconds for the next token, so only longer requests are slow.
     router-slow = {
       description = "One request in 20 takes more than 22 of the router's 29 seconds. Look into its traces."
       namespace   = "AWS/Lambda"
@@ -82,7 +82,7 @@ locals {
       metric      = "Errors"
       dimensions  = { FunctionName = var.steward_function }
       statistic   = "Sum"
-      # One round may fail; the next one does its work.
+      # One round may fail; the next one catches up.
       threshold = 1
       periods   = 1
       missing   = "notBreaching"
@@ -122,7 +122,7 @@ locals {
 
   period_seconds = 300
 
-  # What the idle alarm looks at.
+  # The metrics of the idle alarm.
   idle_metrics = {
     on      = { namespace = "AWS/AutoScaling", metric = "GroupInServiceInstances", dimensions = { AutoScalingGroupName = var.group_name } }
     waiting = { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = var.queue_name } }
@@ -149,7 +149,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
-# The one that costs money while it is red.
+# The alarm for a state that costs money.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.name}-gpu-idle"
   alarm_description   = "A GPU has been on for ${var.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Turn it off with make stop ENV=${var.environment}, or set the group ${var.group_name} to 0."

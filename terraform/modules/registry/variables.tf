@@ -13,7 +13,7 @@ variable "values" {
   type        = map(string)
 
   validation {
-    # SSM takes no empty value, and 4 KB in a parameter that costs nothing.
+    # SSM accepts no empty value, and at most 4 KB in a free parameter.
     condition     = alltrue([for value in values(var.values) : length(value) > 0 && length(value) <= 4096])
     error_message = "Each value has 1 to 4096 characters; a long list of models does not fit."
   }

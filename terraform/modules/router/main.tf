@@ -14,7 +14,7 @@ locals {
       name        = "${var.name}-steward"
       handler     = "aistratus_router.steward.handler"
       description = "Sees to every open job and to the fleet, each minute."
-      # It begins its last call 15 seconds before.
+      # It begins its last call 15 seconds before the timeout.
       timeout_seconds = 60
     }
   }
@@ -22,7 +22,7 @@ locals {
   publishes = { router = true, steward = false }
   reserved  = { router = var.reserved_concurrency, steward = var.steward_reserved_concurrency }
 
-  # How much one user may have. What is not set is the program's own default.
+  # The limits of one user. The program has defaults for those that are not set.
   user_limits = {
     for name, most in {
       AISTRATUS_LANES_PER_USER     = var.user_limits.lanes
@@ -84,8 +84,8 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Without its rights the first call fails; without its log group Lambda makes one that is kept
-  # for ever.
+  # Without its rights the first call fails; without its log group, Lambda creates one with
+  # unlimited retention.
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
 }
 
@@ -117,7 +117,7 @@ resource "aws_lambda_permission" "minute" {
   source_arn    = aws_cloudwatch_event_rule.minute.arn
 }
 
-# A round that failed is not tried again: the next one is a minute away and does the same.
+# A failed round is not retried: the next one is a minute away and does the same.
 resource "aws_lambda_function_event_invoke_config" "steward" {
   function_name                = aws_lambda_function.this["steward"].function_name
   maximum_retry_attempts       = 0

@@ -1,8 +1,8 @@
-# What the two functions may do: what they call, and nothing else. A test compares this with every
-# call that they made while the system ran.
+# The rights of the two functions: the calls that they make, and nothing else. A test compares this
+# with every call that they make in a running system.
 
 locals {
-  # Actions on the table. Transactions are checked by the writes that are in them.
+  # Actions on the table. IAM checks transactions by the writes in them.
   table_actions = {
     router = [
       "dynamodb:BatchGetItem",
@@ -74,7 +74,7 @@ data "aws_iam_policy_document" "common" {
     sid     = "Traces"
     actions = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
-    # Wildcard: X-Ray knows no resource for these two.
+    # Wildcard: X-Ray has no resource for these two.
     resources = ["*"]
   }
 
@@ -100,7 +100,7 @@ data "aws_iam_policy_document" "common" {
     sid     = "SeeFleet"
     actions = ["autoscaling:DescribeAutoScalingGroups"]
 
-    # Wildcard: Auto Scaling knows no resource for what only looks.
+    # Wildcard: Auto Scaling has no resource for calls that only read.
     resources = ["*"]
   }
 
@@ -151,7 +151,7 @@ data "aws_iam_policy_document" "steward" {
     sid     = "SeeActivities"
     actions = ["autoscaling:DescribeScalingActivities"]
 
-    # Wildcard: Auto Scaling knows no resource for what only looks.
+    # Wildcard: Auto Scaling has no resource for calls that only read.
     resources = ["*"]
   }
 

@@ -1,4 +1,4 @@
-# What AWS would have made up: ARNs and addresses that Terraform itself looks at.
+# Values that AWS would assign: ARNs and addresses that Terraform itself evaluates.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

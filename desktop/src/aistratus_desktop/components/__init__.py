@@ -1,4 +1,4 @@
-"""What the state looks like: one component a file, each a function of the models it is given."""
+"""Draws the state: one component per file, each a function of the models that it is given."""
 
 from aistratus_desktop.components.app_view import AppView
 

@@ -1,4 +1,4 @@
-"""An answer's text: the model writes Markdown."""
+"""An answer's text, shown as the Markdown that the model writes."""
 
 from urllib.parse import urlsplit
 
@@ -6,8 +6,7 @@ import flet as ft
 
 from aistratus_desktop.components.theme import body_style
 
-# What systems have; the last one is part of Flet's client itself, so that it is there in a
-# browser too.
+# Fonts that systems have; the last is part of Flet's client, so a browser has it too.
 _MONOSPACE = [
     "Menlo",
     "Consolas",
@@ -21,15 +20,14 @@ _ZERO_WIDTH_SPACE = "\u200b"
 def without_images(text: str) -> str:
     """The text with image markup made harmless.
 
-    An image is loaded as soon as it is shown, from an address that the model wrote: a way for
-    a conversation to leak to a stranger. Its markup becomes a link, which nobody follows
-    unasked.
+    An image loads as soon as it is shown, from an address that the model wrote, which could leak
+    the conversation to a stranger. The markup becomes a link, which loads only on a click.
     """
     return text.replace("![", f"!{_ZERO_WIDTH_SPACE}[")
 
 
 def is_web_address(url: str) -> bool:
-    """Whether a link leads to a web page, and not to something that the system would run."""
+    """Whether a link leads to a web page and not to something that the system would run."""
     try:
         return urlsplit(url).scheme in {"http", "https"}
     except ValueError:
@@ -38,7 +36,7 @@ def is_web_address(url: str) -> bool:
 
 @ft.component
 def AnswerText(text: str) -> ft.Control:
-    """Markdown; links open in a new tab, and only those that lead to web pages."""
+    """An answer as Markdown; only links to web pages open, in a new tab."""
 
     async def follow(event: ft.Event[ft.Markdown]) -> None:
         if is_web_address(str(event.data)):
@@ -80,7 +78,7 @@ def _code_style(color: ft.Colors, *, bgcolor: ft.Colors | None = None) -> ft.Tex
     )
 
 
-# The colours of the theme, so that code is legible in the light and in the dark.
+# The theme's colours, so that code is legible in light and dark mode.
 _CODE_THEME = ft.MarkdownCustomCodeTheme(
     keyword=_code_style(ft.Colors.PRIMARY),
     built_in=_code_style(ft.Colors.PRIMARY),

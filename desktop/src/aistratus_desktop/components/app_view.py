@@ -1,4 +1,4 @@
-"""The root: before one is in, and after."""
+"""The root component: the sign-in view or the shell."""
 
 import flet as ft
 

@@ -1,4 +1,4 @@
-"""An error as a sentence, with a button that helps and one that takes it away."""
+"""An error as a sentence, with a button that helps and one that dismisses it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,7 @@ def Banner(
     take_step: Callable[[NextStep], Awaitable[None]],
     dismiss: Callable[[], None] | None = None,
 ) -> ft.Control:
-    """One line where it fits, more where it must; read out when it appears."""
+    """The banner: one line if it fits, else more; screen readers read it out when it appears."""
     step = trouble.next_step
 
     async def clicked() -> None:

@@ -14,7 +14,7 @@ QUESTION_INDENT = 64
 
 @ft.component
 def BubbleView(bubble: Bubble) -> ft.Control:
-    """What the person said, on the right; or an answer, on the left, as it grows."""
+    """The person's message, on the right, or an answer, on the left, as it grows."""
     return _question(bubble.text) if bubble.role is Role.USER else _answer(bubble)
 
 
@@ -70,7 +70,7 @@ def _answer(bubble: Bubble) -> ft.Control:
 
 
 def _progress(status: str, *, has_text: bool) -> ft.Control:
-    """A ring, and in words what is going on where the growing text does not say it."""
+    """A progress ring, with words where the growing text does not show the progress."""
     ring = ft.ProgressRing(width=14, height=14, stroke_width=2)
     words = "" if has_text and status.startswith("Thinking") else status
     return ft.Row(

@@ -15,9 +15,9 @@ from aistratus_desktop.state import Chat, NextStep, Phase
 
 @ft.component
 def ChatView(chat: Chat, take_step: Callable[[NextStep], Awaitable[None]]) -> ft.Control:
-    """Messages in a column of readable width, what went wrong, and the composer.
+    """Messages in a column of readable width, the error if any, and the composer.
 
-    What comes and goes has neighbours with keys: so they stay what they are, field and focus too.
+    The siblings have keys, so that one that comes or goes does not reset the others or the focus.
     """
 
     async def suggest(prompt: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the prompt is written, sent, and its answer stopped."""
+"""The composer: write a prompt, send it, stop its answer."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,13 +11,13 @@ from aistratus_desktop.components.typed import once
 from aistratus_desktop.state import Chat, Draft, Phase
 
 MAX_LINES = 8
-# The button is lower than the field's one line, and stays beside its last.
+# The button is lower than a one-line field, and stays beside the last line.
 _BUTTON_MARGIN = ft.Margin.only(bottom=4)
 
 
 @ft.component
 def Composer(chat: Chat, draft: Draft) -> ft.Control:
-    """Enter sends, Shift+Enter begins a new line; while an answer runs, Send is Stop."""
+    """Enter sends, Shift+Enter begins a new line; while an answer runs, Send becomes Stop."""
     return ft.Container(
         bgcolor=ft.Colors.SURFACE_CONTAINER_HIGH,
         border_radius=26,
@@ -36,13 +36,13 @@ def Composer(chat: Chat, draft: Draft) -> ft.Control:
 @ft.component
 def PromptField(
     initial: str,
-    generation: int,  # noqa: ARG001  # only to be drawn anew when it changes
+    generation: int,  # noqa: ARG001  # only triggers a redraw when it changes
     typed: Callable[[str], None],
     send: Callable[[], Awaitable[None]],
 ) -> ft.Control:
-    """The field. It is drawn once for each generation of the draft, and not while one types.
+    """The prompt field. It is redrawn for each generation of the draft, not while one types.
 
-    Who has room for it types there at once; on a phone that would show the keyboard unasked.
+    It takes the focus on wide screens only: on a phone that would open the keyboard unasked.
     """
 
     def changed(event: ft.Event[ft.TextField]) -> None:

@@ -1,4 +1,4 @@
-"""Buttons that are pictures: each has a name, for a pointer that rests and for a screen reader."""
+"""Icon buttons: each has a name, for its tooltip and for screen readers."""
 
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +16,7 @@ def icon_button(
     style: ft.ButtonStyle | None = None,
     margin: ft.Margin | None = None,
 ) -> ft.IconButton:
-    """A button with a picture. The name is the picture's label, so that the button has it."""
+    """An icon button. The name is the icon's label, from which the button inherits it."""
     return ft.IconButton(
         ft.Icon(icon, size=size, color=color, semantics_label=name),
         tooltip=ft.Tooltip(name, exclude_from_semantics=True),

@@ -1,4 +1,4 @@
-"""How much room there is."""
+"""Whether there is room for the sidebar."""
 
 import flet as ft
 
@@ -11,7 +11,7 @@ def is_wide_now() -> bool:
 
 
 def use_is_wide() -> bool:
-    """A hook: whether a sidebar fits beside the chat; the component follows the window."""
+    """A hook: whether a sidebar fits beside the chat; redraws when the window changes."""
     page = ft.context.page
     is_wide, set_is_wide = ft.use_state(is_wide_now())
 

@@ -9,15 +9,15 @@ from aistratus_desktop.components.theme import CONTENT_WIDTH, GAP
 from aistratus_desktop.components.typed import use_kept
 from aistratus_desktop.state import Bubble, Chat
 
-# So close to the end counts as being there (logical pixels).
+# A position within this many logical pixels of the end counts as the end.
 NEAR_END = 48
-# What is above comes forward.
+# Flet's name for scrolling up.
 _UPWARDS = ft.ScrollDirection.FORWARD
 _NOWHERE = ft.ScrollDirection.IDLE
 
 
 class _View:
-    """The scrolled column, and whether its end is what the person looks at."""
+    """The scrolling column, and whether it follows its end."""
 
     def __init__(self) -> None:
         self.column: ft.Ref[ft.Column] = ft.Ref()
@@ -25,10 +25,10 @@ class _View:
         self._is_leaving = False
 
     def scrolled(self, event: ft.OnScrollEvent) -> None:
-        """Only a person leads away from the end, and back: our own moves come by here too.
+        """Track whether the person is at the end; our own scrolling also triggers this event.
 
-        One of ours may just be on its way when a person scrolls up: it does not count as a
-        return.
+        Only the person can leave the end and return to it: if our scrolling is under way when the
+        person scrolls up, its arrival at the end does not count as a return.
         """
         if event.event_type is ft.ScrollType.USER and event.direction is not _NOWHERE:
             self._is_leaving = event.direction is _UPWARDS
@@ -37,23 +37,23 @@ class _View:
             self.is_at_end = True
 
     async def stay(self) -> None:
-        """Something has grown: to the end again, if that is where one was."""
+        """After growth, scroll to the end again if the view was there."""
         if self.is_at_end and self.column.current:
             await self.column.current.scroll_to(offset=-1)
 
     async def go(self) -> None:
-        """To the end, wherever one was: who asks something wants to see it."""
+        """Scroll to the end from anywhere, to show a new message."""
         self.is_at_end, self._is_leaving = True, False
         await self.stay()
 
 
 @ft.component
 def Messages(chat: Chat) -> ft.Control:
-    """The view begins at the end, and stays there while it grows, unless one scrolls up."""
+    """The messages; the view starts at the end and stays there unless the person scrolls up."""
     view = use_kept(_View)
     ft.use_effect(view.go, [len(chat.bubbles)])
     if not chat.bubbles:
-        # The conversation has just been left; whoever has put this here is about to take it away.
+        # The conversation has just been left, and the parent is about to remove this.
         return ft.Container()
     column = ft.Column(
         ref=view.column,
@@ -84,7 +84,7 @@ def _line(bubble: Bubble) -> ft.Control:
 
 @ft.component
 def EndKeeper(bubble: Bubble, stay: Callable[[], Awaitable[None]]) -> ft.Control:
-    """Draws nothing; calls `stay` whenever the bubble has grown."""
+    """Draws nothing; calls `stay` whenever the bubble grows."""
     size = (len(bubble.text), bubble.state, len(bubble.notices), bubble.error, bubble.remark)
     ft.use_effect(stay, [size])
     return ft.Container(height=0)

@@ -1,4 +1,4 @@
-"""The frame: the sidebar beside the chat, or in front of it where there is little room."""
+"""The frame: the sidebar beside the chat, or over it in a narrow window."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from aistratus_desktop.state import App
 
 @ft.component
 def Shell(app: App) -> ft.Control:
-    """What a signed-in person sees."""
+    """The view of a signed-in person."""
     is_wide = use_is_wide()
     is_open, set_is_open = ft.use_state(False)
 

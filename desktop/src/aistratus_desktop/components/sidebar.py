@@ -1,4 +1,4 @@
-"""The history, and the way out."""
+"""The sidebar: new chat, the history, sign out."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ from aistratus_desktop.state import App, Chat, History, NextStep
 
 @ft.component
 def Sidebar(app: App, chat: Chat, history: History, close: Callable[[], None]) -> ft.Control:
-    """New chat, the conversations, sign out. `close` is called when one has chosen."""
+    """New chat, the conversations, sign out. Choosing a chat calls `close`."""
     doomed, set_doomed = use_doomed()
 
     async def choose(conversation_id: str) -> None:
@@ -61,7 +61,7 @@ def Sidebar(app: App, chat: Chat, history: History, close: Callable[[], None]) -
 
 
 def use_doomed() -> tuple[ConversationSummary | None, Callable[[ConversationSummary | None], None]]:
-    """A hook: the conversation that the person is asked about, if any."""
+    """A hook: the conversation that is to be deleted once the person confirms."""
     nobody: ConversationSummary | None = None
     doomed, set_doomed = ft.use_state(nobody)
     return doomed, set_doomed
@@ -103,7 +103,7 @@ def ConversationRow(
     choose: Callable[[str], Awaitable[None]],
     doom: Callable[[ConversationSummary | None], None],
 ) -> ft.Control:
-    """A conversation's title; a click opens it, the button beside it forgets it."""
+    """A conversation's title; a click opens it, the button beside it deletes it."""
 
     async def chosen() -> None:
         await choose(item.conversation_id)

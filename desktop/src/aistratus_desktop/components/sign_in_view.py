@@ -1,4 +1,4 @@
-"""What one sees before one is in."""
+"""The view of a person who is signed out."""
 
 import flet as ft
 

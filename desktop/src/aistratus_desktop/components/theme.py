@@ -5,7 +5,7 @@ from typing import Final
 import flet as ft
 
 SEED: Final = "#2456C7"
-# A width is a wish: where there is less room, less is taken.
+# Maximum widths: where there is less room, less is used.
 CONTENT_WIDTH: Final = 760
 SIDEBAR_WIDTH: Final = 288
 # Below this there is no room for a sidebar beside the text (Material 3: "medium" begins at 600).
@@ -18,9 +18,9 @@ LETTER_SPACING: Final = 0.1
 
 
 def dress(page: ft.Page) -> None:
-    """Material 3 from one seed colour, light or dark as the system says.
+    """Apply Material 3 from one seed colour, light or dark as the system is.
 
-    The seed itself is what stands out: Material would soften it.
+    The primary colour is set explicitly: Material would soften the seed.
     """
     page.title = "Aistratus"
     page.padding = 0
@@ -36,7 +36,7 @@ def dress(page: ft.Page) -> None:
 
 
 def body_style(*, color: str | None = None) -> ft.TextStyle:
-    """The style of what is read at length."""
+    """The style of text that is read at length."""
     return ft.TextStyle(
         size=BODY_SIZE, height=LINE_HEIGHT, letter_spacing=LETTER_SPACING, color=color
     )

@@ -1,4 +1,4 @@
-"""What an empty chat shows: what this is, and what one could ask."""
+"""The empty chat: what this is, and suggested questions."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ SUGGESTIONS = (
 
 @ft.component
 def Welcome(suggest: Callable[[str], Awaitable[None]]) -> ft.Control:
-    """A greeting and some questions; a click puts one into the prompt field and sends it."""
+    """A greeting and some questions; a click on one sends it."""
     return ft.Column(
         expand=True,
         alignment=ft.MainAxisAlignment.CENTER,

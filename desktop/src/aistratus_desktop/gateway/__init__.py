@@ -1,4 +1,4 @@
-"""The gateway client: every call to the API that an app or a terminal makes."""
+"""The gateway client: all calls to the API from the app and the terminal."""
 
 from aistratus_desktop.gateway.client import GatewayClient
 from aistratus_desktop.gateway.errors import (

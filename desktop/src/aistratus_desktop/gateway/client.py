@@ -29,16 +29,16 @@ from aistratus_desktop.gateway.replies import (
 from aistratus_desktop.gateway.tokens import TokenSource
 from aistratus_desktop.gateway.wire import Wire
 
-# How long a stream outlives a dead connection before it gives up and says so.
+# How long a stream retries a dead connection before it raises.
 PATIENCE_SECONDS: Final = 120.0
-# A server that answers a held poll at once with nothing must not make us spin.
+# Prevents a busy loop when a server answers long polls at once and empty.
 SHORTEST_EMPTY_POLL_SECONDS: Final = 0.5
 
 
 class GatewayClient:
     """One person's view of one Aistratus. Every error is a `GatewayError`.
 
-    `transport` is the seam for tests; `pace` decides how retries wait.
+    Tests replace `transport`; `pace` decides how long retries wait.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class GatewayClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections; the client is of no use afterwards."""
+        """Close the connections; the client cannot be used afterwards."""
         await self._wire.close()
 
     async def models(self) -> tuple[ModelCard, ...]:
-        """What can be asked; the first is what is asked when none is named."""
+        """The available models; the first is the default."""
         return read_models((await self._wire.call("GET", "/models")).document)
 
     async def infer(
@@ -81,10 +81,10 @@ class GatewayClient:
         seed: int | None = None,
         model: str | None = None,
     ) -> Accepted:
-        """Ask. `messages` are the new ones only: the conversation remembers the others.
+        """Send a prompt. `messages` are only the new ones: the API keeps the conversation's others.
 
-        The same `request_id` gives the same job, so that a question whose acceptance got lost
-        on the way is not asked twice; without one, a fresh one is made for this call.
+        The same `request_id` gives the same job, so that a prompt whose acceptance was lost is
+        not sent twice; by default each call gets a new one.
         """
         optional = {
             "conversation_id": conversation_id,
@@ -103,17 +103,17 @@ class GatewayClient:
     async def ask(
         self, prompt: str, *, conversation_id: str | None = None, request_id: str | None = None
     ) -> Accepted:
-        """Ask with one message of the user."""
+        """Send one user message as a prompt."""
         return await self.infer(
             [Message(Role.USER, prompt)], conversation_id=conversation_id, request_id=request_id
         )
 
     async def job(self, job_id: str) -> JobView:
-        """A job as far as it has come."""
+        """The current state of a job."""
         return read(JobView, (await self._wire.call("GET", f"/jobs/{_segment(job_id)}")).document)
 
     async def cancel(self, job_id: str) -> Accepted:
-        """Ask for a job's end; it ends `cancelled` unless it ends otherwise before."""
+        """Cancel a job; it ends as `cancelled` unless it ends in another way first."""
         reply = await self._wire.call("POST", f"/jobs/{_segment(job_id)}/cancel")
         return read(Accepted, reply.document)
 
@@ -129,14 +129,14 @@ class GatewayClient:
         return read(Conversation, reply.document)
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        """Forget a conversation and its jobs. Forgetting what is gone already is no error."""
+        """Delete a conversation and its jobs; no error if it is already gone."""
         with contextlib.suppress(NotFound):
             await self._wire.call("DELETE", f"/conversations/{_segment(conversation_id)}")
 
     async def events(
         self, job_id: str, *, after: int = 0, wait: int = 0, attempts: int = 1
     ) -> EventPage:
-        """One page of a job's events; holds up to `wait` seconds for the first."""
+        """One page of a job's events; waits up to `wait` seconds for the first one."""
         reply = await self._wire.call(
             "GET",
             f"/jobs/{_segment(job_id)}/events",
@@ -148,8 +148,8 @@ class GatewayClient:
     async def follow(self, job_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
         """A job's events from number `after` + 1 to the last, each exactly once, in order.
 
-        Goes on where it was when the connection breaks; raises `Unreachable` when it stays
-        broken for two minutes, and `Unreadable` when an event is missing.
+        When the connection breaks, it continues from the last event; it raises `Unreachable` if
+        the connection stays broken for two minutes, and `Unreadable` if an event is missing.
         """
         pace = self._wire.pace
         failures, broken_since = 0, 0.0
@@ -167,7 +167,7 @@ class GatewayClient:
             failures = 0
             for event in page.events:
                 if event.seq <= after:
-                    continue  # told before
+                    continue  # already yielded
                 if event.seq != after + 1:
                     raise Unreadable(f"event {after + 1} of the job is missing.")
                 after = event.seq
@@ -182,10 +182,9 @@ class GatewayClient:
                 await pace.sleep(SHORTEST_EMPTY_POLL_SECONDS)
 
     async def waiting(self, job_id: str, *, every: float = 2.0) -> AsyncGenerator[str, None]:
-        """Sentences that say why a job has not begun, each when it changes; ends when it has.
+        """Sentences that say why a job still waits, one per change; ends when the job begins.
 
-        Asks every so many seconds. It only explains: where it cannot, it ends silently, and
-        `follow` is what reports the trouble.
+        Polls every `every` seconds. On an error it ends silently: `follow` reports errors.
         """
         told = ""
         while True:
@@ -207,5 +206,5 @@ def new_request_id() -> str:
 
 
 def _segment(value: str) -> str:
-    """One segment of a path, whatever the value holds."""
+    """The value, escaped as one segment of a path."""
     return quote(value, safe="")

@@ -5,20 +5,20 @@ from aistratus_contracts.problem import Problem
 
 
 class GatewayError(Exception):
-    """Root of what the gateway client raises; `str()` of it is meant for the person."""
+    """Base of the gateway client's errors; its text is meant for the person."""
 
 
 class SignInNeeded(GatewayError):
-    """There is no access token that the API accepts, and none can be had without the person."""
+    """There is no accepted access token, and only the person can get one, by signing in."""
 
     def __init__(self, text: str = "You are signed out. Sign in to go on.") -> None:
         super().__init__(text)
 
 
 class Unreachable(GatewayError):
-    """The API did not answer, or said that it cannot for now. Asking again may help.
+    """The API did not answer or is temporarily unavailable. A retry may help.
 
-    `retry_after` is how many seconds the API would like to be left alone.
+    `retry_after` is how many seconds the API asks the client to wait.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Unreachable(GatewayError):
 
 
 class Unreadable(GatewayError):
-    """The API answered something that this release does not understand."""
+    """This release does not understand the API's answer."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ class Unreadable(GatewayError):
 
 
 class Refused(GatewayError):
-    """The API understood the request and said no. `problem` says why, if the API did."""
+    """The API understood the request and refused it. `problem` says why, if the API did."""
 
     def __init__(self, status: int, text: str, problem: Problem | None = None) -> None:
         super().__init__(text)
@@ -58,4 +58,4 @@ class Refused(GatewayError):
 
 
 class NotFound(Refused):
-    """What was asked for is not there (any more), or belongs to somebody else."""
+    """The requested thing does not exist (any more), or belongs to another user."""

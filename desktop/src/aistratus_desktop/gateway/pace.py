@@ -1,4 +1,4 @@
-"""How long to wait before asking again."""
+"""How long to wait before a retry."""
 
 import asyncio
 import random
@@ -9,9 +9,9 @@ from typing import Final
 
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 8.0
-# The server may ask for more than our own longest pause, but a person waits in front of this.
+# The server may ask for more than our own longest pause, but a person is waiting.
 LONGEST_RETRY_AFTER_SECONDS: Final = 30.0
-# How much longer than asked a client stays away at most, so that many do not come back in step.
+# The largest extra part of the server's pause, so that many clients do not return in step.
 RETRY_AFTER_JITTER: Final = 0.25
 
 
@@ -24,11 +24,11 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
 
     async def back_off(self, failures: int, retry_after: float | None = None) -> None:
-        """Pause after the given number of failures in a row (1, 2, 3 …), in seconds.
+        """Pause after the given number of consecutive failures (1, 2, 3 …).
 
-        Full jitter, so that many clients do not come back in step: a random part of
-        0.25 s · 2^(failures - 1), at most 8 s. `retry_after` is the server's own wish and a
-        lower bound, up to 30 s; to it a random part of a quarter is added.
+        Full jitter, so that many clients do not return in step: a random part of
+        0.25 s · 2^(failures - 1), at most 8 s. The server's `retry_after`, up to 30 s plus up to a
+        quarter at random, is a lower bound.
         """
         ceiling = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 16))
         pause = ceiling * self.chance()
@@ -37,7 +37,7 @@ class Pace:
         await self.sleep(pause)
 
     def wish(self, retry_after: float) -> float:
-        """How long to stay away when the server asks for so many seconds."""
+        """The pause in seconds for the server's `retry_after`."""
         return min(retry_after, LONGEST_RETRY_AFTER_SECONDS) * (
             1 + RETRY_AFTER_JITTER * self.chance()
         )

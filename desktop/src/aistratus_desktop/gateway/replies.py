@@ -1,4 +1,4 @@
-"""What the API answers, as types. What a newer API adds is passed over."""
+"""The API's answers as types. Fields that a newer API adds are ignored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that the API has taken, and its state just then."""
+    """A job that the API has accepted, with its state at that moment."""
 
     job_id: str
     conversation_id: str
@@ -25,7 +25,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a job has not begun; `message` is a sentence for the person."""
+    """Why a job has not begun; `message` is a sentence to show to the person."""
 
     reason: str
     message: str
@@ -33,7 +33,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as far as it has come; `events` is the number of its last event."""
+    """A job's current state; `events` is the number of its last event."""
 
     job_id: str
     conversation_id: str
@@ -48,9 +48,9 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events of a job in order; `done` when the job's last event is here or was before.
+    """Events of a job in order; `done` if the job's last event is on this page or before it.
 
-    `retry_after`: the API held no poll just now; it would like so many seconds until the next.
+    `retry_after`: the API did not hold this poll and asks for this many seconds until the next.
     """
 
     job_id: str
@@ -73,7 +73,7 @@ class ConversationSummary:
 
 @dataclass(frozen=True, slots=True)
 class ConversationPage:
-    """Some of the history, most recent first; `next_cursor` leads to older ones."""
+    """A page of the history, most recent first; `next_cursor` leads to the older ones."""
 
     conversations: tuple[ConversationSummary, ...]
     next_cursor: str | None = None
@@ -81,7 +81,7 @@ class ConversationPage:
 
 @dataclass(frozen=True, slots=True)
 class TurnAnswer:
-    """What came of a turn."""
+    """The result of a turn."""
 
     state: JobState
     text: str
@@ -89,7 +89,7 @@ class TurnAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SaidMessage:
-    """One message of a turn. `role` may be one that only a newer release knows."""
+    """One message of a turn. `role` may be one that only a newer API knows."""
 
     role: str
     content: str
@@ -135,8 +135,8 @@ def read_models(document: object) -> tuple[ModelCard, ...]:
 def read_events(document: object, retry_after: float | None = None) -> EventPage:
     """The body of `GET /jobs/{id}/events`.
 
-    Where an event has a version that this app cannot read, the page ends before it. Only a page
-    that begins with one is `Unreadable`, so the person sees all that there is to see first.
+    The page ends before an event with a version that this app cannot read. Only a page that begins
+    with such an event raises `Unreadable`, so that the person first sees all readable events.
     """
     head = read(_EventPage, document)
     plain = document.get("events") if isinstance(document, dict) else None
@@ -155,7 +155,7 @@ def read_events(document: object, retry_after: float | None = None) -> EventPage
 
 
 def read(cls: type[T], document: object) -> T:
-    """A reply of that type; raises `Unreadable` for anything else."""
+    """The document as that type; raises `Unreadable` if it does not fit."""
     try:
         return codec.from_plain(cls, document)
     except ContractError as error:

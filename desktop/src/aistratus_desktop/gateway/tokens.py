@@ -1,15 +1,15 @@
-"""Where the client gets its access token from."""
+"""The interface from which the client gets its access tokens."""
 
 from typing import Protocol
 
 
 class TokenSource(Protocol):
-    """Hands out access tokens; whoever implements it decides where they come from."""
+    """Provides access tokens; the implementation decides where they come from."""
 
     async def access_token(self) -> str:
-        """A token that should be good for a while; raises `SignInNeeded` when there is none."""
+        """A token that should stay valid for a while; raises `SignInNeeded` if there is none."""
         ...
 
     async def refresh(self) -> None:
-        """Get another token: the API refused this one. Raises `SignInNeeded`."""
+        """Get a new token because the API refused this one; raises `SignInNeeded`."""
         ...

@@ -1,4 +1,4 @@
-"""One request and its answer: authorised, bounded, retried, and errors as one tree."""
+"""One request and its answer: authorised, size-limited, retried, with one tree of errors."""
 
 import json
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ from aistratus_desktop.gateway.errors import (
 from aistratus_desktop.gateway.pace import Pace
 from aistratus_desktop.gateway.tokens import TokenSource
 
-# More than the largest answer that API Gateway lets through (10 MB); what is larger is not ours.
+# Above the largest answer that API Gateway passes on (10 MB); larger ones are not the API's.
 MAX_REPLY_BYTES: Final = 12 * 1024 * 1024
-# A held poll, the API's own work, and a slow network.
+# The longest poll, plus time for the API's own work and a slow network.
 READ_TIMEOUT_SECONDS: Final = MAX_EVENT_WAIT_SECONDS + 15
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ATTEMPTS: Final = 4
-# Answers that say "not now" rather than "no".
+# Statuses that a retry may cure.
 PASSING_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer: its status and its JSON (None when it has no body).
+    """A successful answer: its status and its JSON (None if it has no body).
 
-    `retry_after`: how many seconds the API would like to be left alone, though it answered.
+    `retry_after`: how many seconds the API asks the client to wait before the next request.
     """
 
     status: int
@@ -46,7 +46,7 @@ class Reply:
 
 
 class Wire:
-    """Sends requests to one API. Every request that goes through here is idempotent."""
+    """Sends requests to one API. All of them are idempotent, so that they can be retried."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Wire:
         body: Mapping[str, Any] | None = None,
         attempts: int = ATTEMPTS,
     ) -> Reply:
-        """Send, and send again when the trouble may pass; raises a `GatewayError`."""
+        """Send the request, and retry if the failure may be temporary; raises `GatewayError`."""
         content = None
         if body is not None:
             content = json.dumps(body, ensure_ascii=False).encode()
@@ -102,11 +102,11 @@ class Wire:
         query: Mapping[str, str | int] | None,
         content: bytes | None,
     ) -> Reply:
-        """One attempt; a 401 gets a fresh token and one more."""
+        """Make one attempt, and after a 401 a second one with a fresh token."""
         token = await self._tokens.access_token()
         status, headers, text = await self._once(method, path, query, content, token)
         if status == 401:
-            # Another request may have refreshed in the meantime: then its token serves.
+            # Another request may have refreshed the token meanwhile; then use that one.
             if await self._tokens.access_token() == token:
                 await self._tokens.refresh()
             token = await self._tokens.access_token()
@@ -150,18 +150,18 @@ def _parsed(text: bytes) -> Any:
 
 
 def _refusal(status: int, headers: httpx.Headers, text: bytes) -> GatewayError:
-    """The error for an answer that is no success: a problem document or the gateway's own."""
+    """The error for an unsuccessful answer, with or without a problem document."""
     try:
         problem = problem_from_plain(json.loads(text))
     except (ValueError, ContractError):
         problem = None
     if problem is not None and problem.code is ErrorCode.TOO_MANY_OPEN_JOBS:
-        # It passes when a job ends, which the person can do something about.
+        # It passes when a job ends, and the person can stop one.
         return Refused(status, problem.detail, problem)
     if status in PASSING_STATUSES:
         sentence = "Aistratus is not available right now. Try again in a moment."
         if problem is not None:
-            # A limit's sentence has its own next step.
+            # The sentence of a 429 already names the next step.
             is_limit = status == 429
             sentence = problem.detail if is_limit else f"{problem.detail} Try again in a moment."
         elif status == 429:
@@ -180,7 +180,7 @@ def _refusal(status: int, headers: httpx.Headers, text: bytes) -> GatewayError:
 
 
 def _bare_refusal(status: int) -> GatewayError:
-    """For an answer without a problem document: API Gateway's `{"message": …}`, or a stranger's."""
+    """The error for an answer without a problem document, such as API Gateway's own errors."""
     if status == 403:
         return Refused(
             status, "Your account may not do this. Ask the owner of this Aistratus for access."
@@ -197,7 +197,7 @@ def _too_large(status: int) -> Refused:
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds that the server asks for (RFC 9110: a number or a date)."""
+    """The `Retry-After` header in seconds (RFC 9110: a number or a date)."""
     value = headers.get("Retry-After")
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""What the person sees and can do, without a pixel: observable models that own their behaviour.
+"""What the person sees and can do, without graphics: observable models with their behaviour.
 
 Components render these and call their methods; tests drive them as plain Python.
 """

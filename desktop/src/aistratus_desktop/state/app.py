@@ -1,4 +1,4 @@
-"""The whole app as one model: who is signed in, the chat, the history."""
+"""The whole app as one model: the sign-in, the chat, the history."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,26 +12,26 @@ from aistratus_desktop.state.trouble import NextStep, Trouble, trouble_of
 
 
 class Door(Protocol):
-    """How a person comes in and goes out; a browser and a native window do it differently."""
+    """Signs a person in and out; a browser and a native window do it differently."""
 
     @property
     def signed_in(self) -> bool:
-        """Whether somebody is in."""
+        """Whether a person is signed in."""
         ...
 
     async def sign_in(self) -> None:
-        """Let somebody in; raises a `GatewayError`. A browser leaves the page for it."""
+        """Sign a person in; raises `GatewayError`. A browser leaves the page for it."""
         ...
 
     async def sign_out(self) -> None:
-        """Forget who was in."""
+        """Sign the person out."""
         ...
 
 
 @ft.observable
 @dataclass(eq=False)
 class App:
-    """What one window or one browser tab shows."""
+    """The model of one window or one browser tab."""
 
     client: GatewayClient
     door: Door
@@ -47,12 +47,12 @@ class App:
         self.chat = Chat(self.client, after_turn=self.history.refresh)
 
     async def start(self) -> None:
-        """Fill the history, once somebody is in."""
+        """Load the history if a person is signed in."""
         if self.signed_in:
             await self.history.refresh()
 
     async def sign_in(self) -> None:
-        """Through the managed login."""
+        """Sign in through the managed login."""
         self.trouble = None
         self.is_signing_in = True
         try:
@@ -65,7 +65,7 @@ class App:
         await self.start()
 
     async def sign_out(self) -> None:
-        """Leave nothing of this person behind."""
+        """Sign out and clear everything of this person from the screen."""
         self.chat.new()
         self.history.conversations = []
         self.history.trouble = None
@@ -73,7 +73,7 @@ class App:
         await self.door.sign_out()
 
     async def delete(self, conversation_id: str) -> None:
-        """Forget a conversation; if it is on the screen, a new one takes its place."""
+        """Delete a conversation; if it is on the screen, a new one takes its place."""
         gone = await self.history.delete(conversation_id)
         if gone and self.chat.conversation_id == conversation_id:
             self.chat.new()
@@ -89,5 +89,5 @@ class App:
                 await self.chat.retry()
 
     def close(self) -> None:
-        """The window or tab is gone."""
+        """Stop following the answer: the window or tab is closed."""
         self.chat.leave()

@@ -24,10 +24,10 @@ _numbers: Iterator[int] = itertools.count()
 @ft.observable
 @dataclass(eq=False)
 class Bubble:
-    """A message. An answer grows while its job runs; `state` is None for what the person said.
+    """A message. An answer grows while its job runs; `state` is None for the person's messages.
 
-    `status` says what is going on while the answer is open, `remark` how it ended if that needs
-    a word, `error` why it failed, `notices` what the person should know besides.
+    `status` describes progress while the answer is open, `remark` how it ended if that needs a
+    word, `error` why it failed, `notices` what else the person should know.
     """
 
     role: Role
@@ -42,11 +42,11 @@ class Bubble:
 
     @property
     def is_open(self) -> bool:
-        """Whether more is to come."""
+        """Whether the answer is unfinished."""
         return self.state is not None and not self.state.is_final
 
     def take(self, event: Event) -> None:
-        """The next event of this answer's job."""
+        """Apply the next event of this answer's job."""
         self.last_seq = event.seq
         match event.body:
             case Delta(text=text):
@@ -59,7 +59,7 @@ class Bubble:
                 self.become(state, reason)
 
     def become(self, state: JobState, reason: FinishReason | None = None) -> None:
-        """The job is in this state from here on."""
+        """Set the job's new state."""
         self.state = state
         match state:
             case JobState.RUNNING:
@@ -77,17 +77,17 @@ class Bubble:
 
 
 def said(text: str) -> Bubble:
-    """What the person said."""
+    """A message from the person."""
     return Bubble(Role.USER, text)
 
 
 def awaited() -> Bubble:
-    """An answer that is still to come."""
+    """An answer that has not begun."""
     return Bubble(Role.ASSISTANT, state=JobState.QUEUED, status=SENDING)
 
 
 def answered(text: str, state: JobState) -> Bubble:
-    """An answer that came before, from the history."""
+    """An earlier answer, from the history."""
     bubble = Bubble(Role.ASSISTANT, text)
     bubble.become(state)
     return bubble

@@ -1,4 +1,4 @@
-"""The conversation on the screen: asking, following the answer, stopping it, going elsewhere."""
+"""The conversation on the screen: send a prompt, follow its answer, stop it, switch chats."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,15 +23,15 @@ class Phase(Enum):
     """What the chat is doing."""
 
     IDLE = "idle"
-    LOADING = "loading"  # a conversation of the history is on its way here
-    SENDING = "sending"  # a prompt is on its way there
+    LOADING = "loading"  # a conversation is being loaded from the history
+    SENDING = "sending"  # a prompt has been sent and is not yet accepted
     ANSWERING = "answering"
     STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True)
 class _Unsent:
-    """A prompt that may or may not have arrived: sent again, it must be the same request."""
+    """A prompt that may or may not have arrived: a retry must have the same request id."""
 
     prompt: str
     conversation_id: str | None
@@ -39,13 +39,13 @@ class _Unsent:
 
 
 async def _nothing() -> None:
-    """What happens after a turn when nobody listens."""
+    """The default for `after_turn`."""
 
 
 @ft.observable
 @dataclass(eq=False)
 class Chat:
-    """One conversation, old or new. `after_turn` is awaited when a turn was taken or has ended."""
+    """One conversation, old or new. `after_turn` is awaited when a turn is accepted and ends."""
 
     client: GatewayClient
     after_turn: Callable[[], Awaitable[None]] = _nothing
@@ -54,8 +54,8 @@ class Chat:
     draft: Draft = field(default_factory=Draft)
     phase: Phase = Phase.IDLE
     trouble: Trouble | None = None
-    # Which conversation this is, counted over all that this chat has shown, new ones too. What
-    # goes on in the background belongs to one visit; a new visit ends it.
+    # Counts the conversations that this chat has shown, new ones too. Each background task belongs
+    # to one visit; a new visit ends it.
     visit: int = 0
     _job_id: str | None = None
     _unsent: _Unsent | None = None
@@ -63,21 +63,21 @@ class Chat:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a prompt or its answer is on its way, so that another must wait."""
+        """Whether a prompt or an answer is in progress, so that another prompt must wait."""
         return self.phase is not Phase.IDLE
 
     @property
     def can_send(self) -> bool:
-        """Whether the send button does something."""
+        """Whether the send button has an effect."""
         return not self.is_busy and not self.draft.is_empty
 
     @property
     def can_stop(self) -> bool:
-        """Whether the stop button does something."""
+        """Whether the stop button has an effect."""
         return self.phase in (Phase.SENDING, Phase.ANSWERING)
 
     async def send(self) -> None:
-        """Ask what stands in the draft, and follow the answer to its end."""
+        """Send the draft as a prompt and follow the answer to its end."""
         if not self.can_send:
             return
         prompt = self.draft.text.strip()
@@ -105,7 +105,7 @@ class Chat:
         if visit != self.visit:
             await self.after_turn()
             if self.conversation_id == accepted.conversation_id:
-                # Left and come back meanwhile: what was loaded may lack this turn.
+                # The person left and came back: what was loaded may lack this turn.
                 await self.open(accepted.conversation_id)
             return
         self._unsent = None
@@ -121,7 +121,7 @@ class Chat:
         await self._follow(answer)
 
     async def stop(self) -> None:
-        """Ask for the end of the running answer; what is there of it stays."""
+        """Cancel the running answer; the text so far stays."""
         if not self.can_stop:
             return
         was_sending = self.phase is Phase.SENDING
@@ -129,7 +129,7 @@ class Chat:
         if self.bubbles:
             self.bubbles[-1].status = STOPPING
         if was_sending or self._job_id is None:
-            return  # `send` goes on with it as soon as there is a job to stop
+            return  # `send` stops the job once it is accepted
         visit = self.visit
         try:
             await self.client.cancel(self._job_id)
@@ -139,7 +139,7 @@ class Chat:
                 self.trouble = trouble_of(error)
 
     async def resume(self) -> None:
-        """Follow the open answer again, from where it was lost."""
+        """Follow the open answer again, from the last event seen."""
         self.trouble = None
         if self.is_busy or not self.bubbles or not self.bubbles[-1].is_open:
             return
@@ -147,7 +147,7 @@ class Chat:
         await self._follow(self.bubbles[-1])
 
     async def retry(self) -> None:
-        """Once more what went wrong: the sending, the following, or the loading."""
+        """Repeat what failed: sending, following, or loading."""
         if self.can_send:
             await self.send()
         elif self.bubbles:
@@ -156,7 +156,7 @@ class Chat:
             await self.open(self.conversation_id)
 
     async def open(self, conversation_id: str) -> None:
-        """Show a conversation of the history; its last answer goes on if it is not finished."""
+        """Show a conversation from the history; follow its last answer if that is unfinished."""
         self._leave()
         visit = self.visit
         self.conversation_id = conversation_id
@@ -177,16 +177,16 @@ class Chat:
             await self.resume()
 
     def new(self) -> None:
-        """Begin a new conversation. A running answer goes on, and is found in the history."""
+        """Begin a new conversation. A running answer continues and appears in the history."""
         self._leave()
         self.draft.replace("")
 
     def dismiss(self) -> None:
-        """Take the error away."""
+        """Remove the error."""
         self.trouble = None
 
     def leave(self) -> None:
-        """Stop following: nobody looks any more. The job itself goes on."""
+        """Stop following, as the page is closed. The job itself continues."""
         self._leave()
 
     def _leave(self) -> None:
@@ -202,7 +202,7 @@ class Chat:
         self.phase = Phase.IDLE
 
     async def _follow(self, answer: Bubble) -> None:
-        """Take the job's events into the bubble until its end, and tell why it waits meanwhile."""
+        """Apply the job's events to the bubble until it ends, and show why it waits meanwhile."""
         job_id, visit = self._job_id, self.visit
         if job_id is None:
             return
@@ -210,7 +210,7 @@ class Chat:
             self.phase = Phase.ANSWERING
         explaining = self._spawn(self._explain(job_id, answer))
         reading = self._spawn(self._read(job_id, answer))
-        # Cancelled by a new visit, `wait` returns just the same, and says nothing.
+        # If a new visit cancels `reading`, `wait` still returns and raises nothing.
         await asyncio.wait({reading})
         explaining.cancel()
         if visit != self.visit:
@@ -249,7 +249,7 @@ class Chat:
     def _take_back(
         self, prompt: str, question: Bubble, answer: Bubble, error: GatewayError
     ) -> None:
-        """The prompt was not accepted: back into the field with it, so that nothing is lost."""
+        """Put a prompt that was not accepted back into the field, so that it is not lost."""
         self.bubbles = [
             item for item in self.bubbles if item is not question and item is not answer
         ]

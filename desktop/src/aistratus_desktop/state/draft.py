@@ -1,4 +1,4 @@
-"""What stands in the prompt field and has not been sent."""
+"""The unsent text in the prompt field."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ import flet as ft
 @ft.observable
 @dataclass(eq=False)
 class Draft:
-    """The text, and what the app last put there itself.
+    """The text, and what the app itself last put there.
 
-    A person types faster than a change travels to the app and back: a field that is drawn anew
-    at every key loses letters. So it is drawn only when the app puts other text there (or none,
-    after sending): `initial`, and another `generation`.
+    A person types faster than a change travels to the app and back: a field that is redrawn at
+    every key loses letters. So it is redrawn only when the app sets its text (or empties it, after
+    sending), which changes `initial` and `generation`.
     """
 
     text: str = ""
@@ -25,11 +25,11 @@ class Draft:
         return not self.text.strip()
 
     def typed(self, text: str) -> None:
-        """The person has changed the text."""
+        """Record the text that the person has typed."""
         self.text = text
 
     def replace(self, text: str) -> None:
-        """The app changes the text."""
+        """Set the text on the app's behalf."""
         self.initial = text
         self.text = text
         self.generation += 1

@@ -11,7 +11,7 @@ from aistratus_desktop.state.trouble import Trouble, trouble_of
 @ft.observable
 @dataclass(eq=False)
 class History:
-    """The list beside the chat; the API keeps it, so that every device shows the same."""
+    """The list beside the chat; the API stores it, so that every device shows the same."""
 
     client: GatewayClient
     conversations: list[ConversationSummary] = field(default_factory=list)
@@ -20,7 +20,7 @@ class History:
     trouble: Trouble | None = None
 
     async def refresh(self) -> None:
-        """Load the most recent ones anew."""
+        """Reload the most recent ones."""
         await self._load(None)
 
     async def more(self) -> None:
@@ -29,7 +29,7 @@ class History:
             await self._load(self.next_cursor)
 
     async def delete(self, conversation_id: str) -> bool:
-        """Forget one for good; whether that worked."""
+        """Delete a conversation for good; returns whether that worked."""
         try:
             await self.client.delete_conversation(conversation_id)
         except GatewayError as error:

@@ -1,4 +1,4 @@
-"""An error as the person meets it: a sentence, and a button that helps."""
+"""An error as the person sees it: a sentence, and a button that helps."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -16,14 +16,14 @@ class NextStep(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A sentence, and perhaps a next step that a button can take."""
+    """A sentence, and perhaps a next step for a button."""
 
     sentence: str
     next_step: NextStep | None = None
 
 
 def trouble_of(error: GatewayError) -> Trouble:
-    """The trouble that an error of the gateway client means."""
+    """The trouble to show for an error of the gateway client."""
     match error:
         case SignInNeeded():
             return Trouble(str(error), NextStep.SIGN_IN)

@@ -1,7 +1,7 @@
-"""AWS on loopback: moto behind real HTTP, made strict where fencing would pass falsely.
+"""AWS on loopback: moto behind real HTTP, made strict where tests of fencing would pass falsely.
 
-`queues` and `tables` replace the two backends that everything rests on, `server` is the HTTP in
-front of moto. The rest (SSM, Cognito's user pool) is moto's own.
+`queues` and `tables` replace the two central backends; `server` is the HTTP server in front of
+moto. The rest (SSM, Cognito's user pool) is moto's own.
 """
 
 from aistratus_local.emulator.server import EmulatorServer, serve

@@ -1,6 +1,6 @@
 """`python -m aistratus_local.emulator --port 8553`: AWS on loopback until SIGTERM.
 
-It answers whoever has one of the access key ids in AISTRATUS_EMULATOR_KEYS, a comma between.
+It answers callers with one of the comma-separated access key ids in AISTRATUS_EMULATOR_KEYS.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> int:
         return 2
     with EmulatorServer(chosen.host, chosen.port, keys) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
-            # shutdown() waits for the loop, which runs in this very thread.
+            # shutdown() waits for the loop, which runs in this thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         sys.stdout.write(f"ready {server.url}\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Who may call the emulator: programs that have its key, and no browser at all."""
+"""Admits only programs with the emulator's key, and no browsers."""
 
 import hmac
 import re
@@ -10,27 +10,27 @@ from aistratus_local.visitors import LOOPBACK_NAMES, TurnedAway, Visitors, by_na
 
 _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s]+)/")
 _BROWSERS_HEADERS: Final = ("HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE")
-# What Cognito's clients do before they have anything to sign with. The login signs people in by
-# it, and is the one who does; browsers are turned away before.
+# Cognito's clients call this before they have anything to sign with. Here only the login calls
+# it, to sign people in; browsers are refused before.
 _SIGN_IN: Final = "AWSCognitoIdentityProviderService.InitiateAuth"
 _KEY_SET: Final = re.compile(r"/[\w-]+/\.well-known/jwks\.json")
 
 
 class Admission:
-    """Looks at each request before moto, or anything else, sees it.
+    """Checks each request before moto or anything else sees it.
 
-    Of a signature the access key id is looked at, not the rest. The id is as long as a secret,
-    drawn for this system alone, and never logged. To check the rest as well takes botocore 0.15 ms
-    a call, where this takes 3 µs, and would keep out nobody who does not have the id.
+    Of the signature it checks only the access key id, which is as long as a secret, drawn at
+    random for this system alone, and never logged. Checking the rest would take botocore 0.15 ms a
+    call, where this takes 3 µs, and would keep out nobody who lacks the id.
     """
 
     def __init__(self, host: str, keys: Collection[str]) -> None:
         self._keys = [key.encode() for key in keys]
-        # A test's proxy may stand before it, at another port: the name is what counts.
+        # A test's proxy may be in front of it, at another port: only the name counts.
         self._visitors = Visitors("AWS emulator", by_name({*LOOPBACK_NAMES, host}))
 
     def refusal(self, environ: Mapping[str, Any]) -> TurnedAway | None:
-        """What to answer instead; `environ` is WSGI's."""
+        """The refusal, or None to admit the request; `environ` is WSGI's."""
         headers = {"host": environ.get("HTTP_HOST", "")}
         for name in _BROWSERS_HEADERS:
             if name in environ:

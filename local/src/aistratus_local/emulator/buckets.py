@@ -1,7 +1,7 @@
-"""S3 as moto has it, whose buckets may refuse plain HTTP.
+"""Moto's S3, with bucket policies that may refuse plain HTTP.
 
-Moto reads no conditions in a bucket's policy: one that lets nobody in without TLS would let nobody
-in. The emulator stands for an address with TLS, so such a statement refuses nothing here.
+Moto ignores the conditions of a bucket policy, so one that refuses access without TLS would refuse
+all access. The emulator stands for an address with TLS, so such a statement has no effect here.
 """
 
 import json
@@ -19,7 +19,7 @@ def install() -> None:
 
 
 def _permission(bucket: FakeBucket, action: str, resource: str) -> Any:
-    """What the bucket's policy says to that, over TLS."""
+    """The decision of the bucket's policy, as if over TLS."""
     if bucket.policy is None:
         return PermissionResult.NEUTRAL
     document = json.loads(bucket.policy)

@@ -1,7 +1,7 @@
-"""API Gateway as moto has it, without a validator of API descriptions.
+"""Moto's API Gateway, without its validator of API descriptions.
 
-moto's API Gateway cannot be imported without that package, whose one use is to check an API that
-is imported as a whole. Nobody does that here: Terraform makes an API route by route.
+moto's API Gateway cannot be imported without that package, which it uses only to check an API that
+is imported as a whole. Nothing does that here: Terraform makes an API route by route.
 """
 
 import sys
@@ -21,7 +21,7 @@ def _validate(*_: Any) -> None:
 
 
 def install() -> None:
-    """Have moto find a validator that is not there, in this process."""
+    """Give moto a dummy validator, in this process."""
     package, exceptions = ModuleType(_PACKAGE), ModuleType(_EXCEPTIONS)
     package.validate = _validate  # type: ignore[attr-defined]
     exceptions.OpenAPIValidationError = _ValidationError  # type: ignore[attr-defined]

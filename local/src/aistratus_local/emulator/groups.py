@@ -1,8 +1,8 @@
-"""Auto Scaling as moto has it, whose groups start instances as AWS would.
+"""Moto's Auto Scaling, corrected so that groups start instances as AWS would.
 
-moto takes an instance's type from the launch template alone, where a group that may have one of
-several types names none. And it forgets an image's volumes, of which a launch template then only
-says what is to be different.
+moto takes the instance type from the launch template alone, which names none if the group allows
+several types. It also ignores the image's volumes, for which a launch template states only what
+differs.
 """
 
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.ec2.models.instances import Instance
 
-# Of a volume that the image has; any will do, nobody looks into it.
+# The size of a volume from the image; any value will do, as nothing reads it.
 IMAGE_VOLUME_GIB: Final = 1
 
 _add_block_device: Final = Instance.add_block_device
@@ -23,7 +23,7 @@ def install() -> None:
 
 
 def _instance_type(group: Any) -> str:
-    """The first that the policy allows, or the launch template's."""
+    """The first type that the policy allows, or the launch template's."""
     if not group.ec2_launch_template:
         return str(group.launch_config.instance_type)
     version = group.ec2_launch_template.get_version(group.launch_template_version)
@@ -41,7 +41,7 @@ def _add_volume(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """A volume; what has neither size nor snapshot here has both from the image."""
+    """Add a volume; one without size and snapshot takes both from the image."""
     if size is None and snapshot_id is None:
         size = IMAGE_VOLUME_GIB
     _add_block_device(instance, size, device_path, snapshot_id, *args, **kwargs)  # type: ignore[arg-type]

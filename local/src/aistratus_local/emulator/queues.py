@@ -1,19 +1,19 @@
-"""SQS as moto has it, made as strict as AWS about who holds a message.
+"""Moto's SQS, made as strict as AWS about receipt handles.
 
-moto accepts any receipt handle that a message ever had, whenever it comes; a worker that has
-lost its message could still delete it, and a test of fencing would pass falsely. Here:
+moto accepts any receipt handle that a message ever had, at any time; a worker that has lost its
+message could still delete it, and a test of fencing would pass falsely. Here:
 
 - A handle deletes or extends only while it is the message's latest and its visibility timeout
   runs. Otherwise DeleteMessage on a FIFO queue answers `InvalidParameterValue` (the handle has
   expired; in a batch AWS calls the same thing `ReceiptHandleIsInvalid`), and
-  ChangeMessageVisibility `MessageNotInflight`.
-- A standard queue lets the latest handle delete for as long as nobody else has received the
-  message, and shrugs at an older one: success, and nothing deleted. That is AWS too.
-- Deduplication is remembered for five minutes also after the message was deleted.
+  ChangeMessageVisibility answers `MessageNotInflight`.
+- On a standard queue, as at AWS, the latest handle deletes until another consumer receives the
+  message; an older handle succeeds and deletes nothing.
+- Deduplication ids are remembered for five minutes, even after the message was deleted.
 - A receive on a FIFO queue may be repeated with its ReceiveRequestAttemptId for five minutes, and
   gets the same messages again (`receive_attempts` has the rules).
-- Receives are taken one after the other, and a long poll wakes when a message arrives, comes
-  back, or is deleted (which frees its group).
+- Receives are handled one at a time, and a long poll wakes when a message arrives, becomes
+  visible again, or is deleted (which frees its group).
 """
 
 import copy
@@ -41,14 +41,14 @@ from moto.sqs.responses import SQSResponse
 from aistratus_local.emulator.queue_attributes import KeptAttributes
 from aistratus_local.emulator.receive_attempts import ReceiveAttempts, refuse_on_standard_queue
 
-# moto reads a receive's parameters without this one; it is handed past moto.
+# moto ignores this parameter of ReceiveMessage, so it is passed around moto.
 _attempt_id: ContextVar[str | None] = ContextVar("_attempt_id", default=None)
 
 MAX_VISIBILITY_SECONDS: Final = 43_200
 
 
 class MessageNotInflight(SQSException):
-    """Nobody holds the message, or somebody else does."""
+    """The message is visible, or another consumer holds it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -68,11 +68,11 @@ class StrictQueues(KeptAttributes):
 
     @property
     def _url_module(self) -> Any:
-        # moto looks for this beside the class, which is here and not there.
+        # moto looks for it in the module of the class; this class is in another package.
         return urls
 
     def send_message(self, queue_name: str, *args: Any, **kwargs: Any) -> Message:
-        """SendMessage; a duplicate is accepted and answered with the first one's id."""
+        """SendMessage; a duplicate is accepted and answered with the first message's id."""
         queue = self.get_queue(queue_name)
         with queue._messages_lock:
             now = time.monotonic()
@@ -95,7 +95,7 @@ class StrictQueues(KeptAttributes):
         visibility_timeout: int,
         message_attribute_names: list[str] | None = None,
     ) -> list[Message]:
-        """ReceiveMessage, waiting for the first message for that many seconds."""
+        """ReceiveMessage; waits up to `wait_seconds_timeout` for a first message."""
         queue = self.get_queue(queue_name)
         attempt_id = _attempt_id.get()
         if attempt_id is not None and not queue.fifo_queue:
@@ -110,14 +110,14 @@ class StrictQueues(KeptAttributes):
                 queue._messages_lock.wait(min(left, _until_next_change(queue)))
             answer = []
             for message in taken:
-                # A copy: filtering takes attributes away, and the next receive wants them.
+                # A copy: filtering removes attributes that the next receive may want.
                 shown = copy.deepcopy(message)
                 _filter_message_attributes(shown, message_attribute_names or [])
                 answer.append(shown)
             return answer
 
     def delete_message(self, queue_name: str, receipt_handle: str) -> None:
-        """DeleteMessage; deleting what is deleted already succeeds."""
+        """DeleteMessage; succeeds if the message is already deleted."""
         queue = self.get_queue(queue_name)
         with queue._messages_lock:
             if receipt_handle in queue.deleted_messages:
@@ -176,7 +176,7 @@ class StrictQueues(KeptAttributes):
                     f"[{MAX_VISIBILITY_SECONDS} seconds]"
                 )
             self._attempts[queue_name].modified(receipt_handle)
-            # moto calls a message visible after this moment, not at it.
+            # moto counts a message as visible only after this moment, not at it.
             message.visible_at = until if visibility_timeout else 0.0
             if not visibility_timeout:
                 queue.pending_messages.discard(message)
@@ -202,7 +202,7 @@ class StrictQueues(KeptAttributes):
     def _take_or_repeat(
         self, queue: Queue, count: int, visibility_timeout: int, attempt_id: str | None
     ) -> list[Message]:
-        """What the receive with this id was given already, or else what there is to take."""
+        """The messages that an earlier receive with this id got, or else new ones."""
         if attempt_id is None:
             return self._take(queue, count, visibility_timeout)
         attempts = self._attempts[queue.name]
@@ -226,7 +226,7 @@ class StrictQueues(KeptAttributes):
             if not message.visible:
                 continue
             if queue.fifo_queue and (message.group_id in blocked or message.delayed):
-                # What is not given out holds back what came after it in its group.
+                # A message that is held back blocks the later ones of its group.
                 blocked.add(message.group_id or "")
                 continue
             if message.delayed or self._set_aside(queue, message):
@@ -237,7 +237,7 @@ class StrictQueues(KeptAttributes):
         return taken
 
     def _set_aside(self, queue: Queue, message: Message) -> bool:
-        """Move a message to the dead-letter queue, or into the past, if its time has come."""
+        """Move the message to the dead-letter queue, or drop it as expired, if it must go."""
         policy = queue.redrive_policy
         if (
             queue.dead_letter_queue is not None
@@ -253,7 +253,7 @@ class StrictQueues(KeptAttributes):
         return False
 
     def is_message_valid_based_on_retention_period(self, queue_name: str, message: Message) -> bool:
-        """Whether the queue still keeps the message; moto builds all attributes to say so."""
+        """Whether the message is within retention; moto would build all attributes for that."""
         kept_seconds = int(self.queues[queue_name].message_retention_period)  # type: ignore[attr-defined]
         sent_at_ms = message.sent_timestamp or 0
         return bool(sent_at_ms + kept_seconds * 1000 > unix_time_millis())
@@ -263,7 +263,7 @@ _DEDUPLICATION_SECONDS: Final = float(DEDUPLICATION_TIME_IN_SECONDS)
 
 
 def _deduplication_key(queue: Queue, sent: dict[str, Any]) -> str | None:
-    """What makes two messages one, by the queue's scope; None when nothing does."""
+    """The deduplication id within the queue's scope; None if there is none."""
     given = sent.get("deduplication_id")
     if not queue.fifo_queue or given is None:
         return None
@@ -290,7 +290,7 @@ def _failure(entry: dict[str, Any], code: str, message: object) -> dict[str, Any
 
 
 def _until_next_change(queue: Queue) -> float:
-    """Seconds until a message comes back by itself; nobody notifies of that."""
+    """Seconds until a message becomes visible by itself, of which nothing notifies."""
     now = unix_time_millis()
     coming = [
         moment
@@ -298,12 +298,12 @@ def _until_next_change(queue: Queue) -> float:
         for moment in (message.visible_at, message.delayed_until)
         if moment >= now
     ]
-    # A millisecond late rather than early: moto wants the moment to have passed.
+    # A millisecond late rather than early: for moto the moment must have passed.
     return (min(coming) - now + 1.0) / 1000 if coming else float("inf")
 
 
 class _Response(SQSResponse):
-    """moto's reading of SQS requests, with what it leaves out."""
+    """moto's SQS request handler, plus the parameter that it ignores."""
 
     def receive_message(self) -> Any:
         """ReceiveMessage."""
@@ -315,6 +315,6 @@ class _Response(SQSResponse):
 
 
 def install() -> None:
-    """Have moto use these queues, for every region and account from now on."""
+    """Have moto use these queues from now on, for every region and account."""
     sqs_backends.backend = StrictQueues
     urls.url_paths.update(dict.fromkeys(urls.url_paths, _Response.dispatch))

@@ -1,18 +1,18 @@
-"""What SQS remembers of receives with an id, which moto does not: ReceiveRequestAttemptId.
+"""Retries of a receive by ReceiveRequestAttemptId, which SQS has and moto lacks.
 
-A receive whose answer was lost on the way has hidden its messages all the same. AWS's way out, for
-FIFO queues (API reference of ReceiveMessage, ReceiveRequestAttemptId):
+A receive whose answer was lost has hidden its messages all the same. AWS's remedy for FIFO queues
+(API reference of ReceiveMessage, ReceiveRequestAttemptId):
 
-- For five minutes a receive with the same id gets the same messages with the same receipt handles,
-  and restarts their visibility timeout, while that runs.
-- Not if one of them "was modified (deleted or had its visibility changed)"; that somebody else has
-  received it since counts too, as its receipt handle is another one. AWS answers that with
-  `InvalidParameterValue`, "the receive call is not retryable" (awslabs/
-  amazon-sqs-java-messaging-lib, issues 101 and 213, quote it).
-- A receive that found nothing is not remembered: the next one with its id looks again. The
-  reference does not say so, but a repeated poll would be of no use otherwise.
-- Where the visibility timeout has run out and nobody has received the message, the reference says
-  nothing. Here such a receive is a new one.
+- For five minutes, while the visibility timeout runs, a receive with the same id gets the same
+  messages with the same receipt handles and restarts their visibility timeout.
+- Not if one of them "was modified (deleted or had its visibility changed)"; another receive since
+  then counts too, as it changes the receipt handle. AWS answers `InvalidParameterValue`, "the
+  receive call is not retryable" (quoted in awslabs/amazon-sqs-java-messaging-lib, issues 101 and
+  213).
+- An empty receive is not remembered: the next one with its id looks again. The reference does not
+  say so, but otherwise repeating a poll would be useless.
+- The reference does not cover a message whose visibility timeout has expired and that was not
+  received again. Here such a receive counts as a new one.
 - A standard queue refuses the parameter.
 """
 
@@ -35,25 +35,25 @@ class _Attempt:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether all is as the receive has left it."""
+        """Whether no message has changed since the receive."""
         current = [message.receipt_handle for message in self.messages]
         return not self.is_modified and current == self.receipts
 
     @property
     def is_in_flight(self) -> bool:
-        """Whether the visibility timeout runs, for all of its messages."""
+        """Whether the visibility timeout still runs for all of its messages."""
         return not any(message.visible for message in self.messages)
 
 
 @dataclass
 class ReceiveAttempts:
-    """The receives of one queue; whoever calls holds the queue's lock."""
+    """The receives of one queue; callers must hold the queue's lock."""
 
     _by_id: dict[str, _Attempt] = field(default_factory=dict)
     _by_receipt: dict[str, _Attempt] = field(default_factory=dict)
 
     def repeat(self, attempt_id: str, visibility_timeout: int) -> list[Message]:
-        """What the receive with this id was given, held anew; nothing if there was none."""
+        """The messages of the receive with this id, held anew; none if there was no such one."""
         self._forget_old()
         attempt = self._by_id.get(attempt_id)
         if attempt is None:
@@ -72,21 +72,21 @@ class ReceiveAttempts:
         return attempt.messages
 
     def remember(self, attempt_id: str, messages: list[Message]) -> None:
-        """These were given out under that id."""
+        """Record the messages that the receive with this id got."""
         receipts = [message.receipt_handle or "" for message in messages]
         attempt = _Attempt(time.monotonic(), list(messages), receipts)
         self._by_id[attempt_id] = attempt
         self._by_receipt |= dict.fromkeys(receipts, attempt)
 
     def modified(self, receipt_handle: str) -> None:
-        """The message with this receipt handle was deleted, or its visibility changed."""
+        """Record that this handle's message was deleted or its visibility changed."""
         attempt = self._by_receipt.get(receipt_handle)
         if attempt is not None:
             attempt.is_modified = True
 
     def _forget_old(self) -> None:
         now = time.monotonic()
-        # They stand in the order in which they were made.
+        # They are in the order in which they were made.
         for attempt_id, attempt in list(self._by_id.items()):
             if now - attempt.at <= REMEMBERED_SECONDS:
                 return
@@ -98,7 +98,7 @@ class ReceiveAttempts:
 
 
 def refuse_on_standard_queue(attempt_id: str) -> None:
-    """Only a FIFO queue knows the parameter."""
+    """Raise AWS's error: only FIFO queues accept the parameter."""
     raise InvalidParameterValue(
         f"Value {attempt_id} for parameter ReceiveRequestAttemptId is invalid. Reason: The "
         "request include parameter that is not valid for this queue type."

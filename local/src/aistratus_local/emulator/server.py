@@ -1,7 +1,7 @@
-"""The HTTP in front of moto: one thread a connection, connections kept, nothing logged.
+"""The HTTP server in front of moto: one thread per connection, keep-alive, no logs.
 
-moto's own server closes each connection after one answer and looks for the service among some
-hundred patterns each time; together that costs more than most requests do.
+moto's own server closes each connection after one answer and matches each request's service
+against about a hundred patterns; together that costs more than most requests do.
 """
 
 import json
@@ -15,7 +15,7 @@ from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-# moto reads these when it is imported: nobody's browser talks to the emulator.
+# moto reads this on import; no browser calls the emulator.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
 from moto.moto_server.werkzeug_app import (
@@ -32,7 +32,7 @@ MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 
 
 class _Application(DomainDispatcherApplication):
-    """moto's applications by service, the service found once per name."""
+    """moto's applications by service; each host name is matched to its service once."""
 
     @lru_cache(maxsize=256)  # noqa: B019  # one instance, as long as the process
     def get_backend_for_host(self, host: str | None) -> Any:
@@ -40,10 +40,10 @@ class _Application(DomainDispatcherApplication):
 
 
 def _create(service: Any) -> Any:
-    """The application of moto for one service, made when it is first asked.
+    """Make moto's application for one service, on its first request.
 
-    What is imported here takes long, and few need it. moto's own service, which shows all that
-    there is and wipes it, is nobody's: a test that wants to start afresh starts another emulator.
+    The imports here are slow and rarely needed. moto's own service, which shows and wipes all
+    data, is closed: a test that wants a clean state starts another emulator.
     """
     if service in (None, "moto_api", "instance_metadata"):
         return _nothing_here
@@ -65,13 +65,13 @@ def _create(service: Any) -> Any:
 
 
 def _nothing_here(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """Moto's data page and its reset, closed."""
+    """Answers 404 in place of moto's data page and reset."""
     start("404 Not Found", [("Content-Type", "text/plain")])
     return [b"The emulator has no pages, and is not reset from outside.\n"]
 
 
 class _Connection(socketserver.StreamRequestHandler):
-    """HTTP/1.1, as much of it as an AWS client speaks."""
+    """HTTP/1.1, as much of it as AWS clients use."""
 
     disable_nagle_algorithm = True
     server: "EmulatorServer"
@@ -84,7 +84,7 @@ class _Connection(socketserver.StreamRequestHandler):
             return
 
     def _answer_one(self) -> bool:
-        """Answer the next request; False when the connection is at its end."""
+        """Answer the next request; False when the connection ends."""
         environ = self._read_request()
         if environ is None:
             return False
@@ -101,7 +101,7 @@ class _Connection(socketserver.StreamRequestHandler):
         return bool(environ["HTTP_CONNECTION"].lower() != "close")
 
     def _refuse(self, why: TurnedAway, environ: dict[str, Any]) -> None:
-        """Say why, in the protocol that was asked in; nothing has been done."""
+        """Say why, in the request's own protocol; nothing has been done."""
         code = "UnrecognizedClientException"
         if "HTTP_X_AMZ_TARGET" in environ:
             kind = "application/x-amz-json-1.0"
@@ -180,7 +180,7 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 class EmulatorServer(socketserver.ThreadingTCPServer):
-    """AWS on one port, for those who have one of the keys; `port` 0 takes a free one."""
+    """AWS on one port, for callers with one of the keys; `port` 0 takes a free one."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -196,7 +196,7 @@ class EmulatorServer(socketserver.ThreadingTCPServer):
 
     @property
     def url(self) -> str:
-        """Where AWS clients find it: the value of AWS_ENDPOINT_URL."""
+        """Its address for AWS clients: the value of AWS_ENDPOINT_URL."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
 
@@ -217,7 +217,7 @@ def serve(
 
 
 class _Nowhere:
-    """WSGI's error stream; moto writes nothing there that anybody needs."""
+    """WSGI's error stream, discarded: moto writes nothing useful there."""
 
     def write(self, text: str) -> int:
         return len(text)

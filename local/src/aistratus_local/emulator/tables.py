@@ -1,9 +1,9 @@
-"""DynamoDB as moto has it, with transactions that are transactions.
+"""Moto's DynamoDB, with real transactions.
 
-Moto answers each request in a thread of its own and keeps a transaction apart from nothing: it
-copies the whole table first, and puts the copy back when a condition fails, which takes other
-clients' writes along. Here one lock holds a write together, conditions are all checked before
-the first write, and no request touches more than the partitions that it names.
+Moto answers each request in a thread of its own and does not isolate transactions: it copies the
+whole table first and restores the copy when a condition fails, which loses other clients' writes.
+Here one lock makes each write atomic, all conditions are checked before the first write, and no
+request touches more than the partitions that it names.
 """
 
 import copy
@@ -34,7 +34,7 @@ from moto.dynamodb.responses import DynamoHandler
 
 MAX_TRANSACTION_ITEMS: Final = 100
 _ITEM_READS: Final = frozenset({"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"})
-# What narrows a partition before moto looks at it; moto decides all the same.
+# These narrow a partition before moto sees it; moto still decides.
 _STRING_COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
@@ -47,9 +47,9 @@ _Reason = tuple[str | None, str | None, dict[str, Any] | None]
 
 
 class _PlainAnswers(DynamoHandler):
-    """moto's handler of requests, without its search for every type that a value might have.
+    """moto's request handler, with a plain serializer for reads.
 
-    An item lies in the table as DynamoDB's typed JSON already; the general serializer took two
+    The table already stores items as DynamoDB's typed JSON; the general serializer took two
     thirds of a query's time to find that out.
     """
 
@@ -61,11 +61,11 @@ class _PlainAnswers(DynamoHandler):
 
 
 class AtomicTables(DynamoDBBackend):
-    """moto's DynamoDB of one region, each write behind one lock."""
+    """moto's DynamoDB of one region, with one lock for reads and writes."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        # Held by `short_way` too.
+        # `short_way` takes it too.
         self.lock = threading.RLock()
 
     @property
@@ -73,20 +73,20 @@ class AtomicTables(DynamoDBBackend):
         return SimpleNamespace(url_bases=urls.url_bases, url_paths={"{0}/": _PlainAnswers.dispatch})
 
     def put_item(self, *args: Any, **kwargs: Any) -> Any:
-        """PutItem, checked and written in one piece."""
+        """PutItem, checked and written atomically."""
         with self.lock:
             return super().put_item(*args, **kwargs)
 
     def delete_item(self, *args: Any, **kwargs: Any) -> Any:
-        """DeleteItem, checked and written in one piece."""
+        """DeleteItem, checked and written atomically."""
         with self.lock:
             return super().delete_item(*args, **kwargs)
 
     def update_item(self, table_name: str, key: Any, *args: Any, **kwargs: Any) -> Any:
-        """UpdateItem, checked and written in one piece.
+        """UpdateItem, checked and written atomically.
 
-        moto changes the item in place; a reader who is just being answered must not see that
-        half done, so the change is made to a copy.
+        moto changes the item in place. A reader in mid-answer must not see half a change, so moto
+        gets a copy to change.
         """
         with self.lock:
             table = self.get_table(table_name)
@@ -118,10 +118,10 @@ class AtomicTables(DynamoDBBackend):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Query, over what its key condition can mean.
+        """Query, over only the items that its key condition can match.
 
-        moto walks and sorts the whole table, then compares item by item. A local index shares
-        its table's partition key, so one partition is enough for it too; a global one does not.
+        moto walks and sorts the whole table, then compares item by item. A local index shares its
+        table's partition key, so one partition is enough for it too; a global index does not.
         """
         wanted = (table_name, hash_key_dict, range_comparison, range_value_dicts)
         with self.lock:
@@ -143,7 +143,7 @@ class AtomicTables(DynamoDBBackend):
                 table.items = whole
 
     def transact_write_items(self, transact_items: list[dict[str, Any]]) -> None:
-        """TransactWriteItems: every condition first, then every write, or none."""
+        """TransactWriteItems: check every condition, then make every write or none."""
         if len(transact_items) > MAX_TRANSACTION_ITEMS:
             raise TooManyTransactionsException
         with self.lock:
@@ -175,7 +175,7 @@ class AtomicTables(DynamoDBBackend):
         return table, self.get_keys_value(table, keys)
 
     def _reason(self, item: dict[str, Any]) -> _Reason:
-        """Why this part would be refused: code, message and perhaps the item; or three None."""
+        """Why this item would be refused: code, message and perhaps the item; or three None."""
         (operation,) = item.values()
         expression = operation.get("ConditionExpression")
         if expression is None:
@@ -210,7 +210,7 @@ class AtomicTables(DynamoDBBackend):
 
 
 def _put_back(table: Table, where: _Key, item: Item | None) -> None:
-    """Make `item` what lies under that key; None for nothing."""
+    """Store `item` under that key, or nothing if it is None."""
     if item is None:
         table.delete_item(*where)
     elif where[1] is None:
@@ -220,5 +220,5 @@ def _put_back(table: Table, where: _Key, item: Item | None) -> None:
 
 
 def install() -> None:
-    """Have moto use these tables, for every region and account from now on."""
+    """Have moto use these tables from now on, for every region and account."""
     dynamodb_backends.backend = AtomicTables

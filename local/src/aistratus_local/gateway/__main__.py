@@ -43,8 +43,8 @@ class _Server(uvicorn.Server):
 
 
 async def run(options: argparse.Namespace) -> int:
-    """Serve until a signal comes."""
-    # Fewer than there are environments: held polls leave room for prompts.
+    """Serve until a signal arrives."""
+    # Fewer held polls than environments, to leave room for prompts.
     variables = {READERS_VARIABLE: str(HELD_POLLS), **os.environ}
     router = Function(
         "aistratus-router",
@@ -67,7 +67,7 @@ async def run(options: argparse.Namespace) -> int:
         lifespan="off",
         server_header=False,
         timeout_keep_alive=75,
-        # A held poll ends with the client, or after its own 20 s; at the end nobody waits for it.
+        # A held poll ends with its client or after 20 s; shutdown does not wait for it.
         timeout_graceful_shutdown=1,
     )
     try:
@@ -95,7 +95,7 @@ def main() -> int:
     parser.add_argument("--steward", default="aistratus_router.steward.handler")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    # httpx tells every address at INFO, and addresses are nobody's business.
+    # httpx logs every URL at INFO, and URLs are private.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return asyncio.run(run(options))
 

@@ -1,4 +1,4 @@
-"""The HTTP API: routes, authorizer, limits, CORS; API Gateway's own answers word for word."""
+"""The HTTP API: routes, authorizer, limits, CORS; errors in API Gateway's own words."""
 
 import asyncio
 import logging
@@ -27,19 +27,19 @@ from aistratus_local.visitors import Visitors
 log = logging.getLogger("gateway")
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
-# API Gateway's quota for the request line and all header values; its answer's words are a guess.
+# API Gateway's quota for the request line and all header values; the error's wording is a guess.
 MAX_HEAD_BYTES: Final = 10_240
 OPEN_ROUTES: Final = frozenset({"GET /health", "GET /openapi.json"})
 DEFAULT_ROUTE: Final = "$default"
 CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 CORS_HEADERS: Final = ("authorization", "content-type")
 CORS_MAX_AGE_SECONDS: Final = 300
-# For who has too many calls waiting.
+# Sent to a user with too many waiting calls.
 RETRY_AFTER_SECONDS: Final = 2
 
 
 class TooLong(Exception):
-    """A body of more than 10 MB: 413."""
+    """The body exceeds 10 MB: 413."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Cors:
     allow_origins: Sequence[str]
 
     def headers(self, request: HttpRequest, *, is_preflight: bool) -> list[tuple[str, str]]:
-        """What is to be added to an answer; nothing for any other page."""
+        """The CORS headers for an answer; none for a page that may not call."""
         origin = _header(request, "origin")
         if origin is None or origin not in self.allow_origins:
             return []
@@ -67,8 +67,8 @@ class Cors:
 class Api:
     """One API with one function behind it.
 
-    `visitors`: whom its port lets in. API Gateway has no such thing, and no browser within reach
-    of a person's own machine either.
+    `visitors` decides which browser requests its port accepts. API Gateway has no such check: it
+    is not on loopback.
     """
 
     function: Function
@@ -102,7 +102,7 @@ class Api:
         if request.method == HTTPMethod.OPTIONS:
             return HttpAnswer(204, self.cors.headers(request, is_preflight=True))
         answer = await self._route(request, Request(scope, receive), ids)
-        # With CORS configured, what the function says about it does not count.
+        # With CORS configured, the function's own CORS headers are dropped.
         own = [(n, v) for n, v in answer.headers if not n.startswith("access-control-")]
         headers = own + self.cors.headers(request, is_preflight=False)
         return HttpAnswer(answer.status, headers, answer.body)
@@ -148,7 +148,7 @@ class Api:
 
 
 def _user_of(authorizer: dict[str, Any] | None) -> str:
-    """Whose call it is; all who have not signed in are one user."""
+    """The user who makes the call; all anonymous calls count as one user."""
     return "" if authorizer is None else str(authorizer["jwt"]["claims"].get("sub", ""))
 
 
@@ -199,7 +199,7 @@ async def _send(send: Send, answer: HttpAnswer, ids: RequestIds) -> None:
 
 
 async def every(seconds: float, function: Function, event: dict[str, object]) -> None:
-    """A schedule, as EventBridge has it: call the function every so often, for ever."""
+    """Call the function at a fixed interval for ever, as an EventBridge schedule does."""
     is_started = False
     while True:
         await asyncio.sleep(seconds)

@@ -1,12 +1,12 @@
-"""The JWT authorizer: what API Gateway checks of a token, no more and no less.
+"""The JWT authorizer: checks of a token exactly what API Gateway checks.
 
-Signature (RS256 only) by a key of the issuer, `iss`, `aud` or `client_id`, `exp`, `nbf`, `iat`,
-and that the token has one of the route's scopes. It cannot tell an ID token from an access token;
-the function behind it does. Nothing of a token is ever logged, and no error repeats any of it.
+These are the signature (RS256 only, by a key of the issuer), `iss`, `aud` or `client_id`, `exp`,
+`nbf`, `iat`, and one of the route's scopes. It cannot tell an ID token from an access token; the
+function behind it does. No part of a token is ever logged or repeated in an error.
 
-Times are compared with this machine's clock as they are: API Gateway documents no leeway, and here
-issuer and gateway share one clock. Between machines, a gateway whose clock is slow refuses fresh
-tokens (`iat`) and one whose clock is fast refuses old ones early; none accepts what has expired.
+Times are compared with this machine's clock without leeway: API Gateway documents none, and here
+issuer and gateway share one clock. On separate machines, a gateway with a slow clock would refuse
+fresh tokens (`iat`), and one with a fast clock would refuse old tokens early.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ from aistratus_local.gateway.tokens import (
 log = logging.getLogger("gateway")
 
 ALGORITHM: Final = "RS256"
-# How far a token's times may be off, on either side; the docstring says why it is nothing.
+# How far a token's times may be off, on either side; the docstring says why it is zero.
 LEEWAY_SECONDS: Final = 0.0
-# Keys are asked for again after this long, and for an unknown `kid` no more often than that.
+# The age at which keys are fetched again, and the least pause before a fetch for an unknown `kid`.
 KEYS_MAX_AGE_SECONDS: Final = 3600.0
 UNKNOWN_KEY_PAUSE_SECONDS: Final = 10.0
 FETCH_TIMEOUT_SECONDS: Final = 5.0
@@ -42,7 +42,7 @@ MAX_DOCUMENT_BYTES: Final = 256 * 1024
 
 
 class Unauthorized(Exception):
-    """No token, or none of ours: 401. `reason` goes into `www-authenticate`."""
+    """No token, or an invalid one: 401. `reason` goes into `www-authenticate`."""
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
@@ -50,13 +50,13 @@ class Unauthorized(Exception):
 
 
 class Forbidden(Exception):
-    """A good token without any of the route's scopes: 403."""
+    """A valid token without any of the route's scopes: 403."""
 
 
 class KeySource:
     """The issuer's public keys, found through its discovery document.
 
-    The last good ones outlive an issuer that does not answer.
+    The last good keys stay in use while the issuer does not answer.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class KeySource:
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
-        # A key set that moves elsewhere is none of this issuer's: redirects are not followed.
+        # Redirects are not followed: a key set elsewhere would not be this issuer's.
         self._http = httpx.AsyncClient(
             timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=False, transport=transport
         )
@@ -82,7 +82,7 @@ class KeySource:
         await self._http.aclose()
 
     async def key(self, kid: str) -> jwt.PyJWK:
-        """The key of that id; raises `Unauthorized` when the issuer has none such."""
+        """The key with that id; raises `Unauthorized` if the issuer has none."""
         if kid not in self._keys or self._age() > KEYS_MAX_AGE_SECONDS:
             async with self._lock:
                 is_missing = kid not in self._keys
@@ -136,7 +136,7 @@ class Authorizer:
         self._clock = clock
 
     async def authorize(self, header: str | None) -> dict[str, Any]:
-        """`requestContext.authorizer` for the value of an Authorization header.
+        """The `requestContext.authorizer` for an Authorization header's value.
 
         Raises `Unauthorized` or `Forbidden`.
         """
@@ -156,7 +156,7 @@ class Authorizer:
         }
 
     async def verified(self, text: str) -> SignedToken:
-        """A token that a key of the issuer signed; raises `Unauthorized` or `NotAToken`."""
+        """The token, its signature verified; raises `Unauthorized` or `NotAToken`."""
         token = read_token(text)
         if token.algorithm != ALGORITHM:
             raise NotAToken
@@ -166,7 +166,7 @@ class Authorizer:
         return token
 
     def _check(self, claims: Mapping[str, Any]) -> None:
-        """That it is meant for us, now."""
+        """Check issuer, times and audience."""
         if claims.get("iss") != self._issuer:
             raise Unauthorized("invalid issuer")
         now = self._clock()
@@ -184,7 +184,7 @@ class Authorizer:
 
 
 def _token_of(header: str | None) -> str:
-    """The token, with or without `Bearer` before it, as API Gateway takes both."""
+    """The token, with or without `Bearer` before it: API Gateway accepts both."""
     words = (header or "").split()
     if len(words) == 2 and words[0].lower() == "bearer":
         return words[1]
@@ -203,7 +203,7 @@ def _as_text(value: object) -> str:
 
 
 def _is_for_tokens(jwk: Any) -> bool:
-    """Whether a key is one that tokens are verified with, and no other (RFC 7517)."""
+    """Whether a key is meant for verifying tokens (RFC 7517)."""
     return (
         isinstance(jwk, dict)
         and jwk.get("kty") == "RSA"
@@ -214,7 +214,7 @@ def _is_for_tokens(jwk: Any) -> bool:
 
 
 def _keys_address(configuration: dict[str, Any], issuer: str) -> str:
-    """Where the discovery document has the keys; raises ValueError if that is not the issuer."""
+    """The address of the key set; raises ValueError if it is not on the issuer's host."""
     address = str(configuration["jwks_uri"])
     there, here = urlsplit(address), urlsplit(issuer)
     if configuration.get("issuer") != issuer or there[:2] != here[:2]:

@@ -1,12 +1,12 @@
-"""The processes that a function runs in: one that has it loaded, and its forks.
+"""The processes that a function runs in: a parent that has it loaded, and its forks.
 
 `python -m aistratus_local.gateway.environment_process MODULE.FUNCTION` imports the function, then
-forks a child for each execution environment that it is asked for: a cold start takes
-milliseconds, and no child shares a thread, a lock or a connection with another.
+forks a child for each requested execution environment: a cold start takes milliseconds, and no
+child shares a thread, a lock or a connection with another.
 
-Asked and answered over the socket that is its standard input: a byte comes with the descriptor
-of a new environment's own socket, the child's pid goes back. An environment reads frames from its
-socket, one at a time: four bytes of length, then JSON.
+The control socket is standard input: each request is one byte plus the descriptor of the new
+environment's own socket, and the answer is the child's pid. An environment reads one frame at a
+time from its socket: four bytes of length, then JSON.
 """
 
 import ctypes
@@ -47,26 +47,26 @@ class Context:
 
     @property
     def log_group_name(self) -> str:
-        """Where its lines would go."""
+        """The log group that its lines would go to."""
         return f"/aws/lambda/{self.function_name}"
 
     @property
     def log_stream_name(self) -> str:
-        """Which environment this is."""
+        """The log stream, which identifies this environment."""
         return f"local/{os.getpid()}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Until the call is given up."""
+        """Milliseconds until the call times out."""
         return max(0, int((self.deadline - time.time()) * 1000))
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process when the one that started it is gone (Linux)."""
+    """Have the kernel kill this process when its parent ends (Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def read_exactly(connection: socket.socket, count: int) -> bytes:
-    """That many bytes, or nothing at the connection's end."""
+    """Read `count` bytes; returns b"" at the connection's end."""
     parts = bytearray()
     while len(parts) < count:
         part = connection.recv(count - len(parts))
@@ -77,7 +77,7 @@ def read_exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def serve(connection: socket.socket, handler: Handler, function_name: str) -> None:
-    """Answer one event at a time until nobody asks any more."""
+    """Answer one event at a time until the connection closes."""
     while head := read_exactly(connection, LENGTH.size):
         asked = json.loads(read_exactly(connection, *LENGTH.unpack(head)))
         context = Context(asked["request_id"], function_name, asked["deadline"])
@@ -91,7 +91,7 @@ def serve(connection: socket.socket, handler: Handler, function_name: str) -> No
 
 
 def main() -> int:
-    """Load the function, then fork on demand until the gateway is gone."""
+    """Load the function, then fork on demand until the gateway ends."""
     die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -113,7 +113,7 @@ def main() -> int:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve(connection, handler, function_name)
-            # Straight out: what the parent registered to do at its end is not ours to do.
+            # Without cleanup: the parent's exit handlers must not run in a child.
             sys.stderr.flush()
             os._exit(0)
         connection.close()

@@ -1,4 +1,4 @@
-"""Payload format 2.0: a request as the function gets it, and its result as an answer."""
+"""Payload format 2.0: turns requests into the function's events, and its results into answers."""
 
 import base64
 import json
@@ -15,12 +15,12 @@ STAGE: Final = "$default"
 
 
 class MalformedResult(Exception):
-    """The function returned something that is no answer."""
+    """The function's result is not a valid answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What came in; header names are lower case."""
+    """A request; header names are lower case."""
 
     method: str
     path: str
@@ -33,7 +33,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What goes out."""
+    """An answer."""
 
     status: int
     headers: Sequence[tuple[str, str]] = ()
@@ -42,7 +42,7 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
-    """What is drawn or read from the clock for each request."""
+    """A request's random id and its time."""
 
     request_id: str = field(default_factory=lambda: secrets.token_urlsafe(11))
     moment: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -112,7 +112,7 @@ def event_of(
 def answer_of(result: object) -> HttpAnswer:
     """The answer for what the function returned; raises `MalformedResult`."""
     if not isinstance(result, dict) or "statusCode" not in result:
-        # Anything else is taken for the body of a 200.
+        # Any other result becomes the body of a 200.
         return json_answer(200, result)
     status = result["statusCode"]
     if isinstance(status, str) and status.isdigit():
@@ -156,7 +156,7 @@ def _text(value: object) -> str:
 
 
 def _joined(pairs: Any) -> dict[str, str]:
-    """Names once each, their values joined by commas."""
+    """Each name once, with its values joined by commas."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)

@@ -1,7 +1,7 @@
 """A function's execution environments, as Lambda keeps them.
 
-One event at a time in each, more of them on demand, kept warm, the most recently used first. One
-that crashes or overruns its time is done away with.
+Each handles one event at a time. New ones start on demand and stay warm; the most recently used
+is taken first. One that crashes or exceeds its time is killed.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from aistratus_local.gateway.turns import Turns
 log = logging.getLogger("gateway")
 
 MAX_ENVIRONMENTS: Final = 64
-# One user's part of them, and how many more calls of that user wait for their turn.
+# One user's share of them, and how many more of that user's calls may wait.
 ENVIRONMENTS_PER_USER: Final = MAX_ENVIRONMENTS // 2
 WAITING_PER_USER: Final = 128
 START_SECONDS: Final = 30.0
-# An answer larger than this Lambda does not hand over.
+# Lambda's limit for the size of an answer.
 MAX_RESULT_BYTES: Final = 6 * 1024 * 1024
 
 
@@ -79,7 +79,7 @@ class Function:
         self._starting = asyncio.Lock()
 
     async def start(self, warm: int = 0) -> None:
-        """Load the function, and have that many environments ready."""
+        """Load the function and start `warm` environments."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self._control = ours
@@ -103,7 +103,7 @@ class Function:
         self._idle += [await self._new_environment() for _ in range(warm)]
 
     async def stop(self) -> None:
-        """End every environment, at once."""
+        """Kill every environment at once."""
         for environment in tuple(self._all):
             self._end(environment)
         if self._control is not None:
@@ -114,7 +114,7 @@ class Function:
             await self._process.wait()
 
     async def invoke(self, event: Mapping[str, Any], user: str = "") -> Any:
-        """The function's result, for a user, when there is room for that user's call.
+        """Wait for the user's turn, call the function and return its result.
 
         Raises `FunctionFailed`, `FunctionTimedOut` or `TooManyCalls`.
         """
@@ -140,7 +140,7 @@ class Function:
         except (OSError, asyncio.IncompleteReadError, struct.error):
             raise FunctionFailed(f"{self.name} crashed.") from None
         finally:
-            # Also when this call is cancelled: what comes later must not answer another one.
+            # Also when this call is cancelled: its late answer must not go to another call.
             if is_good:
                 self._idle.append(environment)
             else:

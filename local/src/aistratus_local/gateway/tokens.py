@@ -1,8 +1,8 @@
-"""A signed token, read strictly: what RFC 7515 and 7519 leave open is refused (RFC 8725).
+"""Reads signed tokens strictly: what RFC 7515 and 7519 leave open is refused (RFC 8725).
 
-A header or a payload that can be read in two ways (a name twice, base64 with odd characters, a
-number where a text belongs) may be read in one way here and in another behind. So it is none.
-Times have to be numbers: `true` and `"1"` are not.
+A header or payload that can be read in two ways (a duplicate name, base64 with odd characters, a
+number where a string belongs) might be read in one way here and in another by the function. So it
+is refused. Times must be numbers: `true` and `"1"` are not.
 """
 
 import base64
@@ -13,21 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-# API Gateway takes 10,240 bytes of headers in all.
+# API Gateway accepts 10,240 bytes of headers in all.
 MAX_TOKEN_CHARS: Final = 10_240
 MAX_DIGITS: Final = 20
-# Where a token says what it is, it is one of these (RFC 7519, RFC 9068); Cognito's say nothing.
+# The values accepted for `typ` (RFC 7519, RFC 9068); Cognito's tokens have none.
 TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _BASE64URL: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 class NotAToken(Exception):
-    """It is no signed token, or none that can be read in one way only."""
+    """Not a signed token, or one that could be read in more than one way."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
-    """A token's parts. What is in the payload is not read before the signature is verified."""
+    """A token's parts. The payload is not parsed before the signature is verified."""
 
     kid: str
     algorithm: str
@@ -45,8 +45,8 @@ def read_token(text: str) -> SignedToken:
     kid, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ", "JWT")
     if not isinstance(kid, str) or not isinstance(algorithm, str) or not isinstance(kind, str):
         raise NotAToken
-    # `crit` names what a reader has to understand, and no such thing is understood here. A key
-    # that the token brings along (`jwk`, `jku`, `x5u`, `x5c`) is not looked at.
+    # `crit` lists extensions that a reader must understand; none are supported here. A key in
+    # the token itself (`jwk`, `jku`, `x5u`, `x5c`) is ignored.
     if not kid or kind.lower() not in TYPES or "crit" in header or "b64" in header:
         raise NotAToken
     signed = text.rpartition(".")[0].encode("ascii")
@@ -54,12 +54,12 @@ def read_token(text: str) -> SignedToken:
 
 
 def read_claims(payload: bytes) -> dict[str, Any]:
-    """What a verified token says; raises `NotAToken` for what is no JSON object."""
+    """A verified token's claims; raises `NotAToken` if they are not a JSON object."""
     return _object(payload)
 
 
 def time_of(claims: Mapping[str, Any], name: str) -> float | None:
-    """A claim that is a time (RFC 7519: NumericDate); None if absent, else raises `NotAToken`."""
+    """A claim as a time (RFC 7519: NumericDate); None if absent; raises `NotAToken`."""
     if name not in claims:
         return None
     value = claims[name]
@@ -69,7 +69,7 @@ def time_of(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def texts_of(claims: Mapping[str, Any], name: str) -> list[str]:
-    """A claim that is a text or a list of texts (`aud`); raises `NotAToken` for anything else."""
+    """A claim that is a string or a list of strings (`aud`); raises `NotAToken` otherwise."""
     value = claims.get(name, [])
     found = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in found):
@@ -78,10 +78,10 @@ def texts_of(claims: Mapping[str, Any], name: str) -> list[str]:
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
-    """RFC 6749's `scope`: one text, names with a space between; raises `NotAToken`.
+    """RFC 6749's `scope`: one string of names, separated by spaces; raises `NotAToken`.
 
-    Only U+0020 is a space. A list (which some issuers write) would be one text behind the
-    gateway, and a name with a space in it then two names.
+    Only U+0020 is a space. A list (which some issuers write) would be one string behind the
+    gateway, where a name that contains a space would become two names.
     """
     value = claims.get("scope", "")
     if not isinstance(value, str):
@@ -90,7 +90,7 @@ def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _decoded(part: str) -> bytes:
-    """Base64url without padding, in the one way that each content has."""
+    """Decode base64url without padding, in its canonical form only."""
     try:
         raw = part.encode("ascii")
         if not raw or not _BASE64URL.issuperset(raw):

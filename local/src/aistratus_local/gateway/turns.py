@@ -1,8 +1,8 @@
-"""Whose turn it is: a function's environments, shared by the users who want them.
+"""Shares a function's environments fairly between users.
 
-On Lambda a user's calls take whatever the account has left. Here one user has a part of the
-environments at most, and calls that wait are let in user by user, in turn. So however many calls
-one user makes, another's waits for one to end at most.
+On Lambda a user's calls take whatever the account has left. Here one user gets at most a share of
+the environments, and waiting calls are admitted user by user, in turn. So however many calls one
+user makes, another user's call waits for at most one to end.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 
 
 class TooManyCalls(Exception):
-    """The user has as many calls waiting as one may have: 429."""
+    """The user already has the maximum number of waiting calls: 429."""
 
 
 class Turns:
-    """`places` in all, `places_per_user` of them for one user at a time.
+    """`places` in all, at most `places_per_user` of them for one user at a time.
 
-    `waiting_per_user` is how many more calls of a user may wait. Whoever waits is in `_queues`,
-    a queue per user; the users stand in the order in which they are next.
+    `waiting_per_user` is how many more calls of a user may wait. `_queues` holds the waiting calls
+    of each user; the users are in the order of their turns.
     """
 
     def __init__(self, places: int, places_per_user: int, waiting_per_user: int) -> None:
@@ -31,7 +31,7 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, user: str) -> AsyncIterator[None]:
-        """A place for the length of a block, when it is this user's turn."""
+        """Wait for this user's turn, then hold a place for the length of the block."""
         if self._may_enter(user) and user not in self._queues:
             self._take(user)
         else:
@@ -56,7 +56,7 @@ class Turns:
         self._let_in()
 
     async def _wait(self, user: str) -> None:
-        """Wait for the turn; then the place is taken."""
+        """Wait for the turn; returns with the place taken."""
         queue = self._queues.setdefault(user, deque())
         if len(queue) >= self._waiting_per_user:
             raise TooManyCalls
@@ -66,7 +66,7 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                # Its turn came in the moment in which it was given up.
+                # It got its turn just as it was cancelled.
                 self._give_back(user)
             elif turn in queue:
                 self._leave(user, turn)
@@ -79,7 +79,7 @@ class Turns:
             del self._queues[user]
 
     def _let_in(self) -> None:
-        """Give free places to those who wait, one to each user in turn."""
+        """Give free places to waiting calls, one per user in turn."""
         while self._free > 0:
             user = next((user for user in self._queues if self._may_enter(user)), None)
             if user is None:

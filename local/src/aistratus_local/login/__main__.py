@@ -1,6 +1,6 @@
 """`python -m aistratus_local.login --port 8552 --pool-id …`: the managed login until SIGTERM.
 
-`AISTRATUS_DEMO_USER` and `AISTRATUS_DEMO_PASSWORD` are filled in on the page, which says so.
+`AISTRATUS_DEMO_USER` and `AISTRATUS_DEMO_PASSWORD` prefill the sign-in page, which says so.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 
-# Loopback is the one place where OAuth may go without TLS; Authlib asks for this to be said.
+# OAuth may go without TLS on loopback only; Authlib requires this variable for it.
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 import boto3
@@ -21,7 +21,7 @@ from aistratus_local.login.pool import UserPool
 
 
 class _Quiet(WSGIRequestHandler):
-    """Addresses here carry codes: they are not logged."""
+    """Logs no requests: their URLs contain authorization codes."""
 
     def log_request(self, *_: object, **__: object) -> None:
         return
@@ -44,7 +44,7 @@ def main() -> int:
     server = make_server("127.0.0.1", chosen.port, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
-        # shutdown() waits for the loop, which runs in this very thread.
+        # shutdown() waits for the loop, which runs in this thread.
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     sys.stdout.write(f"ready {settings.url}\n")
     sys.stdout.flush()

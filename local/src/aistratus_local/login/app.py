@@ -1,4 +1,4 @@
-"""The pages and endpoints, at the addresses that Cognito has them at."""
+"""The pages and endpoints, at the same paths as Cognito's."""
 
 import hmac
 import logging
@@ -26,7 +26,7 @@ MAX_FORM_BYTES: Final = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoginSettings:
-    """Where the login is, which pool it serves, and whose password the page may show."""
+    """The login's address, the pool that it serves, and the user whose password it may show."""
 
     url: str
     pool_id: str
@@ -50,13 +50,13 @@ def create_app(
     port = urlsplit(settings.url).port or 80
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
-        # Cookies know no ports: two logins on one machine must not take each other's.
+        # Cookies ignore ports: two logins on one machine must not share one.
         SESSION_COOKIE_NAME=f"aistratus-login-{port}",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
     )
-    # Its debug lines hold tokens.
+    # Authlib's debug log contains tokens.
     logging.getLogger("authlib").setLevel(logging.WARNING)
     tokens = TokenMaker(settings.issuer)
     store = Store()
@@ -73,7 +73,7 @@ def create_app(
     @app.post("/oauth2/revoke")
     def revoke() -> Any:
         answer = server.create_endpoint_response("revocation")
-        # RFC 7009: success has no body that anybody reads; Cognito sends none.
+        # RFC 7009: clients ignore the body of a success; Cognito sends none.
         return Response(status=200) if answer.status_code == 200 else answer
 
     @app.after_request
@@ -88,7 +88,7 @@ def create_app(
 
 
 def _add_guard(app: Flask, port: int) -> None:
-    """Who may come: see `visitors`. Apps send people's browsers here, from other addresses."""
+    """Check each request's origin (see `visitors`); apps redirect browsers here from elsewhere."""
     visitors = Visitors("login", at_port(port), has_pages=True)
 
     @app.before_request
@@ -115,7 +115,7 @@ def _add_pages(app: Flask, settings: LoginSettings, doorman: Doorman, server: An
             return _back(grant.redirect_uri, "login_required")
         return _page(settings, grant.redirect_uri)
 
-    # The form comes back to the address that it was asked for at, with the same query.
+    # The form is posted to the address that it was loaded from, with the same query.
     @app.post("/oauth2/authorize")
     def sign_in() -> BaseResponse:
         try:
@@ -194,7 +194,7 @@ def _issue_code(server: Any, grant: Any, person: Person, auth_time: int) -> Base
 
 
 def _signed_in() -> Person | None:
-    """Who signed in with this browser within the last hour."""
+    """The person who signed in with this browser within the last hour."""
     known = session.get("person")
     if not known or time.time() - int(session["at"]) > SESSION_SECONDS:
         return None
@@ -215,7 +215,7 @@ def _page(
         password=settings.demo_password,
         is_demo=bool(settings.demo_password),
     )
-    # Browsers apply form-action also to where the answer to the form redirects.
+    # Browsers also apply form-action to the redirect that answers the form.
     target = urlsplit(redirect_uri)
     return _guarded(page, nonce, status, f"'self' {target.scheme}://{target.netloc}")
 
@@ -237,7 +237,7 @@ def _guarded(page: str, nonce: str, status: int, form_action: str) -> Response:
 
 
 def _refusal(server: Any, error: OAuth2Error) -> BaseResponse:
-    """An error of the request: told to the app if its address is known to be its own."""
+    """Report a bad request: to the app if its redirect address is registered, else on a page."""
     if getattr(error, "redirect_uri", None):
         answer: BaseResponse = server.handle_error_response(None, error)
         return answer

@@ -1,4 +1,4 @@
-"""Looks at a person's password: not too often, and in a time that tells nothing."""
+"""Checks passwords: not too often, and in a time that reveals nothing."""
 
 import math
 import secrets
@@ -12,12 +12,12 @@ from flask import request, session
 from aistratus_local.login.guesses import Guesses, Try
 from aistratus_local.login.pool import Person, UserPool
 
-# A refusal takes as long for a name that there is as for one that there is not.
+# A refusal takes equally long for names that exist and for names that do not.
 REFUSAL_SECONDS: Final = 0.25
 
 
 class TooManyTries(Exception):
-    """A password that was not looked at."""
+    """The password was not checked: there were too many tries."""
 
     def __init__(self, wait_seconds: int) -> None:
         super().__init__(f"Too many tries. Wait {wait_seconds} seconds, then sign in again.")
@@ -26,7 +26,7 @@ class TooManyTries(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Doorman:
-    """Signs people in, within a request; the browser remembers by whom it was used."""
+    """Signs people in, within a request; the browser's session remembers the name."""
 
     pool: UserPool
     guesses: Guesses

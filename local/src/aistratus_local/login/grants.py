@@ -1,4 +1,4 @@
-"""The OAuth 2 part, which is Authlib's: codes with PKCE, refresh tokens, revocation."""
+"""The OAuth 2 part, done by Authlib: codes with PKCE, refresh tokens, revocation."""
 
 import secrets
 import threading
@@ -23,7 +23,7 @@ REFRESH_TOKEN_SECONDS: Final = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An authorization code: used once, within five minutes, by whoever has its verifier."""
+    """An authorization code: good once, within five minutes, with its PKCE verifier."""
 
     client_id: str
     redirect_uri: str
@@ -37,28 +37,28 @@ class Code:
         return self.redirect_uri
 
     def get_scope(self) -> str:
-        """What the code is good for."""
+        """The scope that the code grants."""
         return self.grant.scope
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """What new tokens are made from."""
+    """A refresh token: new tokens are made from its grant."""
 
     grant: Grant
     expires_at: float
 
     def check_client(self, client: App) -> bool:
-        """Whether it was given to that app."""
+        """Whether it was issued to that app."""
         return self.grant.client_id == client.client_id
 
     def get_scope(self) -> str:
-        """The widest scope that it can be turned into."""
+        """The widest scope that new tokens can have."""
         return self.grant.scope
 
 
 class Store:
-    """Codes and refresh tokens, in memory: they end with the process, as the pool does."""
+    """Codes and refresh tokens, in memory: like the pool, they are gone with the process."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -69,14 +69,14 @@ class Store:
     def put_code(
         self, code: str, client_id: str, redirect_uri: str, grant: Grant, pkce: str
     ) -> None:
-        """Keep a code for a while."""
+        """Store a code until it expires."""
         with self._lock:
             now = self._clock()
             self._codes = {k: c for k, c in self._codes.items() if c.expires_at > now}
             self._codes[code] = Code(client_id, redirect_uri, grant, now + CODE_SECONDS, pkce)
 
     def take_code(self, code: str, client_id: str) -> Code | None:
-        """The code, which is gone from then on, whatever comes of it."""
+        """Take the code out, so that it cannot be used again, even if this use fails."""
         with self._lock:
             found = self._codes.pop(code, None)
         if found is None or found.client_id != client_id or found.expires_at <= self._clock():
@@ -84,7 +84,7 @@ class Store:
         return found
 
     def put_refresh_token(self, grant: Grant) -> str:
-        """A new refresh token."""
+        """Make and keep a new refresh token."""
         token = secrets.token_urlsafe(48)
         with self._lock:
             expires_at = self._clock() + REFRESH_TOKEN_SECONDS
@@ -92,7 +92,7 @@ class Store:
         return token
 
     def refresh_token(self, token: str) -> RefreshToken | None:
-        """What is known of a refresh token; nothing when it is revoked or too old."""
+        """The refresh token's data; None if it is unknown, revoked or expired."""
         with self._lock:
             found = self._refresh_tokens.get(token)
         return found if found and found.expires_at > self._clock() else None
@@ -104,7 +104,7 @@ class Store:
 
 
 class _S256Only(CodeChallenge):  # type: ignore[misc]
-    """PKCE is a must, and the plain method is none."""
+    """Requires PKCE with S256; the plain method is refused."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD: Final = ["S256"]  # Authlib's own shape
 
@@ -115,7 +115,7 @@ class _S256Only(CodeChallenge):  # type: ignore[misc]
 
 
 def authorization_server(app: Flask, pool: UserPool, tokens: TokenMaker, store: Store) -> Any:
-    """Authlib's server over this pool, with Cognito's habits."""
+    """Authlib's server for this pool, behaving as Cognito does."""
 
     class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         TOKEN_ENDPOINT_AUTH_METHODS: Final = ["none"]
@@ -135,14 +135,14 @@ def authorization_server(app: Flask, pool: UserPool, tokens: TokenMaker, store: 
             return store.take_code(code, client.client_id)
 
         def delete_authorization_code(self, authorization_code: Code) -> None:
-            """It went when it was looked at."""
+            """Nothing to do: `take_code` has removed it."""
 
         def authenticate_user(self, authorization_code: Code) -> Grant:
             return authorization_code.grant
 
     class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         TOKEN_ENDPOINT_AUTH_METHODS: Final = ["none"]
-        # Cognito's default: the refresh token stays, and is not sent again.
+        # Cognito's default: the refresh token stays valid and is not sent again.
         INCLUDE_NEW_REFRESH_TOKEN = False
 
         def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken | None:
@@ -152,7 +152,7 @@ def authorization_server(app: Flask, pool: UserPool, tokens: TokenMaker, store: 
             return refresh_token.grant
 
         def revoke_old_credential(self, refresh_token: RefreshToken) -> None:
-            """Without rotation the old one stays good."""
+            """Nothing to do: without rotation the old token stays valid."""
 
     class Revocation(RevocationEndpoint):  # type: ignore[misc]
         CLIENT_AUTH_METHODS: Final = ["none"]

@@ -1,9 +1,9 @@
-"""How often a password may be guessed: a few times at once, then with growing pauses.
+"""Limits password guesses: a few are free, then there are growing pauses between them.
 
-A name's tries are counted, and an address's. A pause ends by itself and is never long, and what is
-tried during one neither counts nor prolongs it: who knows the password gets in, whatever somebody
-else does under the same name. A browser that has signed in with this name before has a count of
-its own, so that a stranger's tries do not concern it at all.
+Tries are counted per name and per address. A pause is always short and ends by itself, and tries
+during it neither count nor prolong it. So a person who knows the password gets in, whatever others
+do under the same name. A browser that has signed in with the name before has its own count, which
+a stranger's tries do not affect.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-# Nobody mistypes more often in a row. Everybody on this machine has the same address.
+# Nobody mistypes more often in a row. All users of this machine share one address.
 FREE_TRIES_BY_NAME: Final = 5
 FREE_TRIES_BY_ADDRESS: Final = 30
 MAX_PAUSE_SECONDS: Final = 30.0
 FORGET_SECONDS: Final = 15 * 60.0
-# Names are the caller's to make up. The one that was tried longest ago makes room.
+# Callers can invent any number of names. The least recently tried count is dropped first.
 MAX_COUNTS: Final = 10_000
 
 
@@ -31,14 +31,14 @@ class _Count:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Who tries: a name, from an address; in a browser that is known by this name, or is not."""
+    """A try: the name, the address, and the browser's id if it has signed in by this name."""
 
     name: str
     address: str
     browser: str = ""
 
     def counts(self) -> tuple[tuple[str, int], ...]:
-        """What it counts for, and how many tries are free there."""
+        """The counts that it adds to, each with its number of free tries."""
         name = hashlib.sha256(self.name.casefold().encode("utf-8", "replace")).hexdigest()
         if self.browser:
             return ((f"browser {self.browser} {name}", FREE_TRIES_BY_NAME),)
@@ -49,7 +49,7 @@ class Try:
 
 
 class Guesses:
-    """The counts of one login, in memory; threads may share it."""
+    """The counts of one login, in memory; safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -57,9 +57,9 @@ class Guesses:
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def begin(self, who: Try) -> float:
-        """Count a try and return 0; or the seconds to wait, and then it must not be made.
+        """Count a try and return 0; or return the seconds to wait before trying.
 
-        It counts before it is known to be wrong: many at once are no fewer tries.
+        A try counts before it is known to be wrong, so that parallel tries count too.
         """
         with self._lock:
             now = self._clock()
@@ -77,7 +77,7 @@ class Guesses:
         return 0.0
 
     def was_right(self, who: Try) -> None:
-        """Forget the name's tries, and that this one came from its address."""
+        """Forget the name's tries, and this one try of its address."""
         own, *shared = (key for key, _ in who.counts())
         with self._lock:
             self._counts.pop(own, None)
@@ -91,9 +91,9 @@ class Guesses:
 
 
 def _pause(count: _Count, free: int, now: float) -> float:
-    """What is left of the pause after the last try: 1 s, 2 s, 4 s … once the free ones are gone."""
+    """The rest of the pause after the last try: 1 s, 2 s, 4 s … once the free tries are used."""
     if count.tries < free:
         return 0.0
-    # Past some tries the power is not worked out: it would be a very long number.
+    # The exponent is capped: after many tries the power would be a huge number.
     doubled = 2.0 ** min(count.tries - free, 10)
     return max(0.0, count.last + min(doubled, MAX_PAUSE_SECONDS) - now)

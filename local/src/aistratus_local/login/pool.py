@@ -1,4 +1,4 @@
-"""The user pool as the login sees it: one registered app, and people with passwords."""
+"""The user pool as the login uses it: registered apps, and people with passwords."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has signed in."""
+    """A person who has signed in."""
 
     sub: str
     username: str
@@ -33,44 +33,44 @@ class App(ClientMixin):  # type: ignore[misc]
         return self.client_id
 
     def get_default_redirect_uri(self) -> str | None:
-        """None: the address is always to be named."""
+        """None: a request must always name the address."""
         return None
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        """What of the asked is allowed; all of it when nothing is asked, as Cognito has it."""
+        """The requested scopes that are allowed; all allowed ones if none are requested."""
         asked = (scope or "").split() or self.scopes
         return " ".join(name for name in asked if name in self.scopes)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Registered addresses only, letter by letter."""
+        """Accept registered addresses only, matched exactly."""
         return redirect_uri in self.callback_urls
 
     def check_client_secret(self, client_secret: str) -> bool:
-        """A public client has none."""
+        """Accept no secret: a public client has none."""
         return not client_secret
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002
-        """A public client names itself and proves nothing; PKCE proves the exchange."""
+        """Accept only `none`: a public client does not authenticate; PKCE secures the exchange."""
         return method == "none"
 
     def check_response_type(self, response_type: str) -> bool:
-        """The code flow."""
+        """Accept the code flow only."""
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """The code, and its refresh token."""
+        """Accept the authorization code and its refresh token."""
         return grant_type in ("authorization_code", "refresh_token")
 
 
 @dataclass(frozen=True)
 class UserPool:
-    """One pool of the emulator."""
+    """One of the emulator's pools."""
 
     client: "CognitoIdentityProviderClient"
     pool_id: str
 
     def app(self, client_id: str) -> App | None:
-        """The app that is registered under that id."""
+        """The app registered under that id; None if there is none."""
         try:
             answer = self.client.describe_user_pool_client(
                 UserPoolId=self.pool_id, ClientId=client_id
@@ -86,7 +86,7 @@ class UserPool:
         )
 
     def sign_in(self, client_id: str, username: str, password: str) -> Person | None:
-        """The person, if the pool knows them by this password."""
+        """The person, if name and password are right; else None."""
         try:
             self.client.initiate_auth(
                 ClientId=client_id,
@@ -102,7 +102,7 @@ class UserPool:
         return Person(attributes["sub"], found["Username"], attributes.get("email", ""))
 
 
-# All that may be wrong with a person is one thing: which of them it is tells who there is.
+# All of these get the same answer: telling them apart would reveal which users exist.
 _REFUSALS = frozenset(
     {
         "InvalidParameterException",

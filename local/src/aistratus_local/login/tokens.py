@@ -20,9 +20,9 @@ KEY_BITS: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a sign-in gave: the root of all tokens that come of it.
+    """The result of a sign-in, from which all its tokens are made.
 
-    `origin_jti` names the refresh token in each of them; revoking that ends them all.
+    Each of them has the same `origin_jti`, which names the refresh token.
     """
 
     person: Person
@@ -35,7 +35,7 @@ class Grant:
 
 
 class TokenMaker:
-    """Signs tokens with a key that lives as long as the process."""
+    """Signs tokens with a key that exists as long as the process."""
 
     def __init__(self, issuer: str, clock: Callable[[], float] = time.time) -> None:
         self.issuer = issuer
@@ -44,7 +44,7 @@ class TokenMaker:
         self._kid = secrets.token_urlsafe(24)
 
     def jwks(self) -> dict[str, Any]:
-        """The public half, as RFC 7517 has it."""
+        """The public key as an RFC 7517 key set."""
         public = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
         public.pop("key_ops", None)
         return {"keys": [{**public, "kid": self._kid, "alg": "RS256", "use": "sig"}]}
@@ -62,7 +62,7 @@ class TokenMaker:
         )
 
     def id_token(self, grant: Grant) -> str:
-        """An ID token: it has `aud`, and says who the person is."""
+        """An ID token: it has `aud` and identifies the person."""
         claims = {
             **self._common(grant, "id"),
             "aud": grant.client_id,

@@ -89,7 +89,7 @@ run "with_a_page" {
 run "refuses_every_wrong_value" {
   command = plan
 
-  # All at once: each must be refused by itself.
+  # All at once: each must be refused on its own.
   variables {
     cors_origins        = ["*"]
     issuer              = "http://cognito.example.org"

@@ -110,7 +110,7 @@ run "weights_at_aws_own_rate" {
     weights_initialization_rate = 0
   }
 
-  # What is not said is unknown in a mock, and null at AWS.
+  # An unset value is unknown in a mock, and null at AWS.
   assert {
     condition     = one(aws_launch_template.worker.block_device_mappings[0].ebs).volume_initialization_rate != 300
     error_message = "No rate should be asked for."

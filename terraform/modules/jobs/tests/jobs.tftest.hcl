@@ -109,7 +109,7 @@ run "with_a_key" {
 run "refuses_every_wrong_value" {
   command = plan
 
-  # All at once: each must be refused by itself.
+  # All at once: each must be refused on its own.
   variables {
     kms_key_arn                = "alias/mine"
     visibility_timeout_seconds = 5

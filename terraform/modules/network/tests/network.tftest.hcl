@@ -139,7 +139,7 @@ run "refuses_no_network" {
 run "refuses_every_wrong_value" {
   command = plan
 
-  # All at once: each must be refused by itself.
+  # All at once: each must be refused on its own.
   variables {
     cidr      = "10.60.0.0/28"
     max_zones = 0

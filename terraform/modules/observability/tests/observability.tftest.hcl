@@ -28,7 +28,7 @@ variables {
 }
 
 run "alarms" {
-  # Each is 0.10 USD a month, after ten that are free: whoever adds one, changes docs/cost.md too.
+  # Each is 0.10 USD a month, after ten free ones: adding one changes docs/cost.md too.
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.this) + length([for query in aws_cloudwatch_metric_alarm.idle.metric_query : query if length(query.metric) == 1]) == 10
     error_message = "Alarms should look at ten metrics, which is what CloudWatch gives for nothing."
@@ -102,7 +102,7 @@ run "dashboard" {
     error_message = "A dashboard of more than 50 metrics costs 3 USD a month."
   }
 
-  # No two in one place, and none beyond the edge.
+  # No two overlap, and none extends beyond the edge.
   assert {
     condition = (
       length(distinct([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : "${widget.x},${widget.y}"])) == length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets)

@@ -52,7 +52,7 @@ run "refuses_a_prefix_of_aws" {
 run "refuses_every_wrong_value" {
   command = plan
 
-  # All at once: each must be refused by itself.
+  # All at once: each must be refused on its own.
   variables {
     prefix     = "aistratus/test"
     values     = { "jobs/table_name" = "" }

@@ -169,7 +169,7 @@ run "with_options" {
 run "refuses_every_wrong_value" {
   command = plan
 
-  # All at once: each must be refused by itself.
+  # All at once: each must be refused on its own.
   variables {
     zip                  = "no/router.zip"
     reserved_concurrency = 0
