@@ -8,14 +8,11 @@ on or grows there harms nobody.
 
 import base64
 import json
-import os
 import random
-import resource
-import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import llguidance
@@ -24,13 +21,9 @@ from aistratus_contracts import codec
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import ResponseFormat
 from aistratus_daemon.engine import grammar
+from aistratus_daemon.engine.trial import apart
 from aistratus_daemon.errors import RequestRefused
 
-# A trial's own CPU time. An ordinary schema of 2 KB takes some 10 ms.
-CPU_SECONDS: Final = 0.5
-# After this time a trial counts as stuck, however busy the machine is.
-WALL_SECONDS: Final = 5.0
-MEMORY_BYTES: Final = 256 * 1024 * 1024
 # The trial follows the form with tokens drawn at random, up to this many and for this long.
 STEPS: Final = 16
 STEPS_SECONDS: Final = 0.005
@@ -51,58 +44,13 @@ def main() -> None:
     _reply(answers, {"ready": True})
     while line := requests.readline():
         wanted = codec.from_plain(ResponseFormat, json.loads(line))
-        _reply(answers, apart(lambda it=wanted: _tried(tokenizer, it)))  # type: ignore[misc]
+        answer = apart(partial(_tried, tokenizer, wanted))
+        _reply(answers, _as_answer(grammar.too_costly()) if answer is None else answer)
 
 
 def _reply(answers: BinaryIO, document: dict[str, Any]) -> None:
     answers.write(json.dumps(document).encode() + b"\n")
     answers.flush()
-
-
-def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Run `work` in a child with limits; returns its answer, or `too_costly` if none comes."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _limit()
-        with os.fdopen(writing, "wb") as answers:
-            _reply(answers, work())
-        os._exit(0)
-    os.close(writing)
-    try:
-        return _heard(reading)
-    finally:
-        os.close(reading)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def _limit() -> None:
-    for number in (signal.SIGPROF, signal.SIGABRT, signal.SIGSEGV):
-        signal.signal(number, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - a child wants few calls
-        pages = int(file.read().split()[0])
-    most = pages * resource.getpagesize() + MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    # A dying child's last words interest nobody, and may show the caller's text.
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, sys.stderr.fileno())
-
-
-def _heard(reading: int) -> dict[str, Any]:
-    deadline = time.monotonic() + WALL_SECONDS
-    heard = bytearray()
-    while not heard.endswith(b"\n"):
-        ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
-        chunk = os.read(reading, 1 << 16) if ready else b""
-        if not chunk:
-            return _as_answer(grammar.too_costly())
-        heard += chunk
-    answer: dict[str, Any] = json.loads(heard)
-    return answer
 
 
 def _as_answer(refusal: RequestRefused) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import llama_cpp
 
-from aistratus_daemon.engine.form_trial import apart
 from aistratus_daemon.engine.marks import Marks
 from aistratus_daemon.engine.template import ChatTemplate
+from aistratus_daemon.engine.trial import apart
 from aistratus_daemon.errors import ModelError
 
 _PIECE_BYTES: Final = 64
@@ -56,7 +56,8 @@ class Vocabulary:
     def _try_template(self) -> None:
         """Render a sample where it harms nobody if it runs on, grows or crashes."""
         answer = apart(lambda: {"fault": self._template_fault()})
-        if fault := answer.get("fault", "it takes too much time or memory"):
+        fault = "it takes too much time or memory" if answer is None else answer["fault"]
+        if fault:
             raise ModelError(
                 f"The chat template in {self.file} cannot be used ({fault}); use another file."
             )
