@@ -1,10 +1,7 @@
 """The engine as its worker meets it: a process, a socket, a real model."""
 
 import hashlib
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ from support.engine_process import (
     Heard,
     engine_environment,
     greedy,
+    refusal,
     running_engine,
     user,
 )
@@ -307,19 +305,6 @@ def test_sigterm_ends_it_cleanly_in_the_middle_of_an_answer(tmp_path: Path) -> N
         link.until_text("running")
         assert engine.stop() == 0
         assert not engine.socket_path.exists()
-
-
-def refusal(environment: dict[str, str]) -> tuple[int, str]:
-    """What an engine that cannot start says."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "aistratus_daemon.engine"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return ended.returncode, json.loads(ended.stderr.splitlines()[-1])["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 """A model file whose chat template runs on, grows or fails is refused when the engine starts."""
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.engine_process import MODEL, engine_environment
+from support.engine_process import MODEL, engine_environment, refusal
 
 _BEGINNING = b"{% for message in messages %}\n{% if message['role'] == 'user' %}"
 _END = b"{% endif %}\n{% endfor %}"
@@ -40,14 +38,7 @@ def test_it_is_refused_in_one_sentence_and_nothing_hangs(source: str, tmp_path: 
         AISTRATUS_MODEL_FILE=str(model),
         AISTRATUS_MODEL_SHA256=hashlib.sha256(content).hexdigest(),
     )
-    ended = subprocess.run(
-        [sys.executable, "-m", "aistratus_daemon.engine"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 3, ended.stderr
-    assert f"The chat template in {model} cannot be used" in ended.stderr
-    assert "use another file" in ended.stderr
+    code, message = refusal(environment)
+    assert code == 3
+    assert message.startswith(f"The chat template in {model} cannot be used")
+    assert "use another file" in message

@@ -1,6 +1,7 @@
 """A real engine in a process of its own, and a worker's end of its socket."""
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -181,6 +182,19 @@ def engine_environment(folder: Path, **more: str) -> Mapping[str, str]:
         "AISTRATUS_ENGINE_SLOTS": "4",
         **more,
     }
+
+
+def refusal(environment: Mapping[str, str]) -> tuple[int, str]:
+    """The exit code and the last message of an engine that cannot start."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "aistratus_daemon.engine"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, json.loads(ended.stderr.splitlines()[-1])["message"]
 
 
 @contextmanager
