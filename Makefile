@@ -42,6 +42,9 @@ override export UPGRADE := $(value UPGRADE)
 # A shell's ENV may name its start-up file, by a path: that is no environment of ours.
 override export ENV := $(if $(findstring /,$(value ENV)),,$(value ENV))
 
+# Whether what is deployed is meant, where a target is also for the demo here.
+OF_CLOUD := $(filter cloud,$(WHERE))$(ENV)
+
 # Each target is checked before anything is installed: its words, its variables, its programs.
 READY = tools/setup setup dev --quiet --for $@
 local = @set -- $(1) && tools/setup setup demo --quiet --for $@ -- "$$@" && \
@@ -56,7 +59,7 @@ demo: ## The whole system on this machine, and the app in the browser (MODEL=tin
 
 .PHONY: ask
 ask: ## One question: make ask PROMPT="What is Aistratus?" (ENV=dev: of what is deployed)
-ifneq ($(filter cloud,$(WHERE))$(ENV),)
+ifneq ($(OF_CLOUD),)
 	@tools/setup setup demo --quiet --for $@ && exec $(PY) -m aistratus_desktop.ask -- "$$PROMPT"
 else
 	$(call local,ask)
@@ -68,7 +71,7 @@ interrupt: ## Takes the running demo's instance away, as Spot does: answers go o
 
 .PHONY: redrive
 redrive: ## The demo's dead letters, or with ENV=dev a deployment's: ARGS="--job ID", "--all", "--json"
-ifneq ($(filter cloud,$(WHERE))$(ENV),)
+ifneq ($(OF_CLOUD),)
 	$(call cloud,redrive "$$ENV" --region="$$REGION" $(ARGS))
 else
 	$(call local,redrive $(ARGS))
