@@ -140,12 +140,12 @@ setup: ## Everything for work on the code, into .venv
 	@tools/setup setup dev --for $@
 
 .PHONY: test
-test: ## Every check and every test (ARGS="-k fence" picks some)
+test: ## Every check and every test, side by side (ARGS="-k fence": some, one after another)
 	@$(READY)
 	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
-	$(PY) -m pytest --durations=40 $(ARGS)
+	$(PY) -m pytest $(if $(ARGS),$(ARGS),-n auto --dist loadgroup --durations=40)
 
 .PHONY: test-long
 test-long: ## The long attacks, which CI tries in a short form: simulation, soak, hostile users

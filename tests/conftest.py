@@ -1,14 +1,28 @@
-"""The house's rules for every test: a skipped test fails CI, and nothing is left out silently."""
+"""The house's rules for every test: what may run side by side, and nothing is left out silently."""
 
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 
 from housekeeping import debian
 
 IN_CI = os.environ.get("CI", "").lower() in {"true", "1"}
+
+# Long ones start first, so that the others fill the time beside them.
+LONG = (
+    "tests/cloud/test_deploy.py",
+    "tests/system/on_terraform",
+    "tests/image/test_pipeline.py",
+    "tests/image/test_roles.py",
+    "tests/terraform",
+    "tests/system",
+)
+# In these folders all tests share a costly system, and therefore a process.
+TOGETHER = ("tests/system", "tests/system/faults", "tests/system/on_terraform")
 
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
@@ -44,8 +58,38 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: now and then each waits for what it has started."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the tests whose needs this machine does not meet; in CI they run, and fail."""
+    """Sorts the tests, and leaves out those whose needs this machine does not meet."""
+    items.sort(key=_start)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_process(_path(item))))
+    _leave_out(config, items)
+
+
+def _path(item: pytest.Item) -> PurePosixPath:
+    return PurePosixPath(item.nodeid.partition("::")[0])
+
+
+def _start(item: pytest.Item) -> int:
+    path = _path(item)
+    starts = [at for at, long in enumerate(LONG) if path.is_relative_to(long)]
+    return min(starts, default=len(LONG))
+
+
+def _process(path: PurePosixPath) -> str:
+    """What shares a process where tests run side by side: a module, as it shares fixtures."""
+    return str(path.parent if str(path.parent) in TOGETHER else path)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In CI nothing is left out: what lacks its needs runs, and fails."""
     known = {need.name: need for need in debian.needs()}
     left_out: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -74,6 +118,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for name in _needs(item):
         if known[name].found() is None:
             pytest.fail(f"This test needs {name}, and it is not installed.", pytrace=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tells the process that reports what this one has left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left out"] = session.config.stash.get(_LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each process has left out the same."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left out", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,12 +1,12 @@
 """Terraform's code is in form, and each module does and refuses what its own tests say."""
 
 import re
-from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
-from cloud.terraform import Finished, Terraform, TerraformFailed
-from support.terraform_folders import FOLDERS, MODULES
+from cloud.terraform import Terraform, TerraformFailed
+from support.terraform_folders import FOLDERS, MODULES, check, copied
 from support.tree import tracked
 from terraform_pages.page import TERRAFORM, page
 from terraform_pages.reader import blocks
@@ -24,10 +24,13 @@ def test_the_code_is_formatted() -> None:
 
 
 @pytest.mark.needs("terraform")
-@pytest.mark.parametrize("tested", FOLDERS)
-def test_a_folder_passes_its_own_tests(tested: str, own_tests: dict[str, Future[Finished]]) -> None:
+@pytest.mark.parametrize(
+    "tested",
+    [pytest.param(each, marks=pytest.mark.xdist_group(f"terraform {each}")) for each in FOLDERS],
+)
+def test_a_folder_passes_its_own_tests(tested: str, tmp_path: Path) -> None:
     try:
-        output = own_tests[tested].result().output
+        output = check(copied(tmp_path / "terraform"), tested).output
     except TerraformFailed as error:
         pytest.fail(error.output, pytrace=False)
     assert re.search(r"^Success! [1-9]\d* passed, 0 failed\.$", output, re.MULTILINE), output
