@@ -101,16 +101,16 @@ class OpenJobs:
             table.open_key(job.job_id, job.created_at), "cancel_asked_at", at, only_once=True
         )
 
-    def put_back(self, entry: OpenJob, letter_id: str, at: datetime) -> bool:
+    def put_back(self, entry: OpenJob, dead_letter_id: str, at: datetime) -> bool:
         """Claim the job's one redelivery for this dead letter; False if taken, or the job ended."""
         return self._table.update(
             Key=entry.key,
             ConditionExpression=(
-                "attribute_exists(pk) AND attribute_not_exists(put_back) OR put_back = :letter"
+                "attribute_exists(pk) AND attribute_not_exists(put_back) OR put_back = :dead_letter"
             ),
-            UpdateExpression="SET put_back = :letter, sent_at = :at",
+            UpdateExpression="SET put_back = :dead_letter, sent_at = :at",
             ExpressionAttributeValues={
-                ":letter": {"S": letter_id},
+                ":dead_letter": {"S": dead_letter_id},
                 ":at": {"S": codec.format_time(at)},
             },
         )
