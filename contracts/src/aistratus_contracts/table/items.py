@@ -129,9 +129,8 @@ def read_meta(item: Item) -> JobRecord:
             attempt=int(item["attempt"]["N"]),
             next_seq=int(item["next_seq"]["N"]),
             cancel_requested=item["cancel_requested"]["BOOL"],
-            # Older jobs lack these.
-            append_id=item.get("append_id", {}).get("S", ""),
-            failures=int(item.get("failures", {}).get("N", "0")),
+            append_id=item["append_id"]["S"],
+            failures=int(item["failures"]["N"]),
         ),
     )
 
