@@ -14,12 +14,13 @@ from aistratus_contracts import limits, table
 from aistratus_contracts.event import StateChange
 from aistratus_contracts.lanes import message_group, user_of
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.app import build_app
+from aistratus_router.api.app import build_app
+from aistratus_router.errors import Misconfigured
+from aistratus_router.jobs.places import CLOCK_SLACK, Standing
 from aistratus_router.memory import error
-from aistratus_router.places import CLOCK_SLACK, Standing
-from aistratus_router.problems import Misconfigured, Refusal
 from aistratus_router.settings import Settings
 from aistratus_router.user_limits import VARIABLES, UserLimits
+from aistratus_router.wire.problems import Refusal
 from support.router_api import HELLO, Api, Reply
 
 SUCCEEDED = StateChange(JobState.SUCCEEDED, FinishReason.STOP)
@@ -133,28 +134,6 @@ def test_a_dead_letter_goes_back_into_its_jobs_lane(api: Api) -> None:
     assert api.steward() == {"put_back": 1}
     taken = api.take_messages(api.registry.addresses.queue_url)
     assert [group for _, group in taken] == [message_group("ann", 1)]
-
-
-def test_a_job_of_before_there_were_lanes_is_sent_in_its_conversations_group(api: Api) -> None:
-    job = api.infer()
-    api.lose_messages()
-    record = api.record(job["job_id"]).job
-    api.dynamodb.update_item(
-        TableName=api.table_name,
-        Key=table.open_key(record.job_id, record.created_at),
-        UpdateExpression="SET message_group = :former",
-        ExpressionAttributeValues={":former": {"S": record.conversation_id}},
-    )
-    entry = api.entry(record.job_id)
-    del entry["message_group"]
-    put = {"Put": {"TableName": api.table_name, "Item": entry}}
-    api.dynamodb.transact_write_items(TransactItems=[put])
-    api.time.now += 3_600
-    api.steward()
-
-    assert api.sqs.calls[-1][1].get("MessageGroupId") in (record.conversation_id, None)
-    taken = api.take_messages(api.registry.addresses.queue_url)
-    assert [group for _, group in taken] == [record.conversation_id]
 
 
 # --- open jobs ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.memory import error
-from aistratus_router.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
+from aistratus_router.steward.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
 from support.next_release import next_release
 from support.router_api import Api, Crash, Emulator, Intercepted, emulator_api
 
@@ -67,29 +67,6 @@ def test_one_job_that_cannot_be_sent_does_not_hold_the_others(api: Api) -> None:
         api.steward()
     assert sorted(api.sent()) == jobs[1:]
     assert api.unsent() == jobs[:1]
-
-
-def test_a_job_that_waits_since_before_there_was_the_list_is_sent_and_forgotten(api: Api) -> None:
-    job = api.infer()
-    record = api.record(job["job_id"])
-    key = table.open_key(record.job.job_id, record.job.created_at)
-    api.dynamodb._client.delete_item(TableName=api.table_name, Key=key)
-    former = {
-        **table.key("OUTBOX", record.job.job_id),
-        "conversation_id": {"S": record.job.conversation_id},
-        "stored_at": {"S": "2026-11-23T10:00:00.000Z"},
-        table.TTL_ATTRIBUTE: {"N": str(record.job.expires_at)},
-    }
-    append = {"Put": {"TableName": api.table_name, "Item": former}}
-    api.dynamodb._client.transact_write_items(TransactItems=[append])
-    api.time.sleep(31)
-
-    assert api.steward() == {"sent": 1}
-    api.work(job["job_id"], RUNNING, take=True)
-    api.work(job["job_id"], SUCCEEDED)
-    api.time.sleep(301)
-    assert api.steward() == {"removed": 1}
-    assert api.open_jobs() == []
 
 
 # --- sent, and lost -----------------------------------------------------------------------
@@ -438,7 +415,7 @@ def test_the_function_does_a_round_with_the_time_that_it_has(emulator: Emulator)
     api.time.epoch = datetime.now(UTC) - timedelta(minutes=10)
     job_id = stored_unsent(api)
     program = """\
-from aistratus_router.steward import handler
+from aistratus_router.steward.handler import handler
 from support.router_api import Context
 print(handler({}, Context(left_ms=14_000)), handler({}, Context(left_ms=60_000)))
 """

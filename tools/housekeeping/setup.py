@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from housekeeping import COMPONENTS, ROOT, debian, native, store
-from housekeeping.console import Progress, say
+from housekeeping.console import StepProgress, say
 from housekeeping.errors import HouseError
 from housekeeping.process import quietly
 from housekeeping.requirements import Pin, read_pins
@@ -69,7 +69,7 @@ class Setup:
         wheel = native.built(place, source)
         folders = (self.store, place)
         title = f"Installing {len(pins)} Python packages into .venv"
-        progress = Progress(title)
+        progress = StepProgress(title)
         if wheel and self._installed(uv, [*others, wheel], folders, compiled=compiled):
             progress.finish()
             return
@@ -78,7 +78,7 @@ class Setup:
         pip = [str(self.python), "-m", "pip"]
         store.fetch(pip, others, self.store, log=self.log, title="Fetching Python packages")
         wheel = wheel or self._build(uv, source, place)
-        progress = Progress(title)
+        progress = StepProgress(title)
         if not self._installed(uv, [*others, wheel], folders, compiled=compiled):
             progress.abandon()
             raise HouseError(f"The packages could not be installed; {self.log} says why.")

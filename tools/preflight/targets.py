@@ -10,7 +10,7 @@ from aistratus_desktop.prompt import WrongPrompt, check_prompt
 from aistratus_desktop.settings import SettingsError, load_settings
 from aistratus_local.errors import LocalError
 from aistratus_local.options import read_options
-from aistratus_local.ports import VARIABLES, Ports, port_of
+from aistratus_local.ports import VARIABLES, PortNumbers, port_of
 from aistratus_router.redrive_request import WrongRequest, read_request
 from cloud import asked
 from cloud.errors import CloudError, Usage
@@ -94,7 +94,7 @@ def _redrive(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     try:
         read_request(arguments[1:])
         variable = VARIABLES["gateway"]
-        port_of(environ.get(variable) or str(Ports().gateway), variable)
+        port_of(environ.get(variable) or str(PortNumbers().gateway), variable)
     except (WrongRequest, LocalError) as error:
         raise WrongCall(str(error)) from error
 

@@ -10,7 +10,7 @@ from aistratus_desktop.prompt import WrongPrompt, check_prompt
 from aistratus_local.choices import STANDIN, check_choice
 from aistratus_local.endings import Ending
 from aistratus_local.errors import Usage
-from aistratus_local.ports import VARIABLES, Ports, port_of
+from aistratus_local.ports import VARIABLES, PortNumbers, port_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Options:
     """A command's options, checked."""
 
     model: str
-    ports: Ports
+    ports: PortNumbers
     with_app: bool = True
     with_browser: bool = True
     prompt: str = ""
@@ -44,7 +44,7 @@ def read_options(
     parser = _Parser(prog=f"python -m aistratus_local {command}")
     parser.add_argument("--model", default=environment.get("MODEL") or STANDIN)
     for name, variable in VARIABLES.items():
-        default = environment.get(variable) or str(getattr(Ports(), name))
+        default = environment.get(variable) or str(getattr(PortNumbers(), name))
         parser.add_argument(f"--{name}-port", default=default, metavar="PORT")
     if command == "demo":
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
@@ -67,7 +67,7 @@ def read_options(
     }
     return Options(
         model=check_choice(chosen.model),
-        ports=Ports(**ports),
+        ports=PortNumbers(**ports),
         with_app=not getattr(chosen, "no_app", False),
         with_browser=not getattr(chosen, "no_browser", False),
         prompt=getattr(chosen, "prompt", ""),

@@ -10,7 +10,7 @@ from typing import Final
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_local.errors import LocalError, Usage
-from aistratus_local.ports import VARIABLES, Ports, port_of
+from aistratus_local.ports import VARIABLES, PortNumbers, port_of
 from aistratus_local.provision import REGISTRY_PREFIX, aws_environment
 from aistratus_local.stack import WITHOUT_PROXY
 from aistratus_local.state import find_running, state_folder
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
 def _demo() -> dict[str, str]:
     """The environment of the demo that runs here; raises a `LocalError`."""
     variable = VARIABLES["gateway"]
-    port = port_of(os.environ.get(variable) or str(Ports().gateway), variable)
+    port = port_of(os.environ.get(variable) or str(PortNumbers().gateway), variable)
     found = find_running(state_folder(port))
     if found is None:
         raise LocalError(NO_SYSTEM)

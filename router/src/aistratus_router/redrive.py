@@ -1,7 +1,7 @@
 """The operator's command `make redrive`: lists the dead-letter queue and puts messages back.
 
 It finds AWS through the environment: credentials and region as for any AWS program, and
-AISTRATUS_REGISTRY. It reads jobs, sends messages and deletes letters; it never changes a job.
+AISTRATUS_REGISTRY. It reads jobs, sends messages and deletes dead letters; it never changes a job.
 """
 
 import json
@@ -14,18 +14,18 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aistratus_router.dead_letters import DeadLetters
-from aistratus_router.job_store import JobStore
-from aistratus_router.open_jobs import OpenJobs
+from aistratus_router.errors import Misconfigured, RouterError
 from aistratus_router.ports import Ports
-from aistratus_router.problems import Misconfigured, RouterError
-from aistratus_router.queue import JobQueue
-from aistratus_router.redelivery import Fate, Finding, Redelivery
 from aistratus_router.redrive_request import Request, WrongRequest, read_request
-from aistratus_router.table_access import Table, code_of
+from aistratus_router.steward.redelivery import Fate, Finding, Redelivery
+from aistratus_router.store.dead_letters import DeadLetters
+from aistratus_router.store.job_queue import JobQueue
+from aistratus_router.store.jobs import JobStore
+from aistratus_router.store.open_jobs import OpenJobs
+from aistratus_router.store.table import Table, code_of
 
-# A longer list helps nobody; the number of letters left out is printed.
-MAX_LETTERS: Final = 1000
+# A longer list helps nobody; the number of dead letters left out is printed.
+MAX_DEAD_LETTERS: Final = 1000
 
 PUT_BACK: Final = "put back"
 DELETED: Final = "deleted"
@@ -44,14 +44,14 @@ _STAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A letter, and what was done with it; "" means nothing."""
+    """A dead letter, and what was done with it; "" means nothing."""
 
     found: Finding
     done: str
 
     @property
     def is_out(self) -> bool:
-        """Whether the letter has left the queue."""
+        """Whether the dead letter has left the queue."""
         return self.done in (PUT_BACK, DELETED)
 
     @property
@@ -61,16 +61,16 @@ class Row:
 
     def plain(self, now: datetime) -> dict[str, Any]:
         """The row for the JSON output."""
-        letter, record = self.found.letter, self.found.record
+        dead_letter, record = self.found.dead_letter, self.found.record
         return {
-            "job_id": letter.job_id,
+            "job_id": dead_letter.job_id,
             "conversation_id": None if record is None else record.job.conversation_id,
             "state": self.found.state,
             "fate": self.found.fate.value,
-            "age_seconds": max(0, int((now - letter.sent_at).total_seconds())),
-            "received": letter.received,
-            "reason": letter.reason or MOVED_BY_SQS,
-            "message_id": letter.message_id,
+            "age_seconds": max(0, int((now - dead_letter.sent_at).total_seconds())),
+            "received": dead_letter.received,
+            "reason": dead_letter.reason or MOVED_BY_SQS,
+            "message_id": dead_letter.message_id,
             "done": self.done,
         }
 
@@ -116,16 +116,19 @@ def run(request: Request, environ: Mapping[str, str]) -> int:
 def redrive(request: Request, ports: Ports) -> int:
     """Serve a request and show the result; 0 if all of it was done, else 1."""
     addresses = ports.registry.read()
-    letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
+    dead_letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
     table = Table(ports.dynamodb, addresses.table_name)
     jobs, queue = JobStore(table), JobQueue(ports.sqs, addresses.queue_url)
-    redelivery = Redelivery(jobs, OpenJobs(table, queue), queue, letters)
+    redelivery = Redelivery(jobs, OpenJobs(table, queue), queue, dead_letters)
     seen: dict[str, Row] = {}
     while True:
-        with letters.held(MAX_LETTERS) as held:
-            round_ = [_handle(redelivery, redelivery.examine(letter), request) for letter in held]
-            not_shown = letters.total() - sum(not row.is_out for row in round_)
-        seen |= {row.found.letter.message_id: row for row in round_}
+        with dead_letters.held(MAX_DEAD_LETTERS) as held:
+            round_ = [
+                _handle(redelivery, redelivery.examine(dead_letter), request)
+                for dead_letter in held
+            ]
+            not_shown = dead_letters.total() - sum(not row.is_out for row in round_)
+        seen |= {row.found.dead_letter.message_id: row for row in round_}
         # Letters that left the queue made room for those behind them.
         if not_shown <= 0 or not any(row.is_out for row in round_):
             break
@@ -140,14 +143,14 @@ def redrive(request: Request, ports: Ports) -> int:
 
 
 def _handle(redelivery: Redelivery, found: Finding, request: Request) -> Row:
-    """Put a letter back, delete it or leave it, as requested."""
-    if not (request.is_all or found.letter.job_id in request.job_ids):
+    """Put a dead letter back, delete it or leave it, as requested."""
+    if not (request.is_all or found.dead_letter.job_id in request.job_ids):
         return Row(found, "")
     if found.can_go_back:
         redelivery.put_back(found)
         return Row(found, PUT_BACK)
     if request.is_delete:
-        redelivery.letters.delete(found.letter)
+        redelivery.dead_letters.delete(found.dead_letter)
         return Row(found, DELETED)
     return Row(found, _STAYS[found.fate])
 
@@ -167,9 +170,11 @@ def _show(request: Request, rows: Sequence[Row], now: datetime) -> None:
 
 def _closing_words(request: Request, rows: Sequence[Row]) -> int:
     """Say what the operator may want to do next, and return the exit code."""
-    missing = sorted(request.job_ids - {row.found.letter.job_id for row in rows})
+    missing = sorted(request.job_ids - {row.found.dead_letter.job_id for row in rows})
     for job_id in missing:
-        _say(f"{job_id} is not in the dead-letter queue. Without --job, all letters are listed.")
+        _say(
+            f"{job_id} is not in the dead-letter queue. Without --job, all dead letters are listed."
+        )
     stays = [row for row in rows if row.is_refused]
     if stays:
         _say("What stays cannot be put back. Add --delete to remove it from the list.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from aistratus_contracts.job import JOB_ID_PATTERN
-from aistratus_router.problems import RouterError
+from aistratus_router.errors import RouterError
 
 _PROGRAM: Final = "make redrive"
 
@@ -18,7 +18,7 @@ class WrongRequest(RouterError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to do: list only, or act on these jobs' letters, or on all."""
+    """What to do: list only, or act on these jobs' dead letters, or on all."""
 
     job_ids: frozenset[str] = frozenset()
     is_all: bool = False
@@ -62,6 +62,6 @@ def request_of(chosen: argparse.Namespace) -> Request:
         if not re.fullmatch(JOB_ID_PATTERN, job_id):
             raise WrongRequest(
                 f"{job_id!r} is no job id; those begin with job- and have 24 letters and digits "
-                "more. Without --job, all letters are listed."
+                "more. Without --job, all dead letters are listed."
             )
     return Request(frozenset(chosen.job), chosen.all, chosen.delete, chosen.json)
