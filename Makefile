@@ -145,7 +145,7 @@ test: ## Every check and every test, side by side (ARGS="-k fence": some, one af
 	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
-	$(PY) -m pytest $(if $(ARGS),$(ARGS),-n auto --dist loadgroup --durations=40)
+	$(PY) -m pytest $(if $(ARGS),$(ARGS),-n auto --durations=40)
 
 .PHONY: test-long
 test-long: ## The long attacks, which CI tries in a short form: simulation, soak, hostile users

@@ -3,10 +3,13 @@
 import os
 import signal
 from collections.abc import Generator, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler.protocol import Scheduling
 
 from housekeeping import debian
 
@@ -21,8 +24,10 @@ LONG = (
     "tests/terraform",
     "tests/system",
 )
-# In these folders all tests share a costly system, and therefore a process.
+# Where tests run side by side, a module's share a process, as they share fixtures. In these
+# folders all modules share a costly system; in these modules each test has a system of its own.
 TOGETHER = ("tests/system", "tests/system/faults", "tests/system/on_terraform")
+EACH_ALONE = ("tests/image/test_roles.py", "tests/terraform/test_modules.py")
 
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
@@ -58,7 +63,22 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-@pytest.hookimpl(optionalhook=True)
+class _Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist hides its types
+    """Hands out what shares a process, in the order in which the tests are sorted."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        if str(path) in EACH_ALONE:
+            return nodeid
+        return str(path.parent if str(path.parent) in TOGETHER else path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Puts tests that share something into one process."""
+    config.option.loadscopereorder = False
+    return _Sharing(config, log)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than processors: now and then each waits for what it has started."""
     return (os.cpu_count() or 1) + 1
@@ -67,25 +87,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sorts the tests, and leaves out those whose needs this machine does not meet."""
     items.sort(key=_start)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_process(_path(item))))
     _leave_out(config, items)
 
 
-def _path(item: pytest.Item) -> PurePosixPath:
-    return PurePosixPath(item.nodeid.partition("::")[0])
-
-
 def _start(item: pytest.Item) -> int:
-    path = _path(item)
-    starts = [at for at, long in enumerate(LONG) if path.is_relative_to(long)]
-    return min(starts, default=len(LONG))
-
-
-def _process(path: PurePosixPath) -> str:
-    """What shares a process where tests run side by side: a module, as it shares fixtures."""
-    return str(path.parent if str(path.parent) in TOGETHER else path)
+    path = item.path.relative_to(item.config.rootpath)
+    return next((at for at, long in enumerate(LONG) if path.is_relative_to(long)), len(LONG))
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -126,7 +133,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["left out"] = session.config.stash.get(_LEFT_OUT, [])
 
 
-@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Each process has left out the same."""
     node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left out", [])

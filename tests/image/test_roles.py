@@ -1,13 +1,12 @@
 """Each role on a booted machine: in check mode, applied, again without a change, verified."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from housekeeping import ROOT
+from support.ansible import PROGRAMS, environment
 
 pytestmark = pytest.mark.needs("systemd-nspawn", "mmdebstrap", "ip", "ssh")
 
@@ -21,21 +20,13 @@ def role_of(scenario: Path) -> str:
 
 
 @pytest.mark.timeout(SECONDS)
-@pytest.mark.parametrize(
-    "scenario",
-    [pytest.param(each, marks=pytest.mark.xdist_group(f"role {role_of(each)}"), id=role_of(each)) for each in SCENARIOS],
-)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=role_of)
 def test_a_role_holds_what_its_scenario_says(scenario: Path) -> None:
     """Each has a machine of its own, so they may run side by side."""
-    programs = Path(sys.executable).parent
     done = subprocess.run(
-        [programs / "molecule", "test"],
+        [PROGRAMS / "molecule", "test"],
         cwd=scenario.parents[2],
-        env={
-            **os.environ,
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-            "NO_COLOR": "1",
-        },
+        env=environment(by_mitogen=True),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -24,10 +24,7 @@ def test_the_code_is_formatted() -> None:
 
 
 @pytest.mark.needs("terraform")
-@pytest.mark.parametrize(
-    "tested",
-    [pytest.param(each, marks=pytest.mark.xdist_group(f"terraform {each}")) for each in FOLDERS],
-)
+@pytest.mark.parametrize("tested", FOLDERS)
 def test_a_folder_passes_its_own_tests(tested: str, tmp_path: Path) -> None:
     try:
         output = check(copied(tmp_path / "terraform"), tested).output
