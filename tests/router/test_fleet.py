@@ -103,7 +103,7 @@ def test_a_fleet_that_cannot_be_woken_refuses_no_prompt_and_the_steward_wakes_it
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     break_down(fleet, failure)
     fleet.infer()
-    assert "the fleet could not be woken; the steward will do it" in log.getvalue()
+    assert "waking the fleet failed; the steward will do it" in log.getvalue()
     fleet.autoscaling.before = lambda *_: None
     assert desired(fleet) == 0
 

@@ -291,10 +291,10 @@ def test_the_fleet_s_trouble_is_not_the_jobs_and_the_other_way_round(
     quick_fleet.lose_messages()
     quick_fleet.time.sleep(301)
     quick_fleet.autoscaling.before = refuse("describe_auto_scaling_groups")
-    with pytest.raises(Unfinished, match="1 things"):
+    with pytest.raises(Unfinished, match="1 steps"):
         quick_fleet.steward()
     assert len(quick_fleet.lose_messages()) == 1
-    assert "the fleet is in trouble" in log.getvalue()
+    assert "checking the fleet failed" in log.getvalue()
 
     quick_fleet.autoscaling.before = lambda *_: None
     quick_fleet.call("POST", "/start", claims=OPERATOR)

@@ -61,7 +61,7 @@ def test_one_job_that_cannot_be_sent_does_not_hold_the_others(api: Api) -> None:
             raise error("ServiceUnavailable")
 
     api.sqs.before = refuse
-    with pytest.raises(Unfinished, match="1 things"):
+    with pytest.raises(Unfinished, match="1 steps"):
         api.steward()
     assert sorted(api.sent()) == jobs[1:]
     assert api.unsent() == jobs[:1]

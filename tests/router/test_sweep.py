@@ -86,7 +86,7 @@ def test_a_broken_job_does_not_hold_the_others(quick_api: Api) -> None:
     quick_api.lose_messages()
     quick_api.time.sleep(301)
 
-    with pytest.raises(Unfinished, match="1 things"):
+    with pytest.raises(Unfinished, match="1 steps"):
         quick_api.steward()
     assert quick_api.sent()[2:] == [sound]
 
