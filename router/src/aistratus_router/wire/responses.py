@@ -118,7 +118,7 @@ def _one_body(schema: dict[str, Any]) -> None:
 
 
 class EventOut(Answer):
-    """One entry of a job's log. `seq` runs 1, 2, 3 … without a hole; `v` is the form's version.
+    """One entry of a job's log. `seq` runs 1, 2, 3 … without a gap; `v` is the form's version.
 
     It holds exactly one of `state`, `delta`, `usage`, `error` and `notice`. A later release may add
     to these, and to the codes: a client passes over what it does not know.
@@ -138,7 +138,7 @@ class EventOut(Answer):
 
 
 class Events(Answer):
-    """New events, in order and without a hole.
+    """New events, in order and without a gap.
 
     `next_after` is what to ask for `after` next; `done` says that the job's last event is in
     this page or before it.
@@ -180,7 +180,7 @@ class ConversationOut(Answer):
 
 
 class Conversations(Answer):
-    """A page of conversations, the last used first."""
+    """A page of conversations, the most recently used first."""
 
     conversations: list[ConversationOut]
     next_cursor: str | None = None
