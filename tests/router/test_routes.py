@@ -53,7 +53,7 @@ def test_what_a_route_declares_to_read_is_read(quick_api: Api, route: Route) -> 
 def test_a_handler_takes_what_its_declaration_gives(route: Route) -> None:
     given = {
         *route.ids,
-        *(["desk"] if route.scope else []),
+        *(["context"] if route.scope else []),
         *(["query"] if route.query else []),
         *(["body"] if route.body else []),
     }
