@@ -117,6 +117,15 @@ print(handler({}, Context(left_ms=14_000)), handler({}, Context(left_ms=60_000))
     assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']
 
 
+def test_a_sweep_loads_nothing_of_the_api() -> None:
+    program = (
+        "import sys; import aistratus_router.steward.sweep; "
+        "assert not {'pydantic', 'aistratus_router.wire.responses'} & set(sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def die_at(api: Api, step: int, *, is_before: bool) -> bool:
     """Sweep until call number `step`; whether there was one."""
     calls = 0

@@ -1,7 +1,6 @@
 """What callers get to read, as JSON and as the OpenAPI document says it."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from aistratus_contracts import codec
 from aistratus_contracts.errors import ErrorCode, JobErrorCode, NoticeCode
 from aistratus_contracts.limits import MAX_IDLE_TIMEOUT_SECONDS, MIN_IDLE_TIMEOUT_SECONDS
-from aistratus_contracts.states import FinishReason, FleetState, JobState, Role
+from aistratus_contracts.states import FinishReason, FleetState, JobState, Purchase, Role
 
 Time = Annotated[
     datetime,
@@ -17,13 +16,6 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 Count = Annotated[int, Field(ge=0)]
-
-
-class Purchase(StrEnum):
-    """How an instance is paid."""
-
-    SPOT = "spot"
-    ON_DEMAND = "on-demand"
 
 
 class Answer(BaseModel):
