@@ -155,7 +155,7 @@ def too_many_open_jobs(most: int) -> Refusal:
     return _too_many(
         ErrorCode.TOO_MANY_OPEN_JOBS,
         "Too many open jobs",
-        f"You have {most} open jobs, which is the limit; wait until one ends, or stop one.",
+        f"No more than {most} of your jobs may be open at once; wait until one ends, or stop one.",
         OPEN_JOBS_RETRY_SECONDS,
     )
 
@@ -176,7 +176,7 @@ def too_many_readers(most: int) -> Refusal:
     return _too_many(
         ErrorCode.TOO_MANY_READERS,
         "Too many readers",
-        f"You are waiting for {most} answers at once, which is the limit; close some of them.",
+        f"No more than {most} of your requests may wait for an answer at once; close some of them.",
         READERS_RETRY_SECONDS,
     )
 
