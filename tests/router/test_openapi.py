@@ -27,7 +27,8 @@ from aistratus_router.api.openapi import document_text
 from aistratus_router.api.prose import IDS, PROSE
 from aistratus_router.api.routes import ROUTES
 from aistratus_router.api.routing import ID_PATTERNS, Route
-from support.router_api import Api, FakeTime
+from support.fake_world import FakeTime
+from support.router_api import Api
 
 OPERATE = "aistratus/operate"
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"

@@ -146,7 +146,7 @@ def test_of_1147_prompts_of_one_user_64_are_taken(quick_api: Api) -> None:
     assert [reply.status for reply in replies] == [202] * 64 + [429] * 1083
     refused = replies[-1]
     assert refused.json["code"] == "too_many_open_jobs"
-    assert "64 jobs" in refused.json["detail"]
+    assert "64 of your jobs" in refused.json["detail"]
     assert int(refused.headers["Retry-After"]) > 0
     assert len(quick_api.open_jobs()) == len(quick_api.sent()) == 64
 

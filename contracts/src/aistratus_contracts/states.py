@@ -32,6 +32,13 @@ class FleetState(StrEnum):
     DRAINING = "draining"  # no longer wanted, but not gone yet
 
 
+class Purchase(StrEnum):
+    """How an instance is paid."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on-demand"
+
+
 class Role(StrEnum):
     """Who speaks in a message."""
 

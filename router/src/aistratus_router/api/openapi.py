@@ -29,21 +29,20 @@ All times are RFC 3339 in UTC. Errors are RFC 9457 problem documents with a stab
 for those that the gateway gives itself. Another user's job or conversation answers 404. Unknown \
 fields and query parameters are refused with 422.
 
-Some rules are beyond a schema: the order of roles in `messages`, that `max_tokens` leaves room \
-in the model's context, that `model` is one of `GET /models`, and how many bytes a schema or a \
-grammar has. What breaks them gets 422 with \
-the field's name."""
+A schema cannot express some rules: the order of roles in `messages`, that `max_tokens` leaves \
+room in the model's context, that `model` is one of `GET /models`, and the size of a schema or \
+grammar in bytes. A request that breaks one of them gets 422 with the field's name."""
 
 _REFUSALS: Final[dict[int, str]] = {
     400: "The body cannot be read: it is empty, not UTF-8, not JSON, or has a key twice.",
-    401: "No access token of this service.",
+    401: "There is no access token of this service.",
     403: "The token lacks the scope.",
-    404: "Not there, or another user's.",
-    409: "It contradicts what is there; `code` says how.",
+    404: "It does not exist, or belongs to another user.",
+    409: "It conflicts with what exists; `code` says with what.",
     413: "The body is larger than 256 KiB.",
-    415: "The body says that it is not JSON.",
+    415: "The body is not declared as JSON.",
     422: "Fields or query parameters are wrong; `errors` names them.",
-    429: "Too much at once: `code` says of what, or the gateway slows you down.",
+    429: "Too many requests; `code` names the limit, unless the gateway sends this.",
     500: "Something went wrong in the service.",
     503: "Try again after `Retry-After` seconds.",
     504: "The service took too long.",

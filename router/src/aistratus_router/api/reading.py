@@ -60,11 +60,11 @@ def read_query(event: Mapping[str, Any], model: type[M]) -> M:
             max_num_fields=MAX_QUERY_FIELDS,
         )
     except ValueError:
-        sentence = f"Give {MAX_QUERY_FIELDS} parameters at most."
+        sentence = f"Send at most {MAX_QUERY_FIELDS} parameters."
         raise invalid_request([FieldError("?", sentence)]) from None
     for name, value in pairs:
         if name in query:
-            raise invalid_request([FieldError(_query_field((name,)), "Give it once only.")])
+            raise invalid_request([FieldError(_query_field((name,)), "Send it only once.")])
         query[name] = value
     try:
         return model.model_validate(query)
@@ -88,11 +88,10 @@ def parse_json(body: bytes) -> Any:
         raise invalid_json("The body is not UTF-8 text; encode it as UTF-8.") from None
     except json.JSONDecodeError as error:
         raise invalid_json(
-            f"The body is not JSON: it cannot be read on from line {error.lineno}, "
-            f"column {error.colno}."
+            f"The body is not JSON; correct it at line {error.lineno}, column {error.colno}."
         ) from None
     except RecursionError:
-        raise invalid_json("The body is nested too deeply; nothing here needs that.") from None
+        raise invalid_json("The body is nested too deeply; send a flatter one.") from None
 
 
 @contextmanager
@@ -141,7 +140,7 @@ def _body_bytes(event: Mapping[str, Any]) -> bytes:
         try:
             body = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise invalid_json("The body is not the base64 that it says it is.") from None
+            raise invalid_json("The body is not the base64 that it should be.") from None
     if len(body) > MAX_BODY_BYTES:
         raise body_too_large(MAX_BODY_BYTES)
     return body
@@ -157,11 +156,11 @@ def _integer(digits: str) -> int | float:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_NAMES:
-        sentence = f"It has an object of {len(pairs)} names; none here takes more than {MAX_NAMES}."
+        sentence = f"It has an object of {len(pairs)} names; send at most {MAX_NAMES}."
         raise invalid_request([FieldError("", sentence)])
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise invalid_json(f"The body has the key {_echo(_repeated(pairs))!r} twice; say it once.")
+        raise invalid_json(f"The body has the key {_echo(_repeated(pairs))!r} twice; send it once.")
     return document
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from aistratus_contracts.states import Purchase
 from aistratus_router.errors import Misconfigured
 from aistratus_router.ports import AutoScaling
-from aistratus_router.wire.responses import Purchase
 
 # Enough to see what became of the last try in all of a region's zones.
 ACTIVITIES: Final = 10

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Final
 
+from aistratus_contracts.states import Purchase
 from aistratus_router.fleet.decision import carry_out
 from aistratus_router.fleet.group import Group, GroupView
 from aistratus_router.fleet.shortage import is_shortage, sentence
 from aistratus_router.log import logger
 from aistratus_router.store.fleet import FleetStore, Seen, Wanted
 from aistratus_router.store.open_jobs import OpenJobs
-from aistratus_router.wire.responses import Purchase
 
 # An instance boots, loads its model and gives a sign of life within minutes. One that has not
 # after this time never will, and meanwhile it costs money.
@@ -75,7 +75,7 @@ class FleetRound:
         if view.instances and now - _alive_at(wanted) >= STUCK_AFTER:
             if not self.store.want_none_since(wanted, now, is_held=True, problem=STUCK):
                 return Done.NOTHING
-            logger.error("an instance is stuck, and is turned off", group=self.group.name)
+            logger.error("an instance is stuck and is turned off", group=self.group.name)
             self._turn_off(view)
             return Done.STUCK
         if now - max(wanted.changed_at, wanted.active_at) >= self._idle_timeout:

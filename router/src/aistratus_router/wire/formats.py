@@ -14,14 +14,14 @@ from aistratus_contracts.repetitions import wrong_in_grammar, wrong_in_schema
 from aistratus_router.wire.strict import Strict
 
 FORMAT_TYPES: Final = ("text", "json_object", "json_schema", "grammar")
-_AT_MOST: Final = f"{MAX_GRAMMAR_BYTES // 1024} KiB in UTF-8 at most"
+_AT_MOST: Final = f"{MAX_GRAMMAR_BYTES // 1024} KiB of UTF-8 at most"
 
 
 def _bounded(text: str) -> str:
     """A text that a job may carry; raises ValueError for a larger one."""
     size = len(text.encode())
     if size > MAX_GRAMMAR_BYTES:
-        raise ValueError(f"It has {size} bytes; send {MAX_GRAMMAR_BYTES} at most.")
+        raise ValueError(f"It has {size} bytes; send at most {MAX_GRAMMAR_BYTES}.")
     return text
 
 
@@ -42,17 +42,17 @@ def _schema_text(value: Any) -> str:
     Raises ValueError for what is no object, too large, or cannot be written as JSON.
     """
     if not isinstance(value, dict):
-        raise ValueError("A JSON Schema is an object here.")  # noqa: TRY004 - Pydantic's way
+        raise ValueError("A JSON Schema must be an object.")  # noqa: TRY004 - Pydantic's way
     try:
         text = codec.dumps(value)
     except RecursionError:
         raise ValueError("It is nested too deeply; send a flatter one.") from None
     except ValueError:
-        raise ValueError("It holds a number beyond all bounds; send a smaller one.") from None
+        raise ValueError("It has a number that is too large; send a smaller one.") from None
     try:
         return _with_right_counts(_bounded(text), wrong_in_schema(value))
     except UnicodeEncodeError:
-        raise ValueError("It holds half a character; send whole ones.") from None
+        raise ValueError("It has half a character (a lone surrogate); send whole ones.") from None
 
 
 class TextFormat(Strict):
@@ -82,10 +82,10 @@ class JsonSchemaIn(Strict):
             ),
         ),
     ]
-    name: Annotated[str | None, Field(description="For you; it changes nothing.")] = None
-    description: Annotated[str | None, Field(description="For you; it changes nothing.")] = None
+    name: Annotated[str | None, Field(description="For your use; no effect.")] = None
+    description: Annotated[str | None, Field(description="For your use; no effect.")] = None
     strict: Annotated[
-        bool | None, Field(description="Changes nothing: an answer always follows the schema.")
+        bool | None, Field(description="Has no effect: an answer always follows the schema.")
     ] = None
 
 
@@ -105,8 +105,8 @@ class GrammarFormat(Strict):
         Field(
             min_length=1,
             description=(
-                f"In llama.cpp's GBNF; it begins at its rule `root`. {_AT_MOST}; a count in it is "
-                f"{MAX_REPETITIONS} at most."
+                f"A grammar in llama.cpp's GBNF; it begins at the rule `root`. {_AT_MOST}; a "
+                f"repetition count is at most {MAX_REPETITIONS}."
             ),
         ),
         AfterValidator(_grammar),

@@ -1,7 +1,6 @@
 """What callers get to read, as JSON and as the OpenAPI document says it."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from aistratus_contracts import codec
 from aistratus_contracts.errors import ErrorCode, JobErrorCode, NoticeCode
 from aistratus_contracts.limits import MAX_IDLE_TIMEOUT_SECONDS, MIN_IDLE_TIMEOUT_SECONDS
-from aistratus_contracts.states import FinishReason, FleetState, JobState, Role
+from aistratus_contracts.states import FinishReason, FleetState, JobState, Purchase, Role
 
 Time = Annotated[
     datetime,
@@ -17,13 +16,6 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 Count = Annotated[int, Field(ge=0)]
-
-
-class Purchase(StrEnum):
-    """How an instance is paid."""
-
-    SPOT = "spot"
-    ON_DEMAND = "on-demand"
 
 
 class Answer(BaseModel):
@@ -118,7 +110,7 @@ def _one_body(schema: dict[str, Any]) -> None:
 
 
 class EventOut(Answer):
-    """One entry of a job's log. `seq` runs 1, 2, 3 … without a hole; `v` is the form's version.
+    """One entry of a job's log. `seq` runs 1, 2, 3 … without a gap; `v` is the form's version.
 
     It holds exactly one of `state`, `delta`, `usage`, `error` and `notice`. A later release may add
     to these, and to the codes: a client passes over what it does not know.
@@ -138,7 +130,7 @@ class EventOut(Answer):
 
 
 class Events(Answer):
-    """New events, in order and without a hole.
+    """New events, in order and without a gap.
 
     `next_after` is what to ask for `after` next; `done` says that the job's last event is in
     this page or before it.
@@ -180,7 +172,7 @@ class ConversationOut(Answer):
 
 
 class Conversations(Answer):
-    """A page of conversations, the last used first."""
+    """A page of conversations, the most recently used first."""
 
     conversations: list[ConversationOut]
     next_cursor: str | None = None
