@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.terraform import Finished
+from aistratus_operator.cloud.terraform import Finished
 from support.terraform_folders import check, copied
 
 

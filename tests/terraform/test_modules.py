@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from cloud.terraform import Finished, Terraform, TerraformFailed
+from aistratus_operator.cloud.terraform import Finished, Terraform, TerraformFailed
 from support.terraform_folders import FOLDERS, MODULES
 from support.tree import tracked
 from terraform_pages.page import TERRAFORM, page
