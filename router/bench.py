@@ -31,7 +31,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange, Usage
 from aistratus_contracts.models import Catalogue, ModelCard
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.app import App, build_app
+from aistratus_router.api.app import App, build_app
 from aistratus_router.log import logger
 from aistratus_router.memory import MemoryTable
 from aistratus_router.memory_queue import MemoryQueue
@@ -48,7 +48,7 @@ WORDS_AN_ANSWER: Final = 200
 
 BARS: Final = {"start_ms": 450.0, "warm_p99_ms": 5.0}
 
-_ENTRY: Final = "import aistratus_router.handler"
+_ENTRY: Final = "import aistratus_router.api.handler"
 _BOTO3: Final = "import boto3"
 _TIMED: Final = (
     "import sys, time; sys.path[:0] = sys.argv[2:]; began = time.perf_counter(); "

@@ -34,7 +34,7 @@ from aistratus_local.provision import (
     QUEUE_NAME,
 )
 from aistratus_operator.cloud.instance_types import default_instance_types
-from aistratus_router.sweep import RESERVE_SECONDS
+from aistratus_router.steward.sweep import RESERVE_SECONDS
 from support.terraform_folders import copied, initialized
 from terraform_pages.page import TERRAFORM
 from terraform_pages.reader import blocks

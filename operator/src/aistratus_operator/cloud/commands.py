@@ -22,7 +22,7 @@ from aistratus_operator.cloud.stack import open_stack
 from aistratus_operator.cloud.terraform import Terraform
 from aistratus_operator.cloud.users import invite
 from aistratus_operator.errors import OperatorError
-from aistratus_router.problems import RouterError
+from aistratus_router.errors import RouterError
 
 
 def run(chosen: argparse.Namespace) -> int:

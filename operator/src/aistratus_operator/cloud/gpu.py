@@ -9,9 +9,9 @@ from aistratus_contracts.states import FleetState
 from aistratus_operator.cloud.aws import Account
 from aistratus_operator.cloud.environments import Environment
 from aistratus_operator.cloud.registry import open_registry
-from aistratus_router.fleet import Fleet
+from aistratus_router.fleet.control import Fleet
 from aistratus_router.ports import Ports
-from aistratus_router.responses import FleetOut
+from aistratus_router.wire.responses import FleetOut
 
 _STATES: Final = {
     FleetState.OFF: "no GPU is on",

@@ -4,8 +4,8 @@ from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_operator.cloud.aws import Account
 from aistratus_operator.cloud.environments import Environment
 from aistratus_operator.errors import OperatorError
+from aistratus_router.errors import Misconfigured
 from aistratus_router.ports import Ports
-from aistratus_router.problems import Misconfigured
 
 
 def open_registry(account: Account, environment: Environment) -> dict[str, str]:
