@@ -138,12 +138,6 @@ def test_a_failure_is_counted_with_an_append_and_stays_counted() -> None:
     assert table.append("jobs", next_record, [Delta("a", (1,))], NOW).cursor.failures == 1
 
 
-def test_a_job_of_before_append_ids_is_read() -> None:
-    item = table.meta_item(RECORD)
-    del item["append_id"], item["failures"]
-    assert table.read_meta(item) == RECORD
-
-
 def test_a_job_ends_if_and_only_if_its_turn_gets_an_answer() -> None:
     end: list[EventBody] = [Usage(1, 0, 1), StateChange(JobState.SUCCEEDED, FinishReason.STOP)]
     made = table.append("jobs", RECORD, end, NOW, answer_text="whole")

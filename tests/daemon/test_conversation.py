@@ -144,7 +144,7 @@ def test_what_is_known_to_have_ended_is_not_looked_at_for_open_turns(
             taken.append(number)
             yield turn(number, None if number == 1000 else CANCELLED, user("b" * 100))
 
-    due = next_due(backwards(), ROOM, settled=999)
+    due = next_due(backwards(), ROOM, ended_up_to=999)
     assert due is not None
     assert due.turn.turn == 1000
     assert len(taken) < 20

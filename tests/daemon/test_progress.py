@@ -12,7 +12,7 @@ from aistratus_contracts.limits import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_DEL
 from aistratus_contracts.states import JobState, Role
 from aistratus_contracts.table import Answer, Item
 from aistratus_daemon.frames import NewTokens
-from aistratus_daemon.worker.progress import Progress
+from aistratus_daemon.worker.progress import AnswerProgress
 
 # What DynamoDB takes in one item, names and all.
 ITEM_BYTES = 400 * 1024
@@ -43,7 +43,7 @@ def test_a_text_is_measured_as_it_is_stored(letter: str) -> None:
 @pytest.mark.parametrize("letter", ["a", '"', "\x01", "🙂"])
 def test_the_longest_answer_fits_its_item(letter: str) -> None:
     """320 KiB of quotes were 655 KB of item, and the job could never end."""
-    progress = Progress()
+    progress = AnswerProgress()
     piece = letter * 1024
     while not progress.is_full:
         progress.add(tokens(piece, 7))
@@ -67,7 +67,7 @@ def test_the_longest_prompt_fits_its_item() -> None:
 
 
 def test_what_waits_is_committed_as_one_event_and_read_back() -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     progress.add(tokens("a", 1))
     progress.add(tokens("bc", 2, 3))
     assert progress.reached == 3
@@ -75,12 +75,12 @@ def test_what_waits_is_committed_as_one_event_and_read_back() -> None:
     progress.commit()
     assert progress.pending() == []
     assert (progress.text, progress.token_ids) == ("abc", [1, 2, 3])
-    again = Progress.from_events([Event(1, 1, NOW, Delta("abc", (1, 2, 3)))])
+    again = AnswerProgress.from_events([Event(1, 1, NOW, Delta("abc", (1, 2, 3)))])
     assert (again.text, again.token_ids, again.is_full) == ("abc", [1, 2, 3], False)
 
 
 def test_tokens_without_text_and_text_without_tokens_are_kept() -> None:
-    progress = Progress()
+    progress = AnswerProgress()
     progress.add(tokens("", 1))
     assert progress.pending() == [Delta("", (1,))]
     progress.discard()

@@ -43,10 +43,10 @@ def app(client: GatewayClient) -> App:
 async def shown(app: App) -> AsyncIterator[Screen]:
     async with screen() as shown:
         shown.page.render(AppView, app)
-        await shown.settle()
+        await shown.until_still()
         yield shown
         app.close()
-        await shown.settle()
+        await shown.until_still()
 
 
 async def type_in(shown: Screen, text: str) -> None:
@@ -58,7 +58,7 @@ async def test_who_is_not_in_sees_one_button(client: GatewayClient) -> None:
     app = App(client, OpenDoor(signed_in=False))
     async with screen() as shown:
         shown.page.render(AppView, app)
-        await shown.settle()
+        await shown.until_still()
         assert "Aistratus" in shown.texts()
         await shown.click(shown.button("Sign in"))
         assert app.signed_in
@@ -102,7 +102,7 @@ async def test_an_answer_is_drawn_as_it_grows(shown: Screen, stand: Stand, app: 
     assert shown.all(ft.ProgressRing)
     stand.last_job.finish()
     await asking
-    await shown.settle()
+    await shown.until_still()
     assert shown.button("Send")
     assert not shown.all(ft.ProgressRing)
     assert shown.button("Delete “What is it?”")
@@ -114,7 +114,7 @@ async def test_stop_stops(shown: Screen, stand: Stand) -> None:
     await shown.until(lambda: "In the queue – waiting for a worker" in shown.texts())
     await shown.click(shown.button("Stop"))
     await asking
-    await shown.settle()
+    await shown.until_still()
     assert "Stopped." in shown.texts()
     assert stand.last_job.cancelled
 
@@ -135,7 +135,7 @@ async def test_the_history_opens_and_forgets(shown: Screen, stand: Stand, app: A
     stand.last_job.say("An old answer")
     stand.last_job.finish()
     await app.history.refresh()
-    await shown.settle()
+    await shown.until_still()
     [title] = [item for item in shown.all(ft.Container) if item.ink]
     await shown.click(title)
     await shown.until(lambda: "An old answer" in shown.texts())
@@ -154,12 +154,12 @@ async def test_messages_can_be_drawn_when_there_are_none(client: GatewayClient) 
     chat = Chat(client)
     async with screen() as shown:
         shown.page.render(Messages, chat)
-        await shown.settle()
+        await shown.until_still()
         chat.bubbles = [said("Hello")]
-        await shown.settle()
+        await shown.until_still()
         assert shown.texts() == ["Hello"]
         chat.bubbles = []
-        await shown.settle()
+        await shown.until_still()
         assert shown.texts() == []
 
 
@@ -209,7 +209,7 @@ async def test_one_can_ask_on_in_every_conversation_that_one_opens(
         await app.client.ask(prompt)
         stand.last_job.finish()
     await app.history.refresh()
-    await shown.settle()
+    await shown.until_still()
     for number in (0, 2, 1, 0):
         titles = [item for item in shown.all(ft.Container) if item.ink]
         await shown.click(titles[number])
@@ -231,14 +231,14 @@ async def test_notices_and_failures_are_drawn(shown: Screen, stand: Stand, app: 
     await until(lambda: bool(stand.jobs))
     stand.last_job.finish(JobState.FAILED, None)
     await asking
-    await shown.settle()
+    await shown.until_still()
     assert app.chat.bubbles[-1].error in shown.texts()
 
 
 async def test_a_narrow_page_hides_the_history_behind_a_button(app: App) -> None:
     async with screen(width=400) as shown:
         shown.page.render(AppView, app)
-        await shown.settle()
+        await shown.until_still()
         assert "Your chats will be listed here." not in shown.texts()
         await shown.click(shown.button("Show chats"))
         assert "Your chats will be listed here." in shown.texts()
@@ -250,7 +250,7 @@ async def test_a_narrow_page_hides_the_history_behind_a_button(app: App) -> None
 async def test_a_window_that_grows_shows_the_history(app: App) -> None:
     async with screen(width=400) as shown:
         shown.page.render(AppView, app)
-        await shown.settle()
+        await shown.until_still()
         await shown.happen(shown.page, "resize", {"width": 1000.0, "height": 800.0})
         assert "Your chats will be listed here." in shown.texts()
 
@@ -264,7 +264,7 @@ async def test_a_link_in_an_answer_opens_only_web_pages(
     stand.last_job.say("[here](https://example.com) ![pixel](https://evil.example/x.png)")
     stand.last_job.finish()
     await asking
-    await shown.settle()
+    await shown.until_still()
     [answer] = shown.all(ft.Markdown)
     assert "![" not in (answer.value or "")
     await shown.happen(answer, "tap_link", "javascript:alert(1)")

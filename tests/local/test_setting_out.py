@@ -20,13 +20,13 @@ from aistratus_contracts.registry import Parameter
 from aistratus_local import models, state
 from aistratus_local.access_key import AccessKey
 from aistratus_local.choices import UnknownModel
-from aistratus_local.console import Console, Progress
+from aistratus_local.console import Console, TransferProgress
 from aistratus_local.demo import ask_line
 from aistratus_local.download import RemoteFile
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import Options, add_options, options_of
-from aistratus_local.ports import Ports, PortTaken, claim, port_of
+from aistratus_local.ports import PortNumbers, PortTaken, claim, port_of
 from aistratus_local.processes import Part
 from aistratus_local.provision import (
     REGISTRY_PREFIX,
@@ -137,7 +137,7 @@ def test_what_is_no_port_is_a_sentence(text: str) -> None:
 
 
 def test_free_ports_are_found_and_differ() -> None:
-    found = claim(Ports(0, 0, 0, 0))
+    found = claim(PortNumbers(0, 0, 0, 0))
     assert len({found.app, found.gateway, found.login, found.emulator}) == 4
     assert claim(found) == found
 
@@ -148,7 +148,7 @@ def test_a_taken_port_names_who_has_it_and_the_way_out() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken) as caught:
-            claim(Ports(0, port, 0, 0))
+            claim(PortNumbers(0, port, 0, 0))
     text = str(caught.value)
     assert text.startswith(f"Port {port} is taken by another program (")
     assert f"process {os.getpid()}" in text
@@ -160,7 +160,7 @@ def test_a_port_taken_on_every_address_is_taken() -> None:
         taken.bind(("", 0))
         taken.listen()
         with pytest.raises(PortTaken):
-            claim(Ports(taken.getsockname()[1], 0, 0, 0))
+            claim(PortNumbers(taken.getsockname()[1], 0, 0, 0))
 
 
 def test_the_apps_port_taken_on_ipv6_is_taken() -> None:
@@ -168,17 +168,17 @@ def test_the_apps_port_taken_on_ipv6_is_taken() -> None:
         try:
             taken.bind(("::1", 0))
         except OSError:  # a machine without IPv6: then there is nobody to be in the way
-            assert claim(Ports(0, 0, 0, 0)).app
+            assert claim(PortNumbers(0, 0, 0, 0)).app
             return
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken):
-            claim(Ports(port, 0, 0, 0))
-        assert claim(Ports(0, port, 0, 0)).gateway == port
+            claim(PortNumbers(port, 0, 0, 0))
+        assert claim(PortNumbers(0, port, 0, 0)).gateway == port
 
 
 def test_a_port_given_twice_is_a_sentence() -> None:
-    free = claim(Ports(0, 0, 0, 0))
+    free = claim(PortNumbers(0, 0, 0, 0))
     with pytest.raises(LocalError, match="given twice"):
         claim(replace(free, login=free.app))
 
@@ -251,7 +251,7 @@ def test_nothing_of_a_persons_own_cloud_reaches_in() -> None:
 def test_the_emulator_s_key_is_for_those_who_call_it(tmp_path: Path) -> None:
     async def parts() -> tuple[AccessKey, dict[str, Part]]:
         model = local_model("standin", Console(StringIO()))
-        stack = Stack(StackSettings(Ports(), model, tmp_path), lambda *_: None, tmp_path)
+        stack = Stack(StackSettings(PortNumbers(), model, tmp_path), lambda *_: None, tmp_path)
         made = Provisioned("q", "t", "p", "c", "http://issuer")
         user = User("demo", "a password", "demo@example.org")
         found = [
@@ -324,7 +324,7 @@ def test_progress_on_a_terminal_shows_size_speed_and_what_is_left() -> None:
     now = [0.0]
     out = Terminal()
     console = Console(out, lambda: now[0])
-    progress = Progress(console, "Fetching x", 200_000_000, begin=50_000_000)
+    progress = TransferProgress(console, "Fetching x", 200_000_000, begin=50_000_000)
     now[0] = 10.0
     progress.at(100_000_000)
     assert out.getvalue().endswith("Fetching x   50%  100 of 200 MB  5.0 MB/s  20 s left")
@@ -337,7 +337,7 @@ def test_progress_on_a_terminal_shows_size_speed_and_what_is_left() -> None:
 def test_progress_elsewhere_is_whole_lines_now_and_then() -> None:
     now = [0.0]
     out = StringIO()
-    progress = Progress(Console(out, lambda: now[0]), "Fetching x", 1000)
+    progress = TransferProgress(Console(out, lambda: now[0]), "Fetching x", 1000)
     for step in range(101):
         now[0] = step * 0.2
         progress.at(step * 10)

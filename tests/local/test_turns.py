@@ -32,14 +32,14 @@ class Calls:
 
     async def call(self, *users: str) -> None:
         self.tasks += [asyncio.create_task(self._hold(user)) for user in users]
-        await self.settle()
+        await self.until_still()
 
     async def end(self, user: str) -> None:
         """One call of a user ends."""
         next(event for held, event in self.held if held == user).set()
-        await self.settle()
+        await self.until_still()
 
-    async def settle(self) -> None:
+    async def until_still(self) -> None:
         for _ in range(10):
             await asyncio.sleep(0)
 
@@ -83,7 +83,7 @@ async def test_who_gives_up_leaves_no_trace() -> None:
     await calls.call(*"aaabbb")
     for task in calls.tasks:
         task.cancel()
-    await calls.settle()
+    await calls.until_still()
     assert calls.held == []
     await calls.call("a", "b")
     assert calls.users() == "ab"
@@ -95,7 +95,7 @@ async def test_a_turn_that_comes_while_it_is_given_up_goes_to_the_next() -> None
     next(event for _, event in calls.held).set()
     await asyncio.sleep(0)  # a's call ends and lets b in, who has not run since
     calls.tasks[1].cancel()
-    await calls.settle()
+    await calls.until_still()
     assert calls.users() == "c"
 
 

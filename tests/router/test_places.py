@@ -136,28 +136,6 @@ def test_a_dead_letter_goes_back_into_its_jobs_lane(api: Api) -> None:
     assert [group for _, group in taken] == [message_group("ann", 1)]
 
 
-def test_a_job_of_before_there_were_lanes_is_sent_in_its_conversations_group(api: Api) -> None:
-    job = api.infer()
-    api.lose_messages()
-    record = api.record(job["job_id"]).job
-    api.dynamodb.update_item(
-        TableName=api.table_name,
-        Key=table.open_key(record.job_id, record.created_at),
-        UpdateExpression="SET message_group = :former",
-        ExpressionAttributeValues={":former": {"S": record.conversation_id}},
-    )
-    entry = api.entry(record.job_id)
-    del entry["message_group"]
-    put = {"Put": {"TableName": api.table_name, "Item": entry}}
-    api.dynamodb.transact_write_items(TransactItems=[put])
-    api.time.now += 3_600
-    api.steward()
-
-    assert api.sqs.calls[-1][1].get("MessageGroupId") in (record.conversation_id, None)
-    taken = api.take_messages(api.registry.addresses.queue_url)
-    assert [group for _, group in taken] == [record.conversation_id]
-
-
 # --- open jobs ----------------------------------------------------------------------------
 
 

@@ -69,29 +69,6 @@ def test_one_job_that_cannot_be_sent_does_not_hold_the_others(api: Api) -> None:
     assert api.unsent() == jobs[:1]
 
 
-def test_a_job_that_waits_since_before_there_was_the_list_is_sent_and_forgotten(api: Api) -> None:
-    job = api.infer()
-    record = api.record(job["job_id"])
-    key = table.open_key(record.job.job_id, record.job.created_at)
-    api.dynamodb._client.delete_item(TableName=api.table_name, Key=key)
-    former = {
-        **table.key("OUTBOX", record.job.job_id),
-        "conversation_id": {"S": record.job.conversation_id},
-        "stored_at": {"S": "2026-11-23T10:00:00.000Z"},
-        table.TTL_ATTRIBUTE: {"N": str(record.job.expires_at)},
-    }
-    append = {"Put": {"TableName": api.table_name, "Item": former}}
-    api.dynamodb._client.transact_write_items(TransactItems=[append])
-    api.time.sleep(31)
-
-    assert api.steward() == {"sent": 1}
-    api.work(job["job_id"], RUNNING, take=True)
-    api.work(job["job_id"], SUCCEEDED)
-    api.time.sleep(301)
-    assert api.steward() == {"removed": 1}
-    assert api.open_jobs() == []
-
-
 # --- sent, and lost -----------------------------------------------------------------------
 
 

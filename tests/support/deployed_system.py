@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from aistratus_local.gateway.function import Function
 from aistratus_local.imds import ImdsServer
-from aistratus_local.ports import Ports, claim
+from aistratus_local.ports import PortNumbers, claim
 from aistratus_local.provision import User, add_user
 from aistratus_local.stack import LAST_WORDS, WITHOUT_PROXY, clean_environment
 from support.deployment import Deployment
@@ -152,7 +152,7 @@ class DeployedSystem:
 def deployed_system(deployment: Deployment, folder: Path) -> Iterator[DeployedSystem]:
     """The whole system for the length of a block, with one worker at first."""
     outputs, aws = deployment.outputs(), deployment.aws
-    ports = claim(Ports(0, 0, 0, 0, 0))
+    ports = claim(PortNumbers(0, 0, 0, 0, 0))
     capacity = ScarceCapacity()
 
     def gate_of(role: Role) -> Gate:

@@ -89,16 +89,16 @@ class Screen:
     async def happen(self, control: Any, event: str, data: object = None) -> None:
         """Dispatch an event from the client; return once its handler has."""
         await self.session.dispatch_event(control._i, event, data)
-        await self.settle()
+        await self.until_still()
 
-    async def settle(self) -> None:
+    async def until_still(self) -> None:
         """Wait until everything pending is drawn."""
         for _ in range(20):
             await asyncio.sleep(0)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         await until(holds)
-        await self.settle()
+        await self.until_still()
 
     def called(self) -> list[str]:
         """The names of the methods that the client was told to call."""

@@ -24,7 +24,6 @@ from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.steward.sweep import Sweep
 from aistratus_router.store.dead_letters import DeadLetters
-from aistratus_router.store.open_jobs import FORMER_PARTITION
 from aistratus_router.user_limits import UserLimits
 from support.cloud import TABLE, Cloud
 from support.emulator_process import running_emulator_process
@@ -194,11 +193,7 @@ class Api:
         return dict(self._entries())[job_id]
 
     def _entries(self) -> list[tuple[str, dict[str, Any]]]:
-        found = [
-            item
-            for item in self.items()
-            if item["pk"]["S"] in (table.OPEN_PARTITION, FORMER_PARTITION)
-        ]
+        found = [item for item in self.items() if item["pk"]["S"] == table.OPEN_PARTITION]
         found.sort(key=lambda item: str(item["stored_at"]["S"]))
         return [(item["sk"]["S"].rpartition("#")[2], item) for item in found]
 

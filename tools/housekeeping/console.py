@@ -27,7 +27,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-class Progress:
+class StepProgress:
     """One long step: a line updated in place on a terminal, occasional lines in a log.
 
     `done` and `total` may jump; the time left is extrapolated from this step alone.

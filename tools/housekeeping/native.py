@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from housekeeping.console import Progress
+from housekeeping.console import StepProgress
 from housekeeping.errors import HouseError
 from housekeeping.process import run
 from housekeeping.requirements import Pin, render
@@ -101,7 +101,7 @@ def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) 
     if place.parent.is_dir():
         # Another processor has used this home: pip's own cache may hold its build.
         command.append("--no-cache-dir")
-    progress = Progress("Compiling llama.cpp (once, 5 to 10 minutes on 2 cores)")
+    progress = StepProgress("Compiling llama.cpp (once, 5 to 10 minutes on 2 cores)")
 
     done, total = 0, 0
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from housekeeping import COMPONENTS, ROOT, debian, native, store
-from housekeeping.console import Progress, say
+from housekeeping.console import StepProgress, say
 from housekeeping.errors import HouseError
 from housekeeping.process import quietly
 from housekeeping.requirements import Pin, read_pins
@@ -72,7 +72,7 @@ class Setup:
             built = native.built(place, source)
             wheels += [built] if built else []
         title = f"Installing {len(pins)} Python packages into .venv"
-        progress = Progress(title)
+        progress = StepProgress(title)
         if len(wheels) == len(pins) and self._installed(uv, wheels, folders, compiled=compiled):
             progress.finish()
             return
@@ -83,7 +83,7 @@ class Setup:
         store.fetch(pip, fetched, self.store, log=self.log, title="Fetching Python packages")
         if source and len(wheels) < len(pins):
             wheels.append(self._build(uv, source, place))
-        progress = Progress(title)
+        progress = StepProgress(title)
         if not self._installed(uv, wheels, folders, compiled=compiled):
             progress.abandon()
             raise HouseError(f"The packages could not be installed; {self.log} says why.")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from housekeeping.console import Progress, say
+from housekeeping.console import StepProgress, say
 from housekeeping.errors import HouseError
 from housekeeping.process import quietly, run
 from housekeeping.requirements import Pin, canonical, render
@@ -72,7 +72,7 @@ def fetch(pip: list[str], pins: Iterable[Pin], store: Path, *, log: Path, title:
     listed.write_text(render(wanted), encoding="utf-8")
     command = [*pip, "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
     command += ["--progress-bar=off", "--disable-pip-version-check"]
-    progress = Progress(title)
+    progress = StepProgress(title)
     seen = 0
 
     def watch(line: str) -> None:

@@ -14,7 +14,7 @@ from aistratus_contracts.event import Usage as TokenUsage
 from aistratus_contracts.models import ModelCard
 from aistratus_contracts.states import JobState
 from aistratus_local.models import LocalModel
-from aistratus_local.ports import Ports
+from aistratus_local.ports import PortNumbers
 from aistratus_local.signin import sign_in
 from aistratus_local.stack import WIDE_LIMITS, Stack, StackSettings, running
 from engine_bench.contenders.contender import Contender, Setup
@@ -89,7 +89,7 @@ class LocalSession:
 def open_local(setup: Setup) -> Iterator[LocalSession]:
     """An idle system without the app, and a signed-in client, for the length of a block."""
     settings = StackSettings(
-        Ports(0, 0, 0, 0),
+        PortNumbers(0, 0, 0, 0),
         _local_model(setup.model),
         setup.folder / "local",
         with_app=False,

@@ -53,7 +53,7 @@ class Console:
 
 
 @dataclass
-class Progress:
+class TransferProgress:
     """A transfer's progress, with speed and time left; `begin` bytes were there before."""
 
     console: Console

@@ -13,7 +13,7 @@ from contextlib import suppress
 from aistratus_local.console import Console, megabytes
 from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import Options
-from aistratus_local.ports import VARIABLES, Ports, claim
+from aistratus_local.ports import VARIABLES, PortNumbers, claim
 from aistratus_local.stack import Stack, StackSettings, running
 from aistratus_local.state import STATE_VARIABLE, StackState, held, state_folder
 
@@ -79,7 +79,7 @@ def ask_line(gateway_port: int, environment: Mapping[str, str] | None = None) ->
     which = ""
     if folder := environment.get(STATE_VARIABLE):
         which = f"{STATE_VARIABLE}={shlex.quote(folder)} "
-    elif gateway_port != Ports().gateway:
+    elif gateway_port != PortNumbers().gateway:
         which = f"{VARIABLES['gateway']}={gateway_port} "
     return f'make ask {which}PROMPT="What is Aistratus?"'
 

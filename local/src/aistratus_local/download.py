@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from aistratus_local.console import Console, Progress, megabytes
+from aistratus_local.console import Console, TransferProgress, megabytes
 from aistratus_local.errors import LocalError
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0)
@@ -116,7 +116,7 @@ def _continue(
     headers["Accept-Encoding"] = "identity"
     with client.stream("GET", remote.url, headers=headers) as answer:
         begin = _accepted_offset(answer, there, remote)
-        progress = Progress(console, f"Fetching {remote.name}", remote.size, begin)
+        progress = TransferProgress(console, f"Fetching {remote.name}", remote.size, begin)
         with partial.open("r+b" if begin else "wb") as file:
             file.truncate(begin)
             file.seek(begin)

@@ -27,7 +27,7 @@ from aistratus_contracts.states import JobState
 from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
 from aistratus_local.models import local_model
-from aistratus_local.ports import Ports
+from aistratus_local.ports import PortNumbers
 from aistratus_local.signin import sign_in
 from aistratus_local.stack import WIDE_LIMITS, StackSettings, running
 from aistratus_local.state import StackState
@@ -140,7 +140,7 @@ async def run(count: int) -> dict[str, Any]:
     model = local_model(STANDIN, console)
     with tempfile.TemporaryDirectory(prefix="aistratus-latency-") as folder:
         settings = StackSettings(
-            Ports(0, 0, 0, 0), model, Path(folder), with_app=False, limits=WIDE_LIMITS
+            PortNumbers(0, 0, 0, 0), model, Path(folder), with_app=False, limits=WIDE_LIMITS
         )
         began = time.monotonic()
         async with running(settings, lambda *_: None) as stack:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aistratus_local.choices import CHOICES, STANDIN, check_choice
-from aistratus_local.ports import VARIABLES, Ports, port_of
+from aistratus_local.ports import VARIABLES, PortNumbers, port_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Options:
     """What to start: the model, the ports, and whether the app and a browser belong to it."""
 
     model: str = STANDIN
-    ports: Ports = field(default_factory=Ports)
+    ports: PortNumbers = field(default_factory=PortNumbers)
     with_app: bool = True
     with_browser: bool = True
 
@@ -52,7 +52,7 @@ def add_ports(
 ) -> None:
     """Add an option for each of these ports."""
     for name in names:
-        variable, known = VARIABLES[name], getattr(Ports(), name)
+        variable, known = VARIABLES[name], getattr(PortNumbers(), name)
         parser.add_argument(
             f"--{name}-port",
             default=environment.get(variable) or str(known),
@@ -61,11 +61,11 @@ def add_ports(
         )
 
 
-def ports_of(chosen: argparse.Namespace) -> Ports:
+def ports_of(chosen: argparse.Namespace) -> PortNumbers:
     """The ports that were given; raises `Usage` for what is no port."""
     given = {
         name: port_of(text, variable)
         for name, variable in VARIABLES.items()
         if (text := getattr(chosen, f"{name}_port", None)) is not None
     }
-    return Ports(**given)
+    return PortNumbers(**given)

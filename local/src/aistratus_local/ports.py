@@ -26,7 +26,7 @@ class PortTaken(LocalError):
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class PortNumbers:
     """The parts' ports; 0 means any free one."""
 
     app: int = 8550
@@ -52,7 +52,7 @@ def port_of(text: str, variable: str) -> int:
     return int(text)
 
 
-def claim(wanted: Ports) -> Ports:
+def claim(wanted: PortNumbers) -> PortNumbers:
     """The ports, with each 0 replaced by a free one; raises `PortTaken` or `LocalError`."""
     with ExitStack() as held:
         found: dict[str, int] = {}
@@ -65,7 +65,7 @@ def claim(wanted: Ports) -> Ports:
             found[item.name] = _bind(held, port, VARIABLES[item.name])
             if item.name == "app":
                 _check_ipv6(found[item.name], VARIABLES[item.name])
-        return Ports(**found)
+        return PortNumbers(**found)
 
 
 def _bind(held: ExitStack, port: int, variable: str) -> int:

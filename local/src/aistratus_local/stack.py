@@ -20,7 +20,7 @@ from aistratus_local.access_key import KEYS_VARIABLE, new_access_key
 from aistratus_local.endings import next_instance
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel
-from aistratus_local.ports import HOST, Ports, claim
+from aistratus_local.ports import HOST, PortNumbers, claim
 from aistratus_local.processes import Address, Child, Part, ProcessFailed, nothing
 from aistratus_local.provision import (
     REGION,
@@ -69,7 +69,7 @@ class StackSettings:
     defaults.
     """
 
-    ports: Ports
+    ports: PortNumbers
     model: LocalModel
     state_dir: Path
     with_app: bool = True

@@ -25,7 +25,7 @@ from aistratus_router.store.open_jobs import OpenJobs
 from aistratus_router.store.table import Table, code_of
 
 # A longer list helps nobody; the number of dead letters left out is printed.
-MAX_LETTERS: Final = 1000
+MAX_DEAD_LETTERS: Final = 1000
 
 PUT_BACK: Final = "put back"
 DELETED: Final = "deleted"
@@ -61,16 +61,16 @@ class Row:
 
     def plain(self, now: datetime) -> dict[str, Any]:
         """The row for the JSON output."""
-        letter, record = self.found.letter, self.found.record
+        dead_letter, record = self.found.dead_letter, self.found.record
         return {
-            "job_id": letter.job_id,
+            "job_id": dead_letter.job_id,
             "conversation_id": None if record is None else record.job.conversation_id,
             "state": self.found.state,
             "fate": self.found.fate.value,
-            "age_seconds": max(0, int((now - letter.sent_at).total_seconds())),
-            "received": letter.received,
-            "reason": letter.reason or MOVED_BY_SQS,
-            "message_id": letter.message_id,
+            "age_seconds": max(0, int((now - dead_letter.sent_at).total_seconds())),
+            "received": dead_letter.received,
+            "reason": dead_letter.reason or MOVED_BY_SQS,
+            "message_id": dead_letter.message_id,
             "done": self.done,
         }
 
@@ -106,16 +106,19 @@ def run(request: Request, environ: Mapping[str, str]) -> int:
 def redrive(request: Request, ports: Ports) -> int:
     """Serve a request and show the result; 0 if all of it was done, else 1."""
     addresses = ports.registry.read()
-    letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
+    dead_letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
     table = Table(ports.dynamodb, addresses.table_name)
     jobs, queue = JobStore(table), JobQueue(ports.sqs, addresses.queue_url)
-    redelivery = Redelivery(jobs, OpenJobs(table, queue), queue, letters)
+    redelivery = Redelivery(jobs, OpenJobs(table, queue), queue, dead_letters)
     seen: dict[str, Row] = {}
     while True:
-        with letters.held(MAX_LETTERS) as held:
-            round_ = [_handle(redelivery, redelivery.examine(letter), request) for letter in held]
-            not_shown = letters.total() - sum(not row.is_out for row in round_)
-        seen |= {row.found.letter.message_id: row for row in round_}
+        with dead_letters.held(MAX_DEAD_LETTERS) as held:
+            round_ = [
+                _handle(redelivery, redelivery.examine(dead_letter), request)
+                for dead_letter in held
+            ]
+            not_shown = dead_letters.total() - sum(not row.is_out for row in round_)
+        seen |= {row.found.dead_letter.message_id: row for row in round_}
         # Dead letters that left the queue made room for those behind them.
         if not_shown <= 0 or not any(row.is_out for row in round_):
             break
@@ -131,13 +134,13 @@ def redrive(request: Request, ports: Ports) -> int:
 
 def _handle(redelivery: Redelivery, found: Finding, request: Request) -> Row:
     """Put a dead letter back, delete it or leave it, as requested."""
-    if not (request.is_all or found.letter.job_id in request.job_ids):
+    if not (request.is_all or found.dead_letter.job_id in request.job_ids):
         return Row(found, "")
     if found.can_go_back:
         redelivery.put_back(found)
         return Row(found, PUT_BACK)
     if request.is_delete:
-        redelivery.letters.delete(found.letter)
+        redelivery.dead_letters.delete(found.dead_letter)
         return Row(found, DELETED)
     return Row(found, _STAYS[found.fate])
 
@@ -157,7 +160,7 @@ def _show(request: Request, rows: Sequence[Row], now: datetime) -> None:
 
 def _closing_words(request: Request, rows: Sequence[Row]) -> int:
     """Say the next step, if there is one; returns the exit code."""
-    missing = sorted(request.job_ids - {row.found.letter.job_id for row in rows})
+    missing = sorted(request.job_ids - {row.found.dead_letter.job_id for row in rows})
     for job_id in missing:
         _say(f"{job_id} is not in the dead-letter queue. Leave --job out to list all dead letters.")
     stays = [row for row in rows if row.is_refused]

@@ -52,7 +52,7 @@ class Consumer:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _share: FairShare = field(init=False)
     # The last turn known to have ended, by conversation; the most recently used comes last.
-    _settled: dict[str, int] = field(default_factory=dict)
+    _ended_up_to: dict[str, int] = field(default_factory=dict)
     # Types and versions that this release cannot read and has already logged.
     _told_versions: set[tuple[str, int]] = field(default_factory=set)
 
@@ -212,8 +212,8 @@ class Consumer:
             return
         conversation_id = asked.job.conversation_id
         while True:
-            settled = self._settled.pop(conversation_id, 0)
-            task = await asyncio.to_thread(self._next_due, asked, settled)
+            ended_up_to = self._ended_up_to.pop(conversation_id, 0)
+            task = await asyncio.to_thread(self._next_due, asked, ended_up_to)
             if task is None:
                 return
             record, messages, left_out = task
@@ -229,7 +229,7 @@ class Consumer:
             ).run()
 
     def _next_due(
-        self, asked: JobRecord, settled: int
+        self, asked: JobRecord, ended_up_to: int
     ) -> tuple[JobRecord, tuple[Message, ...], int] | None:
         """The next job to answer, what the model reads, and how many turns that leaves out.
 
@@ -239,7 +239,7 @@ class Consumer:
         orphans: set[int] = set()
         ended: set[int] = set()
         while (
-            due := next_due(self.store.turns_backwards(asked.job), room, orphans, settled)
+            due := next_due(self.store.turns_backwards(asked.job), room, orphans, ended_up_to)
         ) is not None:
             record = self.store.load(due.turn.job_id)
             number = due.turn.turn
@@ -254,11 +254,11 @@ class Consumer:
                 return record, messages_for(due, opening), due.left_out
         return None
 
-    def _remember(self, conversation_id: str, settled: int) -> None:
-        """Remember that the conversation's turns up to `settled` have all ended."""
-        self._settled[conversation_id] = settled
-        if len(self._settled) > REMEMBERED_CONVERSATIONS:
-            del self._settled[next(iter(self._settled))]
+    def _remember(self, conversation_id: str, ended_up_to: int) -> None:
+        """Remember that the conversation's turns up to `ended_up_to` have all ended."""
+        self._ended_up_to[conversation_id] = ended_up_to
+        if len(self._ended_up_to) > REMEMBERED_CONVERSATIONS:
+            del self._ended_up_to[next(iter(self._ended_up_to))]
 
     def _tell_version(self, error: UnknownVersion) -> None:
         """Log once, not per message, that there are jobs for workers of another release."""

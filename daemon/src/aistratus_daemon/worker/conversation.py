@@ -39,30 +39,30 @@ def history_bytes(context: int) -> int:
 
 
 def next_due(
-    backwards: Iterable[Turn], room: int, orphans: Set[int] = frozenset(), settled: int = 0
+    backwards: Iterable[Turn], room: int, orphans: Set[int] = frozenset(), ended_up_to: int = 0
 ) -> Due | None:
     """The first turn without an answer, from a conversation's turns read backwards.
 
     `room` is how many bytes its history may take. `orphans` are turns whose job is gone: nobody
-    will ever answer them. All turns up to `settled` are known to have ended.
+    will ever answer them. All turns up to number `ended_up_to` are known to have ended.
 
     A turn begins only after all earlier ones have ended. So a worker's answer shows that no earlier
     turn is open, and from there back only what the model needs is read.
     """
     due: Turn | None = None
     earlier = _Earlier(room)
-    is_settled = False
+    all_ended = False
     for turn in backwards:
-        is_settled |= turn.turn <= settled
-        if turn.answer is None and turn.turn not in orphans and not is_settled:
+        all_ended |= turn.turn <= ended_up_to
+        if turn.answer is None and turn.turn not in orphans and not all_ended:
             due, earlier = turn, _Earlier(room)
             continue
-        is_settled |= turn.answer is not None and (
+        all_ended |= turn.answer is not None and (
             turn.answer.state is JobState.SUCCEEDED or bool(turn.answer.text)
         )
         if due is not None:
             earlier.add(turn)
-        if is_settled and (due is None or earlier.is_enough):
+        if all_ended and (due is None or earlier.is_enough):
             break
     if due is None:
         return None

@@ -8,7 +8,7 @@ from typing import Final
 
 from aistratus_contracts.event import EventBody
 from aistratus_contracts.table import JobRecord
-from aistratus_daemon.worker.progress import Progress
+from aistratus_daemon.worker.progress import AnswerProgress
 from aistratus_daemon.worker.store import FenceLost, JobGone, JobStore
 
 log = logging.getLogger("worker")
@@ -23,13 +23,13 @@ class JobLog:
 
     record: JobRecord
     store: JobStore
-    progress: Progress = field(default_factory=Progress)
+    progress: AnswerProgress = field(default_factory=AnswerProgress)
 
     async def read(self) -> None:
         """Take in what earlier attempts have committed."""
         if self.record.cursor.attempt > 0:
             events = await asyncio.to_thread(self.store.events, self.record.job.job_id)
-            self.progress = Progress.from_events(events)
+            self.progress = AnswerProgress.from_events(events)
 
     async def is_cancel_wanted(self) -> bool:
         """Ask the table about a cancel while there is nothing to append."""

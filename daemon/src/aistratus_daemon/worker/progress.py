@@ -10,7 +10,7 @@ from aistratus_daemon.frames import NewTokens
 
 
 @dataclass
-class Progress:
+class AnswerProgress:
     """How far an answer has come: what is committed, and what waits for its commit.
 
     Together they never exceed an answer's limit: tokens that would exceed it are not taken in, nor
@@ -35,7 +35,7 @@ class Progress:
         return self.text + "".join(delta.text for delta in self._new)
 
     @classmethod
-    def from_events(cls, events: Sequence[Event]) -> "Progress":
+    def from_events(cls, events: Sequence[Event]) -> "AnswerProgress":
         """What earlier attempts have committed."""
         progress = cls()
         deltas = [event.body for event in events if isinstance(event.body, Delta)]

@@ -21,7 +21,7 @@ from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel, local_model, model_id
-from aistratus_local.ports import Ports
+from aistratus_local.ports import PortNumbers
 from aistratus_local.signin import sign_in
 from aistratus_local.stack import WITHOUT_PROXY, StackSettings, running
 from aistratus_local.state import StackState, find_running, state_folder
@@ -63,7 +63,7 @@ async def _ask_own(model: LocalModel, question: Question, console: Console) -> i
     """Start the system for this question, on free ports and in a folder of its own."""
     stop = _interrupted()
     folder = Path(tempfile.mkdtemp(prefix="aistratus-ask-"))
-    settings = StackSettings(Ports(0, 0, 0, 0), model, folder, with_app=False)
+    settings = StackSettings(PortNumbers(0, 0, 0, 0), model, folder, with_app=False)
     console.working("Starting the system for this question")
     async with running(settings, lambda what, _: console.working(f"{what} is there")) as stack:
         starting = asyncio.create_task(stack.or_failure(stack.start()))

@@ -67,7 +67,7 @@ class Reconciler:
     patience: Patience
     clock: Callable[[], datetime]
 
-    def settle(self, entry: OpenJob) -> Outcome:
+    def reconcile(self, entry: OpenJob) -> Outcome:
         """Do what an entry's job needs; raises what AWS or a broken item raises."""
         now = self.clock()
         if not entry.sends:

@@ -1,18 +1,18 @@
-"""From the dead-letter queue back to the job queue: which letters can go back, and how."""
+"""From the dead-letter queue back to the job queue: which dead letters can go back, and how."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from aistratus_contracts.errors import JobErrorCode, UnknownVersion
 from aistratus_contracts.table import JobRecord
-from aistratus_router.store.dead_letters import DeadLetters, Letter
+from aistratus_router.store.dead_letters import DeadLetter, DeadLetters
 from aistratus_router.store.job_queue import JobQueue
 from aistratus_router.store.jobs import JobStore
 from aistratus_router.store.open_jobs import OpenJobs
 
 
 class Fate(StrEnum):
-    """What became of a letter's job; only an open job can be run again.
+    """What became of a dead letter's job; only an open job can be run again.
 
     A job of another release may be open: only a worker that can read it knows.
     """
@@ -27,9 +27,9 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A letter, and what became of its job."""
+    """A dead letter, and what became of its job."""
 
-    letter: Letter
+    dead_letter: DeadLetter
     fate: Fate
     record: JobRecord | None = None
 
@@ -46,42 +46,42 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """Examines letters, and sends their jobs' messages again."""
+    """Examines dead letters, and sends their jobs' messages again."""
 
     jobs: JobStore
     open_jobs: OpenJobs
     queue: JobQueue
-    letters: DeadLetters
+    dead_letters: DeadLetters
 
-    def examine(self, letter: Letter) -> Finding:
-        """Find what became of a letter's job."""
-        if letter.is_of_other_release:
-            return Finding(letter, Fate.OTHER_RELEASE)
-        if letter.job_id is None:
-            return Finding(letter, Fate.UNREADABLE)
+    def examine(self, dead_letter: DeadLetter) -> Finding:
+        """Find what became of a dead letter's job."""
+        if dead_letter.is_of_other_release:
+            return Finding(dead_letter, Fate.OTHER_RELEASE)
+        if dead_letter.job_id is None:
+            return Finding(dead_letter, Fate.UNREADABLE)
         try:
-            last = self.jobs.last_sign(letter.job_id)
+            last = self.jobs.last_sign(dead_letter.job_id)
         except UnknownVersion:
-            return Finding(letter, Fate.OTHER_RELEASE)
+            return Finding(dead_letter, Fate.OTHER_RELEASE)
         if last is None:
-            return Finding(letter, Fate.GONE)
+            return Finding(dead_letter, Fate.GONE)
         if not last.record.cursor.state.is_final:
-            return Finding(letter, Fate.OPEN, last.record)
+            return Finding(dead_letter, Fate.OPEN, last.record)
         is_poison = last.error is not None and last.error.code is JobErrorCode.POISON
-        return Finding(letter, Fate.POISON if is_poison else Fate.ENDED, last.record)
+        return Finding(dead_letter, Fate.POISON if is_poison else Fate.ENDED, last.record)
 
     def put_back(self, found: Finding) -> None:
-        """Send the letter's message again, and only then delete the letter.
+        """Send the dead letter's message again, and only then delete the dead letter.
 
-        The letter determines the deduplication id, so putting it back twice sends one message.
+        The dead letter determines the deduplication id, so putting it back twice sends one message.
         """
-        letter, record = found.letter, found.record
+        dead_letter, record = found.dead_letter, found.record
         if record is None:
-            self.queue.forward(letter.body, letter.group, letter.message_id)
+            self.queue.forward(dead_letter.body, dead_letter.group, dead_letter.message_id)
         else:
             job = record.job
             entry = self.open_jobs.find(job)
             # Without an entry the job has just ended, and no worker acts on its message.
-            group = letter.group if entry is None else entry.group
-            self.queue.send(job.job_id, group, f"{job.job_id}-{letter.message_id}")
-        self.letters.delete(letter)
+            group = dead_letter.group if entry is None else entry.group
+            self.queue.send(job.job_id, group, f"{job.job_id}-{dead_letter.message_id}")
+        self.dead_letters.delete(dead_letter)

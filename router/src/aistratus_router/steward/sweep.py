@@ -16,7 +16,7 @@ from aistratus_router.ports import Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.steward.reconciling import Outcome, Patience, Reconciler
 from aistratus_router.steward.redelivery import Finding, Redelivery
-from aistratus_router.store.dead_letters import DeadLetters, Letter
+from aistratus_router.store.dead_letters import DeadLetter, DeadLetters
 from aistratus_router.store.fleet import FleetStore
 from aistratus_router.store.job_queue import JobQueue
 from aistratus_router.store.jobs import JobStore
@@ -25,7 +25,7 @@ from aistratus_router.store.table import Table
 
 # The most that one round does; the next is a minute away. Jobs left to wait do not count.
 MAX_JOBS_PER_RUN: Final = 500
-MAX_LETTERS_PER_RUN: Final = 100
+MAX_DEAD_LETTERS_PER_RUN: Final = 100
 # A round stops with this much of the function's time left, for the call in progress.
 RESERVE_SECONDS: Final = 15.0
 
@@ -54,7 +54,7 @@ class Sweep:
         table = Table(ports.dynamodb, addresses.table_name)
         queue = JobQueue(ports.sqs, addresses.queue_url)
         jobs, open_jobs = JobStore(table), OpenJobs(table, queue)
-        letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
+        dead_letters = DeadLetters(ports.sqs, addresses.dead_letter_queue_url)
 
         def has_time() -> bool:
             return left_seconds() >= RESERVE_SECONDS
@@ -62,8 +62,8 @@ class Sweep:
         # First: the fleet costs money, so it must not wait for a long list of jobs.
         done = _look_at_fleet(ports, addresses, FleetStore(table), open_jobs)
         reconciler = Reconciler(jobs, open_jobs, table.name, self.patience, ports.clock)
-        done += _settle_all(reconciler, has_time)
-        sorting = _Sorting(Redelivery(jobs, open_jobs, queue, letters), open_jobs, ports)
+        done += _reconcile_all(reconciler, has_time)
+        sorting = _Sorting(Redelivery(jobs, open_jobs, queue, dead_letters), open_jobs, ports)
         done += sorting.run(has_time)
         counts = {name: number for name, number in sorted(done.items()) if number}
         logger.info("the open jobs are swept", counts=counts)
@@ -94,15 +94,15 @@ def _look_at_fleet(
     return done
 
 
-def _settle_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter[str]:
-    """Settle open jobs, up to the limit of one round."""
+def _reconcile_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter[str]:
+    """Reconcile open jobs, up to the limit of one round."""
     done: Counter[str] = Counter()
     for entry in reconciler.open_jobs.oldest_first():
         if done.total() >= MAX_JOBS_PER_RUN or not has_time():
             logger.warning("there are more open jobs than fit in one round; the next goes on")
             break
         try:
-            outcome = reconciler.settle(entry)
+            outcome = reconciler.reconcile(entry)
         except _TROUBLE as error:
             done[FAILED] += 1
             logger.error("an open job is in trouble", job_id=entry.job_id, **describe(error))
@@ -125,29 +125,31 @@ class _Sorting:
     def run(self, has_time: Callable[[], bool]) -> Counter[str]:
         done: Counter[str] = Counter()
         try:
-            with self.redelivery.letters.held(MAX_LETTERS_PER_RUN) as letters:
-                for letter in letters:
+            with self.redelivery.dead_letters.held(MAX_DEAD_LETTERS_PER_RUN) as dead_letters:
+                for dead_letter in dead_letters:
                     if not has_time():
                         break
-                    done[self._sort(letter)] += 1
+                    done[self._sort(dead_letter)] += 1
         except _TROUBLE as error:
             done[FAILED] += 1
             logger.error("the dead-letter queue is in trouble", **describe(error))
         return done
 
-    def _sort(self, letter: Letter) -> str:
+    def _sort(self, dead_letter: DeadLetter) -> str:
         try:
-            return PUT_BACK if self._goes_back(letter) else DEAD
+            return PUT_BACK if self._goes_back(dead_letter) else DEAD
         except _TROUBLE as error:
-            logger.error("a dead letter is in trouble", job_id=letter.job_id, **describe(error))
+            logger.error(
+                "a dead letter is in trouble", job_id=dead_letter.job_id, **describe(error)
+            )
             return FAILED
 
-    def _goes_back(self, letter: Letter) -> bool:
-        """Put a letter back if it may go back, and say whether it did."""
-        found = self.redelivery.examine(letter)
-        job_id, fate = letter.job_id, found.fate.value
+    def _goes_back(self, dead_letter: DeadLetter) -> bool:
+        """Put a dead letter back if it may go back, and say whether it did."""
+        found = self.redelivery.examine(dead_letter)
+        job_id, fate = dead_letter.job_id, found.fate.value
         # A worker writes a reason just before it ends the job; that is not ours to undo.
-        if found.can_go_back and not letter.reason and self._is_first_time(found):
+        if found.can_go_back and not dead_letter.reason and self._is_first_time(found):
             self.redelivery.put_back(found)
             logger.warning("a dead letter goes back", job_id=job_id, fate=fate)
             return True
@@ -164,5 +166,5 @@ class _Sorting:
             return True
         entry = self.open_jobs.find(found.record.job)
         return entry is not None and self.open_jobs.put_back(
-            entry, found.letter.message_id, self.ports.clock()
+            entry, found.dead_letter.message_id, self.ports.clock()
         )

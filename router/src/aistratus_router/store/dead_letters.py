@@ -16,7 +16,7 @@ from aistratus_contracts.job import decode_queue_message
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# The visibility timeout of received letters: if their reader dies, they come back after it.
+# The visibility timeout of received dead letters: if their reader dies, they come back after it.
 HOLD_SECONDS: Final = 60
 # Not 0: a short poll asks only some of SQS's servers.
 RECEIVE_WAIT_SECONDS: Final = 1
@@ -25,7 +25,7 @@ BATCH_SIZE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """A message from the dead-letter queue, hidden from other readers for a short time.
 
     `job_id` is None if the message cannot be read; `is_of_other_release` says that only this
@@ -52,34 +52,34 @@ class DeadLetters:
         self._url = url
 
     def count(self) -> int:
-        """About how many letters can be received now."""
+        """About how many dead letters can be received now."""
         return self._numbers()["ApproximateNumberOfMessages"]
 
     def total(self) -> int:
-        """About how many letters there are, including those that a reader holds."""
+        """About how many dead letters there are, including those that a reader holds."""
         return sum(self._numbers().values())
 
     @contextmanager
-    def held(self, most: int) -> Iterator[list[Letter]]:
-        """The oldest letters, hidden from other readers; those not deleted go back at the end.
+    def held(self, most: int) -> Iterator[list[DeadLetter]]:
+        """The oldest dead letters, hidden from other readers; those not deleted go back at the end.
 
-        SQS gives out at most ten letters of a group until these are deleted or back.
+        SQS gives out at most ten dead letters of a group until these are deleted or back.
         """
-        letters: list[Letter] = []
+        dead_letters: list[DeadLetter] = []
         try:
             wanted = min(most, self.count())
-            while len(letters) < wanted:
+            while len(dead_letters) < wanted:
                 batch = self._receive()
                 if not batch:
                     break
-                letters += batch
-            yield letters
+                dead_letters += batch
+            yield dead_letters
         finally:
-            self._release(letters)
+            self._release(dead_letters)
 
-    def delete(self, letter: Letter) -> None:
-        """Delete a letter for good."""
-        self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+    def delete(self, dead_letter: DeadLetter) -> None:
+        """Delete a dead letter for good."""
+        self._client.delete_message(QueueUrl=self._url, ReceiptHandle=dead_letter.receipt)
 
     def _numbers(self) -> dict[str, int]:
         answer: Any = self._client.get_queue_attributes(
@@ -88,7 +88,7 @@ class DeadLetters:
         )
         return {name: int(number) for name, number in answer["Attributes"].items()}
 
-    def _receive(self) -> list[Letter]:
+    def _receive(self) -> list[DeadLetter]:
         answer: Any = self._client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH_SIZE,
@@ -103,19 +103,19 @@ class DeadLetters:
         )
         return [_read(message) for message in answer.get("Messages", [])]
 
-    def _release(self, letters: Sequence[Letter]) -> None:
-        """Give letters back; SQS reports deleted ones as failed, which can be ignored."""
-        for start in range(0, len(letters), BATCH_SIZE):
+    def _release(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Give dead letters back; SQS reports deleted ones as failed, which can be ignored."""
+        for start in range(0, len(dead_letters), BATCH_SIZE):
             self._client.change_message_visibility_batch(
                 QueueUrl=self._url,
                 Entries=[
-                    {"Id": str(index), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
-                    for index, letter in enumerate(letters[start : start + BATCH_SIZE])
+                    {"Id": str(index), "ReceiptHandle": dead_letter.receipt, "VisibilityTimeout": 0}
+                    for index, dead_letter in enumerate(dead_letters[start : start + BATCH_SIZE])
                 ],
             )
 
 
-def _read(message: Any) -> Letter:
+def _read(message: Any) -> DeadLetter:
     attributes = message["Attributes"]
     job_id, is_of_other_release = None, False
     try:
@@ -124,7 +124,7 @@ def _read(message: Any) -> Letter:
         is_of_other_release = True
     except ContractError:
         pass
-    return Letter(
+    return DeadLetter(
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
         body=message["Body"],

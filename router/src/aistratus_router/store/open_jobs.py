@@ -11,17 +11,12 @@ from the table.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from aistratus_contracts import codec, table
 from aistratus_contracts.job import Job
 from aistratus_contracts.table import Item
 from aistratus_router.store.job_queue import JobQueue
 from aistratus_router.store.table import Table, key_of
-
-# Before this list existed, jobs waited here to be sent; their entries have no marks.
-FORMER_PARTITION: Final = "OUTBOX"
-GROUP_ATTRIBUTE: Final = "message_group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +82,7 @@ class OpenJobs:
 
     def oldest_first(self) -> Iterator[OpenJob]:
         """All entries, page by page."""
-        for partition in (FORMER_PARTITION, table.OPEN_PARTITION):
-            for item in self._table.query(partition):
-                yield _read(item)
+        yield from map(_read, self._table.query(table.OPEN_PARTITION))
 
     def hear(self, entry: OpenJob, at: datetime) -> None:
         """Record that a worker was on a job at this time."""
@@ -101,16 +94,16 @@ class OpenJobs:
             table.open_key(job.job_id, job.created_at), "cancel_asked_at", at, only_once=True
         )
 
-    def put_back(self, entry: OpenJob, letter_id: str, at: datetime) -> bool:
+    def put_back(self, entry: OpenJob, dead_letter_id: str, at: datetime) -> bool:
         """Claim the job's one redelivery for this dead letter; False if taken, or the job ended."""
         return self._table.update(
             Key=entry.key,
             ConditionExpression=(
-                "attribute_exists(pk) AND attribute_not_exists(put_back) OR put_back = :letter"
+                "attribute_exists(pk) AND attribute_not_exists(put_back) OR put_back = :dead_letter"
             ),
-            UpdateExpression="SET put_back = :letter, sent_at = :at",
+            UpdateExpression="SET put_back = :dead_letter, sent_at = :at",
             ExpressionAttributeValues={
-                ":letter": {"S": letter_id},
+                ":dead_letter": {"S": dead_letter_id},
                 ":at": {"S": codec.format_time(at)},
             },
         )
@@ -142,8 +135,7 @@ def open_item(job: Job, group: str) -> Item:
     """The item of a new job's entry."""
     return {
         **table.open_key(job.job_id, job.created_at),
-        "conversation_id": {"S": job.conversation_id},
-        GROUP_ATTRIBUTE: {"S": group},
+        "message_group": {"S": group},
         "stored_at": {"S": codec.format_time(job.created_at)},
         table.TTL_ATTRIBUTE: {"N": str(job.expires_at)},
     }
@@ -156,8 +148,7 @@ def _read(item: Item) -> OpenJob:
     return OpenJob(
         key=key_of(item),
         job_id=item[table.SORT_KEY]["S"].rpartition("#")[2],
-        # Before there were lanes, the group was the conversation.
-        group=item[GROUP_ATTRIBUTE if GROUP_ATTRIBUTE in item else "conversation_id"]["S"],
+        group=item["message_group"]["S"],
         stored_at=codec.parse_time(item["stored_at"]["S"]),
         sends=int(item.get("sends", {}).get("N", "0")),
         sent_at=time("sent_at"),
