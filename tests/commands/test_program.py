@@ -167,9 +167,7 @@ def test_a_fault_of_our_own_is_a_sentence_with_a_file(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert main(["credentials"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith(
-        "aistratus failed by a fault of its own (ZeroDivisionError: one by nought)"
-    )
+    assert "by a fault of its own (ZeroDivisionError: one by nought)" in said
     assert len(said.splitlines()) == 1
     (file,) = tmp_path.iterdir()
     assert str(file) in said

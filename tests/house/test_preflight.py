@@ -197,15 +197,14 @@ def test_what_is_missing_is_one_sentence(
     assert_one_sentence(clone, call(clone, bare, home, words, {}), 1, said)
 
 
-@pytest.mark.parametrize(("words", "environment", "stopped"), RIGHT_CALLS)
+@pytest.mark.parametrize("right", RIGHT_CALLS)
 def test_a_right_call_gets_to_the_set_up_that_it_needs(
     clone: Path,
     bare: Path,
     home: Path,
-    words: list[str],
-    environment: Mapping[str, str],
-    stopped: str,
+    right: tuple[list[str], Mapping[str, str], str],
 ) -> None:
+    words, environment, stopped = right
     (clone / ".venv").mkdir()
     (clone / ".venv" / "letters.txt").touch()
     try:
