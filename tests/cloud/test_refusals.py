@@ -101,7 +101,7 @@ def test_no_image_yet(account: Account, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("image_id", ["ami-1", "worker", "ami-0123456789abcdeg0", " "])
 def test_an_image_id_that_is_none(image_id: str, account: Account) -> None:
-    assert "no image's id" in refusal(lambda: choose(account, "aistratus", image_id))
+    assert "is no image id" in refusal(lambda: choose(account, "aistratus", image_id))
 
 
 def test_an_image_that_is_not_in_the_region(image_id: str, aws: str) -> None:

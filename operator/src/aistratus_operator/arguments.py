@@ -105,7 +105,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         takes="region image-id",
     ),
     "unlock": Command(
-        "say who holds a state's lock, and free it from a dead run",
+        "say which run has locked a state, and unlock it if that run is dead",
         f"--env {BOOTSTRAP} is the state of the state bucket itself.",
         "env region lock",
     ),
@@ -321,8 +321,8 @@ def _check_cloud(chosen: argparse.Namespace, environ: Mapping[str, str]) -> None
             check_repository(chosen.github_repository)
         case "destroy" if not chosen.yes and not sys.stdin.isatty():
             raise Usage(
-                "Removing an environment needs somebody who types its name. From a script, say "
-                f"so: make destroy ENV={chosen.env} YES=1"
+                f"To remove {chosen.env}, type its name at a terminal. In a script, confirm with: "
+                f"make destroy ENV={chosen.env} YES=1"
             )
 
 

@@ -69,7 +69,7 @@ def _run(arguments: Sequence[str]) -> int:
         return 1
     except ModuleNotFoundError as error:
         sys.stderr.write(
-            f"This command needs {error.name}, which is not installed. Run: "
+            f"This command needs {error.name}, which is not installed. Install it with: "
             f"tools/setup setup {needed}\n"
         )
         return 1

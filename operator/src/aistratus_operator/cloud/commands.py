@@ -36,7 +36,8 @@ def run(chosen: argparse.Namespace) -> int:
         ) from error
     except BotoCoreError as error:
         raise OperatorError(
-            f"AWS could not be asked: {error} Run the same command again."
+            f"AWS cannot be reached: {str(error).rstrip('.')}. Check your connection, then run the same "
+            "command again."
         ) from error
 
 
@@ -164,19 +165,19 @@ def _unlock(chosen: argparse.Namespace) -> int:
         else None
     )
     if lock is None:
-        sys.stdout.write(f"Nobody holds {chosen.env} in {account.region}.\n")
+        sys.stdout.write(f"The state of {chosen.env} in {account.region} is not locked.\n")
         return 0
     if lock.id != chosen.lock:
         raise OperatorError(
-            f"{chosen.env} is held by {lock.who} since {lock.created} UTC, under {lock.id}. If "
-            f"that run is dead for certain: make unlock ENV={chosen.env} "
+            f"{lock.who} holds {chosen.env} since {lock.created} UTC, with the lock {lock.id}. If "
+            f"that run is certainly dead, unlock with: make unlock ENV={chosen.env} "
             f"REGION={account.region} LOCK={lock.id}"
         )
     folder = TERRAFORM / BOOTSTRAP if is_bootstrap else TERRAFORM
     terraform = Terraform(folder, state.data_folder(bucket, chosen.env))
     terraform.run("init", "-reconfigure", *state.backend(account, bucket, state.key_of(chosen.env)))
     terraform.run("force-unlock", "-force", lock.id)
-    sys.stdout.write(f"{chosen.env} is free again.\n")
+    sys.stdout.write(f"The state of {chosen.env} is unlocked.\n")
     return 0
 
 

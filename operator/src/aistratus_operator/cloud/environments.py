@@ -87,7 +87,7 @@ def choose_region(
     check_region(region)
     if region not in _known_regions():
         raise OperatorError(
-            f"There is no AWS region {region!r}. Set REGION to one such as {DEFAULT_REGION}."
+            f"There is no AWS region {region!r}. Name one such as {DEFAULT_REGION}."
         )
     return region
 

@@ -106,8 +106,8 @@ def check_unlocked(account: Account, bucket: str, name: str) -> None:
     lock = find_lock(account, bucket, key_of(name))
     if lock is not None:
         raise OperatorError(
-            f"Somebody works on {name}: {lock.who} since {lock.created} UTC ({lock.operation}). "
-            "Wait for them. If that run is dead for certain, unlock with: "
+            f"Another run holds {name}: {lock.who}, since {lock.created} UTC ({lock.operation}). "
+            "Wait until it ends. If it is certainly dead, unlock with: "
             f"make unlock ENV={name} REGION={account.region} LOCK={lock.id}"
         )
 
