@@ -35,9 +35,9 @@ def run(chosen: argparse.Namespace) -> int:
             "right to it, then run the same command again."
         ) from error
     except BotoCoreError as error:
+        gist = " ".join(str(error).split()).rstrip(".")
         raise OperatorError(
-            f"AWS cannot be reached: {str(error).rstrip('.')}. Check your connection, then run the same "
-            "command again."
+            f"A call to AWS failed: {gist}. Mend the cause, then run the same command again."
         ) from error
 
 
