@@ -1,13 +1,14 @@
 """The house's own command: `tools/setup setup demo`, `tools/setup debian`, `tools/setup lock`."""
 
-import signal
+import _signal  # type: ignore[import-not-found]  # built in: `signal` itself imports for long
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a background job ignores it
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # a background job ignores it
     # Until `main` handles it, Ctrl-C ends the process without a word: imports take a while.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 

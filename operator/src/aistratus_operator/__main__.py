@@ -4,10 +4,10 @@ Then this line runs before all others, and Ctrl-C shows no traceback from any im
 handles it, and after that, Ctrl-C ends the process without a word.
 """
 
-import signal
+import _signal  # type: ignore[import-not-found]  # built in: `signal` itself imports for long
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a background job ignores it
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # a background job ignores it
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import site
 import sys
@@ -19,6 +19,6 @@ from aistratus_operator.program import main
 
 if __name__ == "__main__":
     code = main()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     sys.exit(code)
