@@ -49,7 +49,7 @@ def test_a_running_answer_gets_its_token_in_every_step_beside_a_long_prompt(
     inner.ask("long", LONG, greedy(5))
     for count in range(2, 8):
         inner.scheduler.step()
-        inner.scheduler._flush(0.0)
+        inner.scheduler._unsent.flush(0.0)
         assert len(inner.of("running").ids) == count
     assert not inner.of("long").text
 

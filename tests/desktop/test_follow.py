@@ -119,13 +119,13 @@ async def test_a_poll_that_is_not_held_is_not_asked_again_at_once() -> None:
 
 async def test_too_many_readers_are_waited_for_and_told_of_if_it_lasts() -> None:
     time = Time()
-    detail = "You wait for answers in 16 places at once, and may not in more; close some of them."
+    detail = "You are waiting for 16 answers at once, which is the limit; close some of them."
     problem = {"status": 429, "code": "too_many_readers", "title": "Too many", "detail": detail}
     refusal = say(problem, 429, Retry_After="5")
     seen, _ = await follow(refusal, refusal, page(1, 5), time=time)
     assert seen == LOG
     assert time.pauses == [6.25, 6.25]
-    with pytest.raises(Unreachable, match="16 places at once"):
+    with pytest.raises(Unreachable, match="16 answers at once"):
         await follow(*(refusal,) * 40, time=time)
     assert PATIENCE_SECONDS <= time.now < PATIENCE_SECONDS + 30
 

@@ -166,7 +166,7 @@ async def test_the_servers_wish_to_be_left_alone_is_kept_within_reason() -> None
 
 
 async def test_too_many_open_jobs_are_a_sentence_at_once() -> None:
-    detail = "You have 64 jobs that have not ended, and may have no more; wait for one of them."
+    detail = "You have 64 open jobs, which is the limit; wait until one ends, or stop one."
     problem = {"status": 429, "code": "too_many_open_jobs", "title": "Too many", "detail": detail}
     async with (
         scripted_server(say(problem, 429, Retry_After="5")) as server,

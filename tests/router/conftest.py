@@ -1,9 +1,13 @@
 """Every promise is tested twice: in memory, and through HTTP against the emulator."""
 
+import io
 from collections.abc import Iterator
 
 import pytest
 
+from aistratus_router.log import logger
+from aistratus_router.memory import MemoryTable
+from support.fleet_group import GROUP
 from support.router_api import Api, Emulator, emulator_api, memory_api, running_emulator
 
 
@@ -25,3 +29,26 @@ def api(request: pytest.FixtureRequest) -> Api:
 def quick_api() -> Api:
     """The router in memory, for what never reaches the table."""
     return memory_api()
+
+
+@pytest.fixture
+def fleet(api: Api, request: pytest.FixtureRequest) -> Api:
+    """A router with a fleet that is off."""
+    if isinstance(api.dynamodb._client, MemoryTable):
+        api.give_fleet(GROUP)
+    else:
+        api.give_fleet(request.getfixturevalue("emulator").create_group())
+    return api
+
+
+@pytest.fixture
+def quick_fleet(quick_api: Api) -> Api:
+    quick_api.give_fleet(GROUP)
+    return quick_api
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream

@@ -8,7 +8,8 @@ import pytest
 
 from aistratus_router.api.routes import ROUTES
 from aistratus_router.log import logger
-from support.router_api import HELLO, Api, access_claims, gateway_event
+from support.gateway_events import access_claims, gateway_event
+from support.router_api import HELLO, Api
 
 NEEDS = {
     (route.method, route.path.format(job_id="job-1", conversation_id="conv-1")): route.scope.value

@@ -7,7 +7,8 @@ import pytest
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from support.router_api import Api, Crash
+from support.fake_world import Crash
+from support.router_api import Api
 
 RUNNING = StateChange(JobState.RUNNING)
 SUCCEEDED = StateChange(JobState.SUCCEEDED, FinishReason.STOP)

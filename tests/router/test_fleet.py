@@ -16,22 +16,13 @@ from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import JobState
 from aistratus_router.api.app import build_app
 from aistratus_router.log import logger
-from aistratus_router.memory import MemoryTable, error
+from aistratus_router.memory import error
 from aistratus_router.registry import SsmRegistry
 from support.fleet_group import GROUP, MemoryGroup
-from support.router_api import HELLO, Api, Emulator, Reply, access_claims, emulator_api
+from support.gateway_events import access_claims
+from support.router_api import HELLO, Api, Emulator, Reply, emulator_api
 
 CHANGES = ("set_desired_capacity", "update_auto_scaling_group")
-
-
-@pytest.fixture
-def fleet(api: Api, request: pytest.FixtureRequest) -> Api:
-    """A router with a fleet that is off."""
-    if isinstance(api.dynamodb._client, MemoryTable):
-        api.give_fleet(GROUP)
-    else:
-        api.give_fleet(request.getfixturevalue("emulator").create_group())
-    return api
 
 
 # --- woken by a prompt --------------------------------------------------------------------
@@ -112,7 +103,7 @@ def test_a_fleet_that_cannot_be_woken_refuses_no_prompt_and_the_steward_wakes_it
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     break_down(fleet, failure)
     fleet.infer()
-    assert "the fleet could not be woken; the steward will do it" in log.getvalue()
+    assert "waking the fleet failed; the steward will do it" in log.getvalue()
     fleet.autoscaling.before = lambda *_: None
     assert desired(fleet) == 0
 
@@ -356,12 +347,6 @@ def test_where_there_is_no_fleet_it_is_not_started_and_stopped(
 
     assert (reply.status, reply.json["code"]) == (409, "no_fleet")
     assert reply.json["detail"].endswith("use what started them.")
-
-
-@pytest.fixture
-def quick_fleet(quick_api: Api) -> Api:
-    quick_api.give_fleet(GROUP)
-    return quick_api
 
 
 def operator() -> dict[str, Any]:

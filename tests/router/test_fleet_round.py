@@ -7,64 +7,22 @@ from typing import Any
 import pytest
 
 from aistratus_contracts import table
-from aistratus_contracts.event import Delta, StateChange
-from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.fleet.shortage import is_shortage, sentence
-from aistratus_router.log import logger
-from aistratus_router.memory import MemoryTable, error
+from aistratus_contracts.event import Delta
+from aistratus_router.memory import error
 from aistratus_router.steward.sweep import Unfinished
-from support.fleet_group import GROUP, MemoryGroup
-from support.router_api import Api, Crash, access_claims
-
-RUNNING = StateChange(JobState.RUNNING)
-SUCCEEDED = StateChange(JobState.SUCCEEDED, FinishReason.STOP)
-OPERATOR = access_claims(scope="aistratus/operate")
-
-# As AWS words them in a scaling activity's StatusMessage.
-NO_SPOT = (
-    "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to "
-    "your request configuration. Please adjust your request and try again. Launching EC2 instance "
-    "failed."
+from support.fake_world import Crash
+from support.fleet_rounds import (
+    NO_CAPACITY,
+    NO_SPOT,
+    OPERATOR,
+    RUNNING,
+    answer,
+    desired,
+    group,
+    minutes,
+    state,
 )
-NO_SPOT_QUOTA = (
-    "Could not launch Spot Instances. MaxSpotInstanceCountExceeded - Max spot instance count "
-    "exceeded. Launching EC2 instance failed."
-)
-NO_CAPACITY = (
-    "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have "
-    "sufficient g6.xlarge capacity in the Availability Zone you requested (eu-central-1a). "
-    "Launching EC2 instance failed."
-)
-NO_QUOTA = (
-    "Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested more vCPU "
-    "capacity than your current vCPU limit of 0 allows for the instance bucket that the specified "
-    "instance type belongs to. Launching EC2 instance failed."
-)
-NO_IMAGE = "The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2 instance failed."
-
-
-@pytest.fixture
-def fleet(api: Api, request: pytest.FixtureRequest) -> Api:
-    """A router with a fleet that is off."""
-    if isinstance(api.dynamodb._client, MemoryTable):
-        api.give_fleet(GROUP)
-    else:
-        api.give_fleet(request.getfixturevalue("emulator").create_group())
-    return api
-
-
-@pytest.fixture
-def quick_fleet(quick_api: Api) -> Api:
-    quick_api.give_fleet(GROUP)
-    return quick_api
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", stream)
-    return stream
-
+from support.router_api import Api
 
 # --- idle ---------------------------------------------------------------------------------
 
@@ -323,122 +281,6 @@ def test_a_worker_s_clock_that_is_ahead_keeps_no_fleet_on(quick_fleet: Api) -> N
     assert "fleet_stuck" in minutes(quick_fleet, 30)[-1]
 
 
-# --- Spot ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("message", [NO_SPOT, NO_SPOT_QUOTA])
-def test_where_there_is_no_spot_instance_one_is_bought_on_demand(
-    quick_fleet: Api, message: str, log: io.StringIO
-) -> None:
-    group(quick_fleet).launch_failures = {"spot": message}
-    job_id = quick_fleet.infer()["job_id"]
-    assert shown(quick_fleet)["purchase"] == "spot"
-    quick_fleet.time.sleep(60)
-
-    assert quick_fleet.steward() == {"fleet_on_demand": 1}
-    assert message in log.getvalue()
-    group(quick_fleet).work()
-    assert shown(quick_fleet) == {
-        "managed": True,
-        "state": "requested",
-        "queue_depth": 1,
-        "idle_timeout_seconds": 600,
-        "purchase": "on-demand",
-    }
-    quick_fleet.sign()
-    answer(quick_fleet, job_id)
-    assert {"fleet_stopped": 1} in minutes(quick_fleet, 11)
-    assert group(quick_fleet).purchase == "spot"
-    names = [name for name, _ in quick_fleet.autoscaling.calls]
-    # Back to Spot after it is off, or AWS would replace what still runs.
-    assert names[-2:] != ["update_auto_scaling_group", "set_desired_capacity"]
-    order = [name for name in names if not name.startswith("describe")]
-    assert order == [
-        "set_desired_capacity",
-        "update_auto_scaling_group",
-        "set_desired_capacity",
-        "update_auto_scaling_group",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("message", "words"), [(NO_QUOTA, "ask for a higher quota"), (NO_CAPACITY, "goes on trying")]
-)
-def test_where_there_is_none_on_demand_either_a_sentence_says_so(
-    quick_fleet: Api, message: str, words: str
-) -> None:
-    group(quick_fleet).launch_failures = {"spot": NO_SPOT, "on-demand": message}
-    job_id = quick_fleet.infer()["job_id"]
-    for _ in range(3):
-        quick_fleet.time.sleep(60)
-        quick_fleet.steward()
-        group(quick_fleet).work()
-    quick_fleet.steward()
-
-    assert words in shown(quick_fleet)["problem"]
-    assert words in quick_fleet.call("GET", f"/jobs/{job_id}").json["waiting"]["message"]
-
-    group(quick_fleet).launch_failures = {}
-    group(quick_fleet).work()
-    quick_fleet.steward()
-    assert "problem" not in shown(quick_fleet)
-
-
-def test_spot_s_failure_is_not_taken_for_on_demand_s(quick_fleet: Api) -> None:
-    group(quick_fleet).launch_failures = {"spot": NO_SPOT}
-    quick_fleet.infer()
-    assert minutes(quick_fleet, 3) == [{"fleet_on_demand": 1}, {}, {}]
-
-    assert "problem" not in shown(quick_fleet)
-
-
-def test_a_failure_of_an_earlier_wake_is_not_this_one_s(quick_fleet: Api) -> None:
-    group(quick_fleet).launch_failures = {"spot": NO_SPOT}
-    quick_fleet.call("POST", "/start", claims=OPERATOR)
-    quick_fleet.call("POST", "/stop", claims=OPERATOR)
-    quick_fleet.time.sleep(60)
-    group(quick_fleet).is_slow = True
-    quick_fleet.call("POST", "/start", claims=OPERATOR)
-
-    assert minutes(quick_fleet, 2) == [{}, {}]
-    assert group(quick_fleet).purchase == "spot"
-
-
-def test_a_group_that_buys_on_demand_only_is_left_so(quick_fleet: Api) -> None:
-    group(quick_fleet).above = 100
-    group(quick_fleet).launch_failures = {"on-demand": NO_QUOTA}
-    quick_fleet.infer()
-    assert minutes(quick_fleet, 2) == [{}, {}]
-    assert "quota" in shown(quick_fleet)["problem"]
-    quick_fleet.call("POST", "/stop", claims=OPERATOR)
-    minutes(quick_fleet, 2)
-
-    assert "update_auto_scaling_group" not in {n for n, _ in quick_fleet.autoscaling.calls}
-
-
-def test_what_on_demand_would_not_mend_is_said_at_once(quick_fleet: Api) -> None:
-    group(quick_fleet).launch_failures = {"spot": NO_IMAGE}
-    quick_fleet.infer()
-    minutes(quick_fleet, 1)
-
-    assert "ami-0123456789abcdef0" in shown(quick_fleet)["problem"]
-    assert group(quick_fleet).purchase == "spot"
-
-
-@pytest.mark.parametrize("message", [NO_SPOT, NO_SPOT_QUOTA, NO_CAPACITY, NO_QUOTA])
-def test_every_lack_is_known(message: str) -> None:
-    assert is_shortage(message)
-    assert not is_shortage(NO_IMAGE)
-
-
-@pytest.mark.parametrize("message", [NO_SPOT, NO_SPOT_QUOTA, NO_CAPACITY, NO_QUOTA, NO_IMAGE, "x"])
-def test_a_problem_is_short_and_ends(message: str) -> None:
-    told = sentence(message * 20)
-
-    assert len(told) < 300
-    assert told.endswith(".")
-
-
 # --- the round as a whole -----------------------------------------------------------------
 
 
@@ -449,10 +291,10 @@ def test_the_fleet_s_trouble_is_not_the_jobs_and_the_other_way_round(
     quick_fleet.lose_messages()
     quick_fleet.time.sleep(301)
     quick_fleet.autoscaling.before = refuse("describe_auto_scaling_groups")
-    with pytest.raises(Unfinished, match="1 things"):
+    with pytest.raises(Unfinished, match="1 steps"):
         quick_fleet.steward()
     assert len(quick_fleet.lose_messages()) == 1
-    assert "the fleet is in trouble" in log.getvalue()
+    assert "checking the fleet failed" in log.getvalue()
 
     quick_fleet.autoscaling.before = lambda *_: None
     quick_fleet.call("POST", "/start", claims=OPERATOR)
@@ -469,20 +311,6 @@ def test_an_idle_fleet_that_is_off_costs_no_write(quick_fleet: Api) -> None:
 
     assert {name for name, _ in quick_fleet.dynamodb.calls} == {"query"}
     assert {name for name, _ in quick_fleet.autoscaling.calls} == {"describe_auto_scaling_groups"}
-
-
-def answer(api: Api, job_id: str) -> None:
-    api.work(job_id, RUNNING, take=True)
-    api.work(job_id, SUCCEEDED, text="Yes.")
-
-
-def minutes(api: Api, number: int) -> list[dict[str, int]]:
-    """The steward's rounds, one a minute."""
-    rounds = []
-    for _ in range(number):
-        api.time.sleep(60)
-        rounds.append(api.steward())
-    return rounds
 
 
 def with_trouble(api: Api) -> None:
@@ -511,26 +339,3 @@ def meanwhile(api: Api, client: Any, operation: str, number: int = 0) -> None:
             left[0] -= 1
 
     client.before = before
-
-
-def shown(api: Api) -> Any:
-    reply = api.call("GET", "/fleet")
-    assert reply.status == 200, reply.text
-    return reply.json
-
-
-def state(api: Api) -> str:
-    return str(shown(api)["state"])
-
-
-def group(api: Api) -> MemoryGroup:
-    found = api.autoscaling._client
-    assert isinstance(found, MemoryGroup)
-    return found
-
-
-def desired(api: Api) -> int:
-    found = api.autoscaling._client.describe_auto_scaling_groups(
-        AutoScalingGroupNames=[api.registry.addresses.group_name]
-    )
-    return int(found["AutoScalingGroups"][0]["DesiredCapacity"])

@@ -9,7 +9,8 @@ from aistratus_contracts.event import StateChange
 from aistratus_contracts.lanes import message_group
 from aistratus_contracts.states import JobState, Role
 from aistratus_router.memory import error
-from support.router_api import HELLO, Api, Crash
+from support.fake_world import Crash
+from support.router_api import HELLO, Api
 
 
 def test_an_accepted_prompt_is_stored_and_sent_by_id_only(api: Api) -> None:

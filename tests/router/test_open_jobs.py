@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from support.router_api import Api, Crash, Intercepted, memory_api
+from support.fake_world import Crash, Intercepted
+from support.router_api import Api, memory_api
 
 RUNNING = StateChange(JobState.RUNNING)
 SUCCEEDED = StateChange(JobState.SUCCEEDED, FinishReason.STOP)

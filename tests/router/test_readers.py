@@ -13,7 +13,8 @@ from aistratus_router.jobs.readers import WINDOW_SECONDS, Lease, Readers
 from aistratus_router.memory import error
 from aistratus_router.store.table import Table
 from aistratus_router.user_limits import UserLimits
-from support.router_api import Api, Crash, Reply
+from support.fake_world import Crash
+from support.router_api import Api, Reply
 
 RUNNING = StateChange(JobState.RUNNING)
 

@@ -15,7 +15,8 @@ from typing import Final
 import pytest
 
 from aistratus_contracts.limits import MAX_BODY_BYTES
-from support.router_api import Api, access_claims
+from support.gateway_events import access_claims
+from support.router_api import Api
 
 MAX_SECONDS: Final = 0.2
 STEP: Final = 8

@@ -18,7 +18,8 @@ from aistratus_router.registry import (
     read_addresses,
 )
 from aistratus_router.settings import Settings
-from support.router_api import CARDS, CLIENT_ID, Emulator
+from support.gateway_events import CLIENT_ID
+from support.router_api import CARDS, Emulator
 
 URL = "https://sqs.test/jobs.fifo"
 DEAD_URL = "https://sqs.test/jobs-dlq.fifo"

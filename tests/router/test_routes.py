@@ -12,7 +12,8 @@ from aistratus_local.gateway.api import CORS_METHODS, OPEN_ROUTES
 from aistratus_router.api import routes
 from aistratus_router.api.routes import ROUTES
 from aistratus_router.api.routing import Route
-from support.router_api import Api, access_claims, memory_api
+from support.gateway_events import access_claims
+from support.router_api import Api, memory_api
 
 GATEWAY = Path(__file__).parents[2] / "terraform" / "modules" / "api" / "main.tf"
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")

@@ -1,10 +1,7 @@
 """The steward sees to every open job: sent, found again when lost, ended when cancelled."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +10,12 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.memory import error
-from aistratus_router.steward.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
+from aistratus_router.steward.sweep import Unfinished
+from support.fake_world import Intercepted
 from support.next_release import next_release
-from support.router_api import Api, Crash, Emulator, Intercepted, emulator_api
+from support.router_api import Api, Emulator, emulator_api
+from support.steward_jobs import RUNNING, running_cancelled, stored_unsent
 
-RUNNING = StateChange(JobState.RUNNING)
 SUCCEEDED = StateChange(JobState.SUCCEEDED, FinishReason.STOP)
 
 
@@ -63,7 +61,7 @@ def test_one_job_that_cannot_be_sent_does_not_hold_the_others(api: Api) -> None:
             raise error("ServiceUnavailable")
 
     api.sqs.before = refuse
-    with pytest.raises(Unfinished, match="1 things"):
+    with pytest.raises(Unfinished, match="1 steps"):
         api.steward()
     assert sorted(api.sent()) == jobs[1:]
     assert api.unsent() == jobs[:1]
@@ -330,147 +328,6 @@ def test_a_wish_to_cancel_that_was_not_marked_is_seen_when_the_job_falls_silent(
     api.time.sleep(301)
 
     assert api.steward() == {"cancelled": 1}
-
-
-# --- interrupted --------------------------------------------------------------------------
-
-
-def test_a_sweep_that_dies_anywhere_is_taken_up_by_the_next(api: Api) -> None:
-    """Each call of a sweep is in turn the last one that it makes, or the first that it does not."""
-    for is_before in (True, False):
-        for step in range(100):
-            job = running_cancelled(api)
-            jobs = [api.infer()["job_id"], stored_unsent(api)]
-            api.lose_messages()
-            api.bury(jobs[0])
-            api.time.sleep(301)
-            died = die_at(api, step, is_before=is_before)
-            api.steward()
-
-            assert sorted(set(api.lose_messages())) == sorted(
-                f'{{"v":1,"job_id":"{job_id}"}}' for job_id in jobs
-            )
-            assert api.record(job).cursor.state is JobState.CANCELLED
-            assert sorted(api.open_jobs()) == sorted(jobs)
-            for job_id in jobs:
-                api.work(job_id, RUNNING, take=True)
-                api.work(job_id, SUCCEEDED)
-            assert api.open_jobs() == []
-            api.time.sleep(61)  # the dead one's letters are anybody's again
-            api.take_messages(api.registry.addresses.dead_letter_queue_url)
-            if not died:
-                break
-        else:
-            pytest.fail("a sweep should be shorter")
-
-
-# --- bounded ------------------------------------------------------------------------------
-
-
-def test_a_sweep_stops_when_its_time_is_over_and_the_next_goes_on(quick_api: Api) -> None:
-    jobs = [stored_unsent(quick_api) for _ in range(4)]
-    quick_api.time.sleep(31)
-    left = [RESERVE_SECONDS + 1, RESERVE_SECONDS + 0.5, RESERVE_SECONDS - 1]
-
-    assert Sweep(quick_api.ports).run(lambda: left.pop(0) if len(left) > 1 else left[0]) == {
-        "sent": 2
-    }
-    assert len(quick_api.unsent()) == 2
-    assert quick_api.steward() == {"sent": 2}
-    assert sorted(quick_api.sent()) == sorted(jobs)
-
-
-def test_a_sweep_does_a_bounded_number_of_jobs(quick_api: Api) -> None:
-    quick_api.limit(open_jobs=1000, prompt_burst=1000)
-    for _ in range(MAX_JOBS_PER_RUN + 3):
-        stored_unsent(quick_api)
-    quick_api.time.sleep(31)
-
-    assert quick_api.steward() == {"sent": MAX_JOBS_PER_RUN}
-    assert quick_api.steward() == {"sent": 3}
-
-
-def test_a_broken_job_does_not_hold_the_others(quick_api: Api) -> None:
-    broken, sound = quick_api.infer()["job_id"], quick_api.infer()["job_id"]
-    quick_api.dynamodb._client.update_item(
-        TableName=quick_api.table_name,
-        Key=table.meta_key(broken),
-        UpdateExpression="SET job = :job",
-        ExpressionAttributeValues={":job": {"S": '{"v":1}'}},
-    )
-    quick_api.lose_messages()
-    quick_api.time.sleep(301)
-
-    with pytest.raises(Unfinished, match="1 things"):
-        quick_api.steward()
-    assert quick_api.sent()[2:] == [sound]
-
-
-def test_the_function_does_a_round_with_the_time_that_it_has(emulator: Emulator) -> None:
-    api = emulator_api(emulator)
-    addresses = api.registry.addresses
-    urls = addresses.queue_url, addresses.dead_letter_queue_url
-    emulator.register("/aistratus/steward", addresses.table_name, urls)
-    # By the wall clock its job is long overdue.
-    api.time.epoch = datetime.now(UTC) - timedelta(minutes=10)
-    job_id = stored_unsent(api)
-    program = """\
-from aistratus_router.steward.handler import handler
-from support.router_api import Context
-print(handler({}, Context(left_ms=14_000)), handler({}, Context(left_ms=60_000)))
-"""
-    told = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        env={**emulator.environment("/aistratus/steward"), "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    assert told.stdout.splitlines()[-1:] == ["{} {'sent': 1}"], told.stderr
-    assert api.lose_messages() == [f'{{"v":1,"job_id":"{job_id}"}}']
-
-
-def stored_unsent(api: Api) -> str:
-    def refuse(name: str, _: object) -> None:
-        raise error("ServiceUnavailable")
-
-    api.sqs.before = refuse
-    job_id: str = api.infer()["job_id"]
-    api.sqs.before = lambda *_: None
-    return job_id
-
-
-def running_cancelled(api: Api) -> str:
-    """A job that was cancelled a minute ago, and that no worker has ended."""
-    job_id: str = api.infer()["job_id"]
-    api.work(job_id, RUNNING, Delta("x", (1,)), take=True)
-    assert api.call("POST", f"/jobs/{job_id}/cancel").status == 202
-    api.time.sleep(60)
-    return job_id
-
-
-def die_at(api: Api, step: int, *, is_before: bool) -> bool:
-    """Sweep until call number `step`; whether there was one."""
-    calls = 0
-
-    def count(name: str, _: object) -> None:
-        nonlocal calls
-        calls += 1
-        if calls > step:  # the dead do not clean up either
-            raise Crash
-
-    for client in (api.sqs, api.dynamodb):
-        setattr(client, "before" if is_before else "after", count)
-    died = False
-    try:
-        api.steward()
-    except Crash:
-        died = True
-    for client in (api.sqs, api.dynamodb):
-        client.before = client.after = lambda *_: None
-    return died
 
 
 def on_first(client: Intercepted, operation: str, act: Callable[[], None]) -> None:

@@ -14,7 +14,6 @@ from botocore.exceptions import (
 )
 
 from aistratus_router.errors import Misconfigured, Unavailable
-from aistratus_router.log import logger
 from aistratus_router.memory import error
 from support.router_api import HELLO, Api
 
@@ -48,13 +47,6 @@ REQUESTS = [
     ("GET", "/conversations"),
     ("DELETE", "/conversations/conv-aaaaaaaaaaaaaaaaaaaaaaaa"),
 ]
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", stream)
-    return stream
 
 
 @pytest.mark.parametrize("failure", PASSING, ids=lambda failure: str(failure)[:40])

@@ -2,12 +2,11 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urlencode
 
 import boto3
 
@@ -27,85 +26,16 @@ from aistratus_router.store.dead_letters import DeadLetters
 from aistratus_router.user_limits import UserLimits
 from support.cloud import TABLE, Cloud
 from support.emulator_process import running_emulator_process
+from support.fake_world import Context, FakeTime, Intercepted, StubRegistry
 from support.fleet_group import MemoryGroup, create_group
+from support.gateway_events import CLIENT_ID, access_claims, gateway_event
 
-CLIENT_ID = "the-app"
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 CARDS = (
     ModelCard("small", "Small", 2048, 256, 0.7, "Apache-2.0"),
     ModelCard("large", "Large", 8192, 512, 0.5, "Apache-2.0"),
 )
 _serial = itertools.count()
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-@dataclass
-class FakeTime:
-    """Time that passes only in `sleep`; `meanwhile` is what others do then."""
-
-    now: float = 1000.0
-    naps: list[float] = field(default_factory=list)
-    meanwhile: Callable[[float], None] = lambda _: None
-    epoch: datetime = datetime(2026, 11, 23, 10, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def clock(self) -> datetime:
-        return self.epoch + timedelta(seconds=self.now - 1000.0)
-
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
-        self.meanwhile(self.now - 1000.0)
-
-
-class Intercepted:
-    """A client that records its calls, with hooks before and after each."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.before: Callable[[str, dict[str, Any]], None] = lambda *_: None
-        self.after: Callable[[str, dict[str, Any]], None] = lambda *_: None
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            self.before(name, arguments)
-            self.calls.append((name, arguments))
-            answer = getattr(self._client, name)(**arguments)
-            self.after(name, arguments)
-            return answer
-
-        return call
-
-    def count(self, name: str) -> int:
-        return sum(called == name for called, _ in self.calls)
-
-
-@dataclass
-class StubRegistry:
-    addresses: Addresses
-
-    def read(self) -> Addresses:
-        return self.addresses
-
-    def set_idle_timeout(self, seconds: int) -> None:
-        self.addresses = replace(self.addresses, idle_timeout_seconds=seconds)
-
-
-@dataclass
-class Context:
-    """What Lambda says about an invocation."""
-
-    aws_request_id: str = "req-1"
-    left_ms: int = 29_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.left_ms
 
 
 @dataclass
@@ -287,52 +217,6 @@ class Api:
 
     def steward(self) -> dict[str, int]:
         return Sweep(self.ports).run()
-
-
-def access_claims(owner: str = "ann", **changes: Any) -> dict[str, Any]:
-    """The claims of a good access token, as API Gateway hands them over; None takes one out."""
-    claims: dict[str, Any] = {
-        "sub": owner,
-        "token_use": "access",
-        "client_id": CLIENT_ID,
-        "scope": "openid aistratus/infer",
-        "iss": "https://issuer.test/pool",
-        "exp": "1795000000",
-    }
-    claims.update(changes)
-    return {name: value for name, value in claims.items() if value is not None}
-
-
-def gateway_event(
-    method: str,
-    path: str,
-    body: Any = None,
-    *,
-    query: dict[str, Any] | str = "",
-    claims: dict[str, Any] | None = None,
-    headers: dict[str, str] | None = None,
-    is_base64: bool = False,
-) -> dict[str, Any]:
-    """An HTTP API event, payload format 2.0."""
-    context: dict[str, Any] = {
-        "stage": "$default",
-        "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "userAgent": "test"},
-        "requestId": f"gateway-{next(_serial)}",
-    }
-    if claims:
-        context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": query if isinstance(query, str) else urlencode(query),
-        "headers": {"content-type": "application/json"} if headers is None else headers,
-        "requestContext": context,
-        "isBase64Encoded": is_base64,
-    }
-    if body is not None:
-        event["body"] = body if isinstance(body, str) else json.dumps(body)
-    return event
 
 
 def memory_api() -> Api:

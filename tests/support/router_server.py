@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from aistratus_router.api.handler import handler
 from aistratus_router.api.routes import ROUTES
-from support.router_api import access_claims, gateway_event
+from support.gateway_events import access_claims, gateway_event
 
 OPEN = {(route.method, route.path) for route in ROUTES if route.scope is None}
 TOKENS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import flet as ft
 
-from aistratus_desktop.components.theme import dress
+from aistratus_desktop.components import dress
 from aistratus_desktop.native import KeyringStore, sign_in_with_browser
 from aistratus_desktop.settings import SettingsError, load_settings
 from aistratus_desktop.signin import ManagedLogin

@@ -2,8 +2,7 @@
 
 import flet as ft
 
-from aistratus_desktop.components import AppView
-from aistratus_desktop.components.theme import dress
+from aistratus_desktop.components import AppView, dress
 from aistratus_desktop.gateway import GatewayClient, TokenSource
 from aistratus_desktop.state import App, Door
 

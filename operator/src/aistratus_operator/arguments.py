@@ -19,6 +19,7 @@ from aistratus_local.endings import Ending
 from aistratus_local.errors import LocalError
 from aistratus_operator import ROOT, redrive_request
 from aistratus_operator.checks import (
+    BOOTSTRAP,
     check_address,
     check_environment,
     check_image_id,
@@ -31,9 +32,6 @@ from aistratus_operator.errors import OperatorError, Usage
 
 CLOUD: Final = "cloud"
 DEMO: Final = "demo"
-
-BOOTSTRAP: Final = "bootstrap"
-"""What `unlock` takes in place of an environment: the state of the state bucket itself."""
 
 
 @dataclass(frozen=True, slots=True)

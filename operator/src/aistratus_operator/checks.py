@@ -10,6 +10,9 @@ from typing import Final
 from aistratus_operator import ROOT
 from aistratus_operator.errors import OperatorError, Usage
 
+BOOTSTRAP: Final = "bootstrap"
+"""What `unlock` takes in place of an environment: the state of the state bucket itself."""
+
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _IMAGE_ID: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")

@@ -77,7 +77,7 @@ class SsmRegistry:
             if self._addresses is None:
                 raise Unavailable("The registry did not answer.") from error
             self._ask_again_at = self._monotonic() + PAUSE_AFTER_FAILURE_SECONDS
-            logger.warning("the registry did not answer; going on with what it said before")
+            logger.warning("the registry did not answer; its last values are used")
             return self._addresses
         if self._addresses is None or values is not self._values:
             self._addresses = read_addresses(self._prefix, values)
@@ -134,7 +134,7 @@ def _idle_timeout(prefix: str, value: object) -> int:
         if MIN_IDLE_TIMEOUT_SECONDS <= seconds <= MAX_IDLE_TIMEOUT_SECONDS:
             return seconds
     logger.error(
-        "an idle timeout that cannot be; going on with the default",
+        "the idle timeout is not valid; the default is used",
         parameter=Parameter.IDLE_TIMEOUT.under(prefix),
         seconds=DEFAULT_IDLE_TIMEOUT_SECONDS,
     )

@@ -23,66 +23,10 @@ here talks to the network.
 is here too.
 """
 
-from aistratus_contracts.table.fenced_append import (
-    Append,
-    append,
-)
-from aistratus_contracts.table.items import (
-    TURN_VERSION,
-    Answer,
-    ConversationHead,
-    JobRecord,
-    SignOfLife,
-    Turn,
-    answer_item,
-    event_item,
-    expiry_of,
-    head_item,
-    is_event,
-    meta_item,
-    prompt_item,
-    put_if_absent,
-    read_event,
-    read_head,
-    read_meta,
-    read_turns,
-    read_turns_backwards,
-    read_worker,
-    title_of,
-    worker_item,
-)
-from aistratus_contracts.table.keys import (
-    EVENT_PREFIX,
-    FLEET_PARTITION,
-    GROUP,
-    META,
-    OPEN_PARTITION,
-    PARTITION_KEY,
-    READERS_PARTITION,
-    RECENCY_ATTRIBUTE,
-    RECENCY_INDEX,
-    SORT_KEY,
-    TABLE_SCHEMA,
-    TTL_ATTRIBUTE,
-    WORKER_PREFIX,
-    Item,
-    all_readers_key,
-    answer_sort_key,
-    conversation_sort_key,
-    event_sort_key,
-    group_key,
-    job_partition,
-    key,
-    limits_key,
-    meta_key,
-    open_key,
-    prompt_sort_key,
-    readers_key,
-    request_sort_key,
-    turns_prefix,
-    user_partition,
-    worker_key,
-)
+# ruff: noqa: F403, F405
+from aistratus_contracts.table.fenced_append import *
+from aistratus_contracts.table.items import *
+from aistratus_contracts.table.keys import *
 
 # fmt: off
 __all__ = [

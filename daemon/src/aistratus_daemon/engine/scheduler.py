@@ -9,7 +9,6 @@ sequences with cells of their own together only if each brings the same number o
 """
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,7 @@ import numpy as np
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import Usage
-from aistratus_contracts.job import Message
-from aistratus_contracts.states import FinishReason, Role
-from aistratus_daemon.engine import prompt as prompts
-from aistratus_daemon.engine.answer_text import AnswerText
+from aistratus_contracts.states import FinishReason
 from aistratus_daemon.engine.cache import Cache
 from aistratus_daemon.engine.counters import Counters
 from aistratus_daemon.engine.forms import Form, Forms
@@ -30,7 +26,9 @@ from aistratus_daemon.engine.generation import Generation, Slot, WaitingRoom
 from aistratus_daemon.engine.grammar import too_costly
 from aistratus_daemon.engine.llama import Llama, Logits
 from aistratus_daemon.engine.pace import Pace
-from aistratus_daemon.engine.sampling import GREEDY, FormSampler, new_sampler
+from aistratus_daemon.engine.preparation import Preparation
+from aistratus_daemon.engine.sampling import GREEDY, FormSampler
+from aistratus_daemon.engine.unsent import Unsent
 from aistratus_daemon.errors import DecodeError, RequestRefused
 from aistratus_daemon.frames import (
     Done,
@@ -38,15 +36,11 @@ from aistratus_daemon.frames import (
     Frame,
     Generate,
     JobNotice,
-    NewTokens,
     Stats,
-    Tokens,
 )
 
 log = logging.getLogger("engine")
 
-# How often the tokens of all answers leave, together; an answer's first token leaves at once.
-FLUSH_SECONDS: Final = 0.02
 # How many chunks of shorter prompts may go before the oldest prompt's next chunk.
 MAX_OVERTAKES: Final = 4
 # After this share of its expected time, a chunk is no longer interrupted for news.
@@ -81,10 +75,10 @@ class Scheduler:
     clock: Callable[[], float] = time.monotonic
     counters: Counters = field(default_factory=Counters)
     _waiting: WaitingRoom = field(default_factory=WaitingRoom)
+    _preparation: Preparation = field(init=False)
+    _unsent: Unsent = field(init=False)
     _cache: Cache = field(init=False)
     _pace: Pace = field(init=False)
-    _unsent: dict[str, tuple[list[int], list[str]]] = field(default_factory=dict)
-    _flushed_at: float = 0.0
     _overtakes: int = 0
     _was_interrupted: bool = False
     # Requests whose forms are being prepared.
@@ -93,10 +87,12 @@ class Scheduler:
     _credit: float = 0.0
 
     def __post_init__(self) -> None:
+        self._preparation = Preparation(self.llama, self.system_prompt, self.clock)
+        self._unsent = Unsent(self.send)
         self._cache = Cache(self.llama, self.parked_bytes)
         self._pace = Pace(self.llama.batch_tokens)
         if self.system_prompt:
-            self._cache.share(self._static_prefix())
+            self._cache.share(self._preparation.static_prefix())
 
     @property
     def _slots(self) -> list[Slot]:
@@ -136,7 +132,7 @@ class Scheduler:
 
     def _join(self, request: Generate, form: Form | None = None) -> None:
         try:
-            generation = self._prepared(request, form)
+            generation = self._preparation.prepare(request, form)
         except RequestRefused as refusal:
             self.send(Failed(request.job_id, refusal.code, str(refusal)))
             return
@@ -196,7 +192,7 @@ class Scheduler:
         if (slot := self._next_prompt()) is not None:
             self._read_prompt(slot, beside_answers=bool(running))
         self._pick_due()
-        self._flush_if_due(self.clock())
+        self._unsent.flush_if_due(self.clock())
 
     def _admit(self, slot: Slot, generation: Generation) -> None:
         held = self._cache.occupy(slot, generation)
@@ -237,7 +233,7 @@ class Scheduler:
                 self._put_off(slot, logits[row])
             else:
                 self._take(slot, token)
-        self._flush_if_due(now)
+        self._unsent.flush_if_due(now)
         return now - began
 
     def _take(self, slot: Slot, token: int | None) -> None:
@@ -253,7 +249,9 @@ class Scheduler:
         slot.tokens.append(token)
         generation.generated += 1
         self.counters.predicted_tokens += 1
-        self._collect(generation, *generation.text.add(token, vocabulary.piece(token)))
+        self._unsent.add(
+            generation.request.job_id, *generation.text.add(token, vocabulary.piece(token))
+        )
         if generation.text.stopped:
             generation.finish_reason = FinishReason.STOP
         elif generation.generated >= generation.limit:
@@ -313,7 +311,7 @@ class Scheduler:
             else:
                 self._take(slot, generation.sampler.pick(logits, -1))
             self._cache.changed()
-            self._flush(self.clock())
+            self._unsent.flush(self.clock())
 
     def _interruption(self, count: int, began: float) -> Callable[[], bool] | None:
         """When to interrupt a chunk: for news, early in it, and never twice in a row."""
@@ -381,39 +379,15 @@ class Scheduler:
         generation.due = None
         generation.sampler.close()
         self._cache.leave(slot)
-        self._flush(self.clock())
+        self._unsent.flush(self.clock())
         self.send(Failed(generation.request.job_id, refusal.code, str(refusal)))
 
     # --- what leaves ---
 
-    def _collect(self, generation: Generation, ids: Sequence[int], text: str) -> None:
-        if not ids and not text:
-            return
-        job_id = generation.request.job_id
-        if (unsent := self._unsent.get(job_id)) is None:
-            self._unsent[job_id] = ([*ids], [text])
-        else:
-            unsent[0].extend(ids)
-            unsent[1].append(text)
-
-    def _flush_if_due(self, now: float) -> None:
-        if now - self._flushed_at >= FLUSH_SECONDS:
-            self._flush(now)
-
-    def _flush(self, now: float) -> None:
-        self._flushed_at = now
-        if self._unsent:
-            items = [
-                NewTokens(job_id, tuple(ids), "".join(texts))
-                for job_id, (ids, texts) in self._unsent.items()
-            ]
-            self._unsent = {}
-            self.send(Tokens(tuple(items)))
-
     def _finish(self, slot: Slot, generation: Generation) -> None:
         is_cut = generation.finish_reason is FinishReason.CANCELLED
         ids, text = generation.text.take() if is_cut else generation.text.finish()
-        self._collect(generation, ids, text)
+        self._unsent.add(generation.request.job_id, ids, text)
         self._cache.leave(slot)
         self._end(generation)
 
@@ -421,7 +395,7 @@ class Scheduler:
         if generation.finish_reason is None:
             raise ValueError("an answer that has not ended has no `done` frame")
         generation.sampler.close()
-        self._flush(self.clock())
+        self._unsent.flush(self.clock())
         usage = Usage(
             prompt_tokens=generation.prompt_tokens,
             cached_tokens=generation.cached,
@@ -439,59 +413,6 @@ class Scheduler:
                 generation.sampler.close()
                 job_id = generation.request.job_id
                 self.send(Failed(job_id, JobErrorCode.ENGINE_FAILED, str(error)))
-
-    # --- from request to tokens ---
-
-    def _prepared(self, request: Generate, form: Form | None) -> Generation:
-        vocabulary = self.llama.vocabulary
-        if any(not 0 <= token < vocabulary.size for token in request.committed):
-            raise RequestRefused(
-                JobErrorCode.INVALID_REQUEST,
-                "The committed part of this answer has token ids that this model does not know; "
-                "it was begun by another model.",
-            )
-        fitted = prompts.fit(
-            prompts.disarm(self._opened(request.messages), vocabulary.control_texts),
-            context=self.llama.context,
-            max_tokens=request.sampling.max_tokens,
-            left_out=request.left_out,
-            tokenize=self._tokenize,
-            count=lambda text: len(vocabulary.tokenize(text)),
-        )
-        sampling, committed = request.sampling, len(request.committed)
-        room = self.llama.context - len(fitted.tokens)
-        seed = secrets.randbits(32) if sampling.seed is None else sampling.seed
-        return Generation(
-            request=request,
-            prompt=[*fitted.tokens, *request.committed],
-            text=AnswerText(sampling.stop),
-            sampler=new_sampler(
-                self.llama, sampling, seed, fitted.tokens, request.committed, form=form
-            ),
-            notice=fitted.notice,
-            limit=min(sampling.max_tokens, room) - committed,
-            asked_at=self.clock(),
-        )
-
-    def _opened(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        if not self.system_prompt or messages[0].role is Role.SYSTEM:
-            return messages
-        return (Message(Role.SYSTEM, self.system_prompt), *messages)
-
-    def _tokenize(self, messages: Sequence[Message]) -> list[int]:
-        vocabulary = self.llama.vocabulary
-        return vocabulary.tokenize(vocabulary.template.render(messages))
-
-    def _static_prefix(self) -> list[int]:
-        """The tokens that every prompt under the system prompt begins with."""
-        one, other = (
-            self._tokenize(self._opened((Message(Role.USER, text),))) for text in ("a", "0 b")
-        )
-        length = next(
-            (i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
-            min(len(one), len(other)),
-        )
-        return one[:length]
 
 
 def _picks(rows: Sequence[Slot], logits: Logits) -> list[int | None]:

@@ -1,6 +1,6 @@
 """The gateway client: all calls to the API from the app and the terminal."""
 
-from aistratus_desktop.gateway.client import GatewayClient
+from aistratus_desktop.gateway.client import GatewayClient, new_request_id
 from aistratus_desktop.gateway.errors import (
     GatewayError,
     NotFound,
@@ -42,4 +42,5 @@ __all__ = [
     "Unreachable",
     "Unreadable",
     "Waiting",
+    "new_request_id",
 ]

@@ -10,8 +10,7 @@ from typing import Final
 import flet as ft
 
 from aistratus_contracts.states import JobState, Role
-from aistratus_desktop.gateway import Conversation, GatewayClient, GatewayError
-from aistratus_desktop.gateway.client import new_request_id
+from aistratus_desktop.gateway import Conversation, GatewayClient, GatewayError, new_request_id
 from aistratus_desktop.state.bubble import STOPPING, Bubble, answered, awaited, said
 from aistratus_desktop.state.draft import Draft
 from aistratus_desktop.state.trouble import Trouble, trouble_of

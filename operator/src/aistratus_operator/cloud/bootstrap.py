@@ -11,7 +11,7 @@ from typing import Any, Final, TextIO
 
 from botocore.exceptions import ClientError
 
-from aistratus_operator.arguments import BOOTSTRAP
+from aistratus_operator.checks import BOOTSTRAP
 from aistratus_operator.cloud import state
 from aistratus_operator.cloud.aws import Account, said_by
 from aistratus_operator.cloud.environments import TERRAFORM

@@ -8,7 +8,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_operator import redrive
-from aistratus_operator.arguments import BOOTSTRAP
+from aistratus_operator.checks import BOOTSTRAP
 from aistratus_operator.cloud import state
 from aistratus_operator.cloud.aws import check_credentials, code_of, said_by, sign_in
 from aistratus_operator.cloud.bootstrap import bootstrap

@@ -1,1 +1,4 @@
-"""The API: `handler` is the Lambda's entry; `app` serves what `routes` declares."""
+"""The API: one request is found, admitted, read, served and answered.
+
+`handler` is the Lambda's entry, `app` what it calls; `python -m` this package writes the document.
+"""

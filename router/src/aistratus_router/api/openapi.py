@@ -1,13 +1,10 @@
 """The OpenAPI 3.1 document, built from the models that check requests and write answers.
 
-`python -m aistratus_router.api.openapi FILE` writes it; the router serves the same at
-/openapi.json.
+`python -m aistratus_router.api FILE` writes it; the router serves the same at /openapi.json.
 """
 
 import json
-import sys
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -17,7 +14,6 @@ from aistratus_contracts.problem import PROBLEM_CONTENT_TYPE
 from aistratus_contracts.registry import Scope
 from aistratus_router import VERSION
 from aistratus_router.api.prose import IDS, PROSE, Prose, retry_after
-from aistratus_router.api.routes import ROUTES
 from aistratus_router.api.routing import ID_PATTERNS, Route
 from aistratus_router.wire import responses
 from aistratus_router.wire.strict import Strict
@@ -58,16 +54,15 @@ _BY_SERVICE: Final = set(_REFUSALS) - {504}
 _ALWAYS: Final = (422, 429, 500, 503, 504)
 
 
-@cache
-def document_text() -> str:
-    """The document as JSON text."""
-    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
+def document_text(routes: Sequence[Route]) -> str:
+    """The document of an API with these routes, as JSON text."""
+    return json.dumps(document(routes), ensure_ascii=False, indent=2) + "\n"
 
 
-def document() -> dict[str, Any]:
-    """The document."""
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document of an API with these routes."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
@@ -88,7 +83,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {SCHEME: _security_scheme()},
-            "schemas": _schemas(),
+            "schemas": _schemas(routes),
         },
     }
 
@@ -192,12 +187,12 @@ def _refusal(status: int) -> dict[str, Any]:
     return refusal
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (responses.ProblemOut, "serialization"),
         (responses.GatewayError, "serialization"),
     ]
-    for route in ROUTES:
+    for route in routes:
         if route.body is not None:
             wanted.append((route.body, "validation"))
         if route.answer is not None:
@@ -245,13 +240,3 @@ def _without_null(schema: Any) -> Any:
         del plain["anyOf"]
         plain.update(choices[0])
     return plain
-
-
-def main(arguments: list[str]) -> None:
-    """Write the document to a file."""
-    (path,) = arguments
-    Path(path).write_text(document_text(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

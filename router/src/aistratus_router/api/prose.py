@@ -62,7 +62,7 @@ IDS: Final = {
 PROSE: Final = {
     "get_health": Prose(
         tag="service",
-        description="Answers without a token and without looking at anything else.",
+        description="Needs no token and checks nothing else.",
         answers="The service is up.",
         example={"status": "ok", "version": VERSION},
     ),
@@ -91,13 +91,13 @@ PROSE: Final = {
     "infer": Prose(
         tag="jobs",
         description=(
-            "Accepts a prompt as a job and answers at once; the answer is read from the job. What "
-            "is accepted is stored: it ends exactly once, whatever dies on the way. Turns of one "
-            "conversation are answered in order. Send a `request_id` to be able to repeat a "
-            "request whose answer got lost. A user has so many jobs at most that have not ended, "
-            "and so many prompts a minute; more get 429 with `Retry-After`."
+            "Stores a prompt as a job and returns at once; read the answer from the job. An "
+            "accepted job ends exactly once, whatever fails on the way. Turns of one conversation "
+            "are answered in order. Send a `request_id`, and you can safely repeat a request "
+            "whose reply was lost. The number of open jobs and of prompts a minute is limited for "
+            "each user; beyond a limit the reply is 429 with `Retry-After`."
         ),
-        answers="The job is stored; `Location` is where it can be read.",
+        answers="The job is stored; read it at `Location`.",
         example=_ACCEPTED,
         body_examples={
             "new": {
@@ -153,9 +153,9 @@ PROSE: Final = {
     "get_job_events": Prose(
         tag="jobs",
         description=(
-            "Events after `after`, at most 1000. With `wait`, holds the answer until there is one"
-            " or the time is over; a user has so many held answers at most. Go on with "
-            "`next_after` until `done`. What was read once never changes."
+            "Events after `after`, at most 1000. With `wait`, the reply is held until there is an "
+            "event or the time is over; the number of held replies is limited for each user. Go "
+            "on with `next_after` until `done`. An event never changes."
         ),
         answers="New events, perhaps none.",
         example={
@@ -176,31 +176,31 @@ PROSE: Final = {
         },
         headers={
             "Retry-After": retry_after(
-                "Only if the answer was not held because too many others are: "
-                "ask again after so many seconds."
+                "Seconds to wait before you ask again; only if the reply was not held, because "
+                "too many others are."
             )
         },
     ),
     "cancel_job": Prose(
         tag="jobs",
         description=(
-            "A queued job ends here; a running one is asked to stop and ends soon, with what it "
-            "has said so far; an ended one stays as it is. Asking again does no harm."
+            "A queued job ends at once. A running job is asked to stop and ends soon, with the "
+            "answer so far. A job that has ended stays as it is. Repeating the request is safe."
         ),
         answers="The job as it stands now.",
         example={**_ACCEPTED, "state": "cancelled"},
     ),
     "list_conversations": Prose(
         tag="conversations",
-        description="Your conversations, the last used first.",
+        description="Your conversations, the most recently used first.",
         answers="A page of conversations; `next_cursor` is there if more follow.",
         example={"conversations": [{**_CONVERSATION_HEAD, "turns": 1}]},
     ),
     "get_conversation": Prose(
         tag="conversations",
         description=(
-            "A conversation and its turns, oldest first. A long one comes in parts, the newest "
-            "first: `next_before` is there if there are earlier turns."
+            "A conversation and its turns, oldest first. A long conversation comes in pages, the "
+            "newest turns first; `next_before` leads to the earlier ones."
         ),
         answers="The conversation.",
         example={
@@ -219,23 +219,23 @@ PROSE: Final = {
     "delete_conversation": Prose(
         tag="conversations",
         description=(
-            "Removes a conversation, its jobs and their events; jobs that still run are stopped. "
-            "If it answers 503, part of it is removed: ask again."
+            "Deletes a conversation, its jobs and their events, and stops jobs that still run. "
+            "If the reply is 503, only a part is deleted: send the request again."
         ),
-        answers="It is gone.",
+        answers="The conversation is deleted.",
     ),
     "get_fleet": Prose(
         tag="fleet",
         description=(
-            "`off`, `requested` (wanted, and no worker is ready yet), `running`, or `draining` "
-            "(not wanted any more, and not gone yet)."
+            "The state is `off`, `requested` (an instance is wanted, but no worker is ready yet), "
+            "`running`, or `draining` (no instance is wanted, but one is not gone yet)."
         ),
         answers="The fleet.",
         example=_FLEET,
     ),
     "set_fleet": Prose(
         tag="fleet",
-        description="Sets the idle timeout. It holds everywhere within a minute.",
+        description="Sets the idle timeout. It takes effect within a minute.",
         answers="The fleet.",
         example=_FLEET,
         body_examples={
@@ -244,16 +244,16 @@ PROSE: Final = {
     ),
     "start_fleet": Prose(
         tag="fleet",
-        description="Without a prompt it goes off again when the idle timeout has passed.",
+        description="Without a prompt, the GPU is turned off again after the idle timeout.",
         answers="The fleet as it stands now.",
         example={**_FLEET, "state": "requested", "queue_depth": 0},
     ),
     "stop_fleet": Prose(
         tag="fleet",
         description=(
-            "Running jobs go back to the queue and go on, from what was read, at the next wake. "
-            "A stop holds until the next `POST /infer` or `POST /start`: jobs that wait do not "
-            "undo it."
+            "Running jobs go back to the queue and continue where they were after the next wake. "
+            "A stop holds until the next `POST /infer` or `POST /start`; waiting jobs do not end "
+            "it."
         ),
         answers="The fleet as it stands now.",
         example={**_FLEET, "state": "draining"},

@@ -1,5 +1,6 @@
 """The routes: who may call, what they read, what they do and what they answer."""
 
+from functools import cache
 from typing import Final
 
 from aistratus_contracts.registry import Scope
@@ -40,9 +41,7 @@ def get_health() -> Health:
 @ROUTES.add("GET", "/openapi.json", None, scope=None)
 def get_openapi() -> Written:
     """This document."""
-    from aistratus_router.api.openapi import document_text  # noqa: PLC0415 (start-up time)
-
-    return Written(document_text())
+    return Written(_document_text())
 
 
 @ROUTES.add("GET", "/models", Models)
@@ -139,6 +138,13 @@ def start_fleet(context: RequestContext) -> FleetOut:
 def stop_fleet(context: RequestContext) -> FleetOut:
     """Turn the GPU off now."""
     return context.fleet().stop()
+
+
+@cache
+def _document_text() -> str:
+    from aistratus_router.api.openapi import document_text  # noqa: PLC0415 (start-up time)
+
+    return document_text(ROUTES)
 
 
 def _events_text(page: EventsPage) -> str:

@@ -58,9 +58,9 @@ class Fleet:
         try:
             if not self.store.wanted().is_on and self.store.want_if_off(self.clock()):
                 carry_out(self.store, self.group, is_on=True)
-                logger.info("the fleet is woken", group=self.group.name)
+                logger.info("the fleet was woken", group=self.group.name)
         except (BotoCoreError, ClientError) as error:
-            logger.error("the fleet could not be woken; the steward will do it", **describe(error))
+            logger.error("waking the fleet failed; the steward will do it", **describe(error))
 
     def start(self) -> FleetOut:
         """Start an instance before the first prompt; refuses with 409 where there is no fleet."""

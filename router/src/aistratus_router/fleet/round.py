@@ -75,7 +75,7 @@ class FleetRound:
         if view.instances and now - _alive_at(wanted) >= STUCK_AFTER:
             if not self.store.want_none_since(wanted, now, is_held=True, problem=STUCK):
                 return Done.NOTHING
-            logger.error("an instance is stuck, and is turned off", group=self.group.name)
+            logger.error("an instance is stuck and is turned off", group=self.group.name)
             self._turn_off(view)
             return Done.STUCK
         if now - max(wanted.changed_at, wanted.active_at) >= self._idle_timeout:

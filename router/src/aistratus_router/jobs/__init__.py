@@ -1,1 +1,5 @@
-"""What callers do with jobs: send a prompt, read its events, cancel and delete."""
+"""What owners do with jobs.
+
+`intake` takes a prompt, `places` and `readers` limit how much one user may have, `polling` reads a
+job's events, `cancelling` ends a job, `deleting` a conversation.
+"""

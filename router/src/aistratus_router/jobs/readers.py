@@ -74,7 +74,7 @@ class Readers:
                     ExpressionAttributeValues={":minus_one": {"N": "-1"}},
                 )
             except (BotoCoreError, ClientError) as error:
-                logger.warning("a reader's place comes back later", **describe(error))
+                logger.warning("giving a reader's place back failed; it expires", **describe(error))
 
     def _count(self, key: Item, room: int, window: int) -> bool:
         """Count one more; False if there is no room for it."""

@@ -1,1 +1,4 @@
-"""The steward: `handler` is its Lambda's entry; `sweep` is one run."""
+"""The steward: it finishes what others left undone.
+
+`handler` is its Lambda's entry, `sweep` one run; `redelivery` is also for the operator.
+"""

@@ -1,4 +1,4 @@
-"""The steward's round: the fleet, then the open jobs, oldest first, then the dead-letter queue."""
+"""One sweep: the fleet, then the open jobs, oldest first, then the dead-letter queue."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,17 +23,17 @@ from aistratus_router.store.jobs import JobStore
 from aistratus_router.store.open_jobs import OpenJobs
 from aistratus_router.store.table import Table
 
-# The most that one round does; the next is a minute away. Jobs left to wait do not count.
+# The most that one sweep does; the next is a minute away. Jobs left to wait do not count.
 MAX_JOBS_PER_RUN: Final = 500
 MAX_DEAD_LETTERS_PER_RUN: Final = 100
-# A round stops with this much of the function's time left, for the call in progress.
+# A sweep stops with this much of the function's time left, for the call in progress.
 RESERVE_SECONDS: Final = 15.0
 
 PUT_BACK: Final = "put_back"
 DEAD: Final = "dead"  # dead letters that stay, for `make redrive`
 FAILED: Final = "failed"
 
-# An error in one job does not stop the others. Any other error (a bug) ends the round.
+# An error in one job does not stop the others. Any other error (a bug) ends the sweep.
 _TROUBLE: Final = (BotoCoreError, ClientError, ContractError, RouterError)
 
 
@@ -43,13 +43,13 @@ class Unfinished(RouterError):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One round. Two at once do no harm, and the next one finishes what a crashed one left."""
+    """One sweep. Two at once do no harm, and the next one finishes what a crashed one left."""
 
     ports: Ports
     patience: Patience = field(default_factory=Patience)
 
     def run(self, left_seconds: Callable[[], float] = lambda: float("inf")) -> dict[str, int]:
-        """Do the round and count what was done; raises `Unfinished` if any of it failed."""
+        """Sweep and count what was done; raises `Unfinished` if any of it failed."""
         ports, addresses = self.ports, self.ports.registry.read()
         table = Table(ports.dynamodb, addresses.table_name)
         queue = JobQueue(ports.sqs, addresses.queue_url)
@@ -66,10 +66,10 @@ class Sweep:
         sorting = _Sorting(Redelivery(jobs, open_jobs, queue, dead_letters), open_jobs, ports)
         done += sorting.run(has_time)
         counts = {name: number for name, number in sorted(done.items()) if number}
-        logger.info("the open jobs are swept", counts=counts)
+        logger.info("the sweep is done", counts=counts)
         if done[FAILED]:
             raise Unfinished(
-                f"{done[FAILED]} things could not be seen to; the next round tries again."
+                f"{done[FAILED]} steps of the sweep failed; the next sweep tries them again."
             )
         return counts
 
@@ -87,7 +87,7 @@ def _look_at_fleet(
         outcome = look.run()
     except _TROUBLE as error:
         done[FAILED] += 1
-        logger.error("the fleet is in trouble", **describe(error))
+        logger.error("checking the fleet failed", **describe(error))
         return done
     if outcome is not Done.NOTHING:
         done[f"fleet_{outcome.value}"] += 1
@@ -95,22 +95,24 @@ def _look_at_fleet(
 
 
 def _reconcile_all(reconciler: Reconciler, has_time: Callable[[], bool]) -> Counter[str]:
-    """Reconcile open jobs, up to the limit of one round."""
+    """Reconcile open jobs, up to the limit of one sweep."""
     done: Counter[str] = Counter()
     for entry in reconciler.open_jobs.oldest_first():
         if done.total() >= MAX_JOBS_PER_RUN or not has_time():
-            logger.warning("there are more open jobs than fit in one round; the next goes on")
+            logger.warning(
+                "there are more open jobs than one sweep handles; the next one continues"
+            )
             break
         try:
             outcome = reconciler.reconcile(entry)
         except _TROUBLE as error:
             done[FAILED] += 1
-            logger.error("an open job is in trouble", job_id=entry.job_id, **describe(error))
+            logger.error("reconciling an open job failed", job_id=entry.job_id, **describe(error))
             continue
         if outcome is not Outcome.WAITS:
             done[outcome.value] += 1
         if outcome in (Outcome.SENT_AGAIN, Outcome.CANCELLED):
-            logger.warning("a job was lost, and is found", job_id=entry.job_id, outcome=outcome)
+            logger.warning("a lost job was found", job_id=entry.job_id, outcome=outcome)
     return done
 
 
@@ -132,7 +134,7 @@ class _Sorting:
                     done[self._sort(dead_letter)] += 1
         except _TROUBLE as error:
             done[FAILED] += 1
-            logger.error("the dead-letter queue is in trouble", **describe(error))
+            logger.error("reading the dead-letter queue failed", **describe(error))
         return done
 
     def _sort(self, dead_letter: DeadLetter) -> str:
@@ -140,7 +142,7 @@ class _Sorting:
             return PUT_BACK if self._goes_back(dead_letter) else DEAD
         except _TROUBLE as error:
             logger.error(
-                "a dead letter is in trouble", job_id=dead_letter.job_id, **describe(error)
+                "handling a dead letter failed", job_id=dead_letter.job_id, **describe(error)
             )
             return FAILED
 
@@ -151,9 +153,11 @@ class _Sorting:
         # A worker writes a reason just before it ends the job; that is not ours to undo.
         if found.can_go_back and not dead_letter.reason and self._is_first_time(found):
             self.redelivery.put_back(found)
-            logger.warning("a dead letter goes back", job_id=job_id, fate=fate)
+            logger.warning("a dead letter was put back", job_id=job_id, fate=fate)
             return True
-        logger.info("a dead letter stays; make redrive shows it", job_id=job_id, fate=fate)
+        logger.info(
+            "a dead letter stays in its queue; make redrive lists it", job_id=job_id, fate=fate
+        )
         return False
 
     def _is_first_time(self, found: Finding) -> bool:

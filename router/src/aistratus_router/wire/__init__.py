@@ -1,1 +1,4 @@
-"""What callers may send and what they get: requests, responses and problems."""
+"""What callers may send and what they get.
+
+`requests` with `formats`, `sampling_fields` and the rules of `strict`; `responses`; `problems`.
+"""

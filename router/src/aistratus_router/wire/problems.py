@@ -68,7 +68,7 @@ def method_not_allowed(allowed: Sequence[str]) -> Refusal:
             405,
             ErrorCode.METHOD_NOT_ALLOWED,
             "Method not allowed",
-            f"This address answers to {methods} only.",
+            f"This address answers only to {methods}.",
         ),
         {"Allow": methods},
     )
@@ -95,14 +95,14 @@ def no_fleet() -> Refusal:
             409,
             ErrorCode.NO_FLEET,
             "There is no fleet here",
-            "The workers of this deployment are not ours to start and stop; use what started them.",
+            "This deployment's workers are not started and stopped here; use what started them.",
         )
     )
 
 
 def body_too_large(limit_bytes: int) -> Refusal:
     """413: more than we accept."""
-    detail = f"A body may have {limit_bytes} bytes at most; send less text."
+    detail = f"A body may have at most {limit_bytes} bytes; send less text."
     return Refusal(
         Problem(
             413,
@@ -134,7 +134,7 @@ def invalid_request(errors: Sequence[FieldError]) -> Refusal:
         Problem(
             422,
             ErrorCode.INVALID_REQUEST,
-            "The request does not fit",
+            "The request is not valid",
             f"Correct {named}{more} and send it again.",
             tuple(errors),
         )
@@ -146,7 +146,7 @@ def conversation_busy() -> Refusal:
     return _try_again(
         ErrorCode.CONVERSATION_BUSY,
         "The conversation is busy",
-        "Other prompts of yours are being taken in right now; send this one again.",
+        "Other prompts of yours are being accepted right now; send this one again.",
     )
 
 
@@ -155,8 +155,7 @@ def too_many_open_jobs(most: int) -> Refusal:
     return _too_many(
         ErrorCode.TOO_MANY_OPEN_JOBS,
         "Too many open jobs",
-        f"You have {most} jobs that have not ended, and may have no more; wait for one of them, "
-        "or stop one.",
+        f"You have {most} open jobs, which is the limit; wait until one ends, or stop one.",
         OPEN_JOBS_RETRY_SECONDS,
     )
 
@@ -177,7 +176,7 @@ def too_many_readers(most: int) -> Refusal:
     return _too_many(
         ErrorCode.TOO_MANY_READERS,
         "Too many readers",
-        f"You wait for answers in {most} places at once, and may not in more; close some of them.",
+        f"You are waiting for {most} answers at once, which is the limit; close some of them.",
         READERS_RETRY_SECONDS,
     )
 
@@ -198,7 +197,7 @@ def internal(request_id: str) -> Refusal:
             500,
             ErrorCode.INTERNAL,
             "Something went wrong here",
-            f"This is not your request's fault; when you report it, name the request {request_id}.",
+            f"Your request did not cause this; to report it, name the request {request_id}.",
         )
     )
 

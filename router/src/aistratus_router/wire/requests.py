@@ -75,7 +75,7 @@ class InferRequest(Strict):
             min_length=1,
             max_length=MAX_MESSAGES,
             description=(
-                "What is new; the service puts the conversation's earlier turns before it. "
+                "The new messages; the service puts the conversation's earlier turns before them. "
                 "Without `conversation_id`: an optional system message, then user and assistant "
                 "in turn. With it: user and assistant in turn, no system message. Either way the "
                 "user speaks first and last."
@@ -84,7 +84,7 @@ class InferRequest(Strict):
     ]
     conversation_id: Annotated[
         Annotated[str, Field(pattern=CONVERSATION_ID_PATTERN)] | None,
-        Field(description="The conversation to go on with. Default: a new one."),
+        Field(description="The conversation to continue. Default: a new one."),
     ] = None
     request_id: Annotated[
         Annotated[str, Field(pattern=REQUEST_ID_PATTERN)] | None,
@@ -99,8 +99,8 @@ class InferRequest(Strict):
         Annotated[int, Field(ge=1), Whole] | None,
         Field(
             description=(
-                "Tokens to generate at most; they must leave room for the prompt in the model's "
-                "context. Default: the model's."
+                "The most tokens to generate; they must leave room for the prompt in the model's "
+                "context. Default: the model's own."
             ),
         ),
     ] = None
@@ -120,9 +120,9 @@ class InferRequest(Strict):
         | None,
         Field(
             description=(
-                "From a token's id to what is added to its logit before anything else: -100 "
-                "practically forbids it, 100 practically forces it. An id that the model does "
-                "not have ends the job with `invalid_request`."
+                "Maps a token's id to a number that is added to its logit before anything else: "
+                "-100 practically forbids the token, 100 practically forces it. An id that the "
+                "model does not have ends the job with `invalid_request`."
             ),
         ),
     ] = None
@@ -130,16 +130,16 @@ class InferRequest(Strict):
         AnyFormat | None,
         Field(
             description=(
-                "What the answer must look like. A schema or grammar that cannot be used ends "
+                "The form of the answer. A schema or grammar that cannot be used ends "
                 "the job with `invalid_grammar`, one that takes too long to follow with "
-                "`grammar_too_costly`. An answer that ends for its length may be cut "
+                "`grammar_too_costly`. An answer that reaches `max_tokens` may be cut "
                 "anywhere. Default: any text."
             ),
         ),
     ] = None
     model: Annotated[
         Annotated[str, Field(min_length=1)] | None,
-        Field(description="An id of `GET /models`. Default: the first of them."),
+        Field(description="A model's id, as in `GET /models`. Default: the first."),
     ] = None
 
 
@@ -151,7 +151,7 @@ class FleetRequest(Strict):
         Field(
             ge=MIN_IDLE_TIMEOUT_SECONDS,
             le=MAX_IDLE_TIMEOUT_SECONDS,
-            description="After so long with nothing to do, the GPU is turned off.",
+            description="Seconds without work after which the GPU is turned off.",
         ),
         Whole,
     ]
@@ -178,11 +178,13 @@ class ConversationsQuery(Strict):
     """A page of the list of conversations."""
 
     limit: Annotated[
-        int, Field(ge=1, le=MAX_CONVERSATIONS_PER_PAGE, description="Conversations a page."), Digits
+        int,
+        Field(ge=1, le=MAX_CONVERSATIONS_PER_PAGE, description="Conversations per page."),
+        Digits,
     ] = DEFAULT_CONVERSATIONS_PER_PAGE
     cursor: Annotated[
         str | None,
-        Field(pattern=CURSOR_PATTERN, description="The `next_cursor` of the page before."),
+        Field(pattern=CURSOR_PATTERN, description="The previous page's `next_cursor`."),
     ] = None
 
 
