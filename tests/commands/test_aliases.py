@@ -22,7 +22,6 @@ RECIPES = {
         r"^([a-z][a-z.-]*): ##.*\n((?:\t.*\n)+)", GROUPS[group], flags=re.MULTILINE
     )
 }
-VARIABLES = {"IMAGE_ID": "--image-id", "YES": "--yes", "AGAIN": "--again", "EMAIL": "--email"}
 
 
 def test_each_command_is_a_target_and_each_target_a_command() -> None:
