@@ -14,8 +14,6 @@ APP_PORT ?= 8550
 GATEWAY_PORT ?= 8551
 ISSUER_PORT ?= 8552
 EMULATOR_PORT ?= 8553
-# One of the ports that the login leads back to (RFC 8252); they are registered in the pool.
-LOGIN_PORT := 8571
 export MODEL APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT
 
 # Without bytecode every start compiles anew; it stays in .venv and in folders that git ignores.
@@ -39,109 +37,98 @@ override export GITHUB_REPOSITORY := $(value GITHUB_REPOSITORY)
 override export YES := $(value YES)
 override export AGAIN := $(value AGAIN)
 override export UPGRADE := $(value UPGRADE)
-# A shell's ENV may name its start-up file, by a path: that is no environment of ours.
-override export ENV := $(if $(findstring /,$(value ENV)),,$(value ENV))
-
-# Whether what is deployed is meant, where a target is also for the demo here.
-OF_CLOUD := $(filter cloud,$(WHERE))$(ENV)
+override export ENV := $(value ENV)
 
 # Each target is checked before anything is installed: its words, its variables, its programs.
-READY = tools/setup setup dev --quiet --for $@
-local = @set -- $(1) && tools/setup setup demo --quiet --for $@ -- "$$@" && \
-	exec $(PY) -m aistratus_local "$$@"
-cloud = @set -- $(1) && $(READY) -- "$$@" && PYTHONPATH=tools exec $(PY) -m cloud "$$@"
+# Then what it needs is installed, if it is not there yet.
+READY = tools/setup ready $@
+
+# A command of `aistratus`, with these arguments. -S: its first line comes before all imports.
+aistratus = @set -- $(1) && $(READY) -- "$$@" && \
+	exec $(PY) -SP operator/src/aistratus_operator/__main__.py $@ "$$@"
 
 ##@ Use
 
 .PHONY: demo
 demo: ## The whole system on this machine, and the app in the browser (MODEL=tinyllama: real weights)
-	$(call local,demo)
+	$(call aistratus)
 
 .PHONY: ask
 ask: ## One question: make ask PROMPT="What is Aistratus?" (ENV=dev: of what is deployed)
-ifneq ($(OF_CLOUD),)
-	@tools/setup setup demo --quiet --for $@ && exec $(PY) -m aistratus_desktop.ask -- "$$PROMPT"
-else
-	$(call local,ask)
-endif
+	$(call aistratus,--where="$$WHERE" -- "$$PROMPT")
 
 .PHONY: interrupt
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
-	$(call local,interrupt)
+	$(call aistratus)
 
 .PHONY: redrive
 redrive: ## The demo's dead letters, or with ENV=dev a deployment's: ARGS="--job ID", "--all", "--json"
-ifneq ($(OF_CLOUD),)
-	$(call cloud,redrive "$$ENV" --region="$$REGION" $(ARGS))
-else
-	$(call local,redrive $(ARGS))
-endif
+	$(call aistratus,--where="$$WHERE" --region="$$REGION" $(ARGS))
 
 ##@ On AWS
 
 .PHONY: deploy
 deploy: ## The whole system on AWS: make deploy ENV=dev (REGION=…, IMAGE_ID=…, ARGS="--json")
-	$(call cloud,deploy "$$ENV" --region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
+	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
 .PHONY: plan
 plan: ## What a deploy would change: make plan ENV=dev
-	$(call cloud,plan "$$ENV" --region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
+	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
 .PHONY: drift
 drift: ## Whether what is there is what is written here: make drift ENV=dev (ARGS="--json")
-	$(call cloud,drift "$$ENV" --region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
+	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
 .PHONY: destroy
 destroy: ## Removes it all: make destroy ENV=dev (YES=1: without a question)
-	$(call cloud,destroy "$$ENV" --region="$$REGION" $(if $(YES),--yes))
+	$(call aistratus,--region="$$REGION" $(if $(YES),--yes))
 
 .PHONY: outputs
 outputs: ## Addresses and names of what is deployed: make outputs ENV=dev (ARGS="--json")
-	$(call cloud,outputs "$$ENV" --region="$$REGION" $(ARGS))
+	$(call aistratus,--region="$$REGION" $(ARGS))
 
 .PHONY: user
 user: ## Somebody who may sign in, and gets a mail: make user ENV=dev EMAIL=… (AGAIN=1: once more)
-	$(call cloud,user "$$ENV" --region="$$REGION" --email="$$EMAIL" $(if $(AGAIN),--again))
+	$(call aistratus,--region="$$REGION" --email="$$EMAIL" $(if $(AGAIN),--again))
 
 .PHONY: fleet
 fleet: ## Whether a GPU is on, and what for: make fleet ENV=dev (ARGS="--json")
-	$(call cloud,fleet "$$ENV" --region="$$REGION" $(ARGS))
+	$(call aistratus,--region="$$REGION" $(ARGS))
 
 .PHONY: start
 start: ## Turns the GPU on before the first prompt: make start ENV=dev
-	$(call cloud,start "$$ENV" --region="$$REGION" $(ARGS))
+	$(call aistratus,--region="$$REGION" $(ARGS))
 
 .PHONY: stop
 stop: ## Turns the GPU off now; what it was at goes on with the next prompt: make stop ENV=dev
-	$(call cloud,stop "$$ENV" --region="$$REGION" $(ARGS))
+	$(call aistratus,--region="$$REGION" $(ARGS))
 
 .PHONY: app
 app: ## The chat for your browser, with what is deployed, at http://localhost:8571
-	@tools/setup setup demo --quiet --for $@ && \
-		exec $(PY) -m aistratus_desktop.web --port $(LOGIN_PORT)
+	$(call aistratus)
 
 .PHONY: bootstrap
 bootstrap: ## The state bucket, and roles for workflows (GITHUB_REPOSITORY=owner/name)
-	$(call cloud,bootstrap --region="$$REGION" \
+	$(call aistratus,--region="$$REGION" \
 		$(if $(GITHUB_REPOSITORY),--github-repository="$$GITHUB_REPOSITORY") $(ARGS))
 
 .PHONY: publish-image
 publish-image: ## Makes the last image, or IMAGE_ID, the one that deploys take elsewhere
-	$(call cloud,publish-image --region="$$REGION" --image-id="$$IMAGE_ID")
+	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID")
 
 .PHONY: unlock
 unlock: ## Says who holds a state, and frees it from a dead run: make unlock ENV=dev (LOCK=…)
-	$(call cloud,unlock "$$ENV" --region="$$REGION" --lock="$$LOCK")
+	$(call aistratus,--region="$$REGION" --lock="$$LOCK")
 
 ##@ Work on it
 
 .PHONY: setup
 setup: ## Everything for work on the code, into .venv
-	@tools/setup setup dev --for $@
+	@tools/setup check $@ && tools/setup setup dev
 
 .PHONY: test
 test: ## Every check and every test, side by side (ARGS="-k fence": some, one after another)
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	@tools/setup checks
 	@tools/setup debian
 	@$(MAKE) lint
@@ -199,8 +186,8 @@ release-notes: ## The changelog's section of a version, into dist (VERSION=v1.2.
 
 .PHONY: image
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
-	@$(READY)
-	@PYTHONPATH=tools $(PY) -m cloud credentials
+	@$(READY) -- $(ARGS)
+	@$(PY) -m aistratus_operator credentials
 	@mkdir -p build/image
 	PYTHONPATH=tools $(PY) -m wheelhouse --source build/wheelhouse
 	PATH="$(CURDIR)/.venv/bin:$$PATH" CHECKPOINT_DISABLE=1 packer build \
@@ -210,34 +197,34 @@ image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="
 
 .PHONY: bench
 bench: ## Measures the router, the way of a token through all parts, and the engine (an hour)
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	$(PY) router/bench.py
 	$(PY) -m aistratus_local.latency
 	@$(MAKE) bench-engine
 
 .PHONY: bench-engine
 bench-engine: ## Measures the engine beside others (ARGS="--quick --output build/bench": a smoke test)
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	PYTHONPATH=bench $(PY) -m engine_bench $(ARGS)
 
 .PHONY: soak
 soak: ## Attacks the system and proves that it holds (ARGS="--jobs 50 --kills 10 --seconds 60")
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	PYTHONPATH=tests $(PY) -m system.faults.soak $(ARGS)
 
 .PHONY: attack
 attack: ## One user against all others, and what a quiet one feels (ARGS="--only grammar", "--list")
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	PYTHONPATH=tests $(PY) -m system.hostile $(ARGS)
 
 .PHONY: bench-boot
 bench-boot: ## Measures a unit's start to READY on a booted systemd, as root (ARGS="--rounds 3")
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	PYTHONPATH=bench:tools $(PY) -m boot_bench $(ARGS)
 
 .PHONY: standin
 standin: ## Trains the stand-in model again (half an hour; PyTorch goes into build/standin)
-	@$(READY)
+	@$(READY) -- $(ARGS)
 	@test -x build/standin/bin/python || .venv/bin/python -m venv build/standin
 	build/standin/bin/python -m pip install -q -r local/standin/recipe/requirements.txt
 	PYTHONPATH=local/standin/recipe build/standin/bin/python -m standin_recipe $(ARGS)

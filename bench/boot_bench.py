@@ -4,7 +4,6 @@ The role `worker` sets a machine up as it sets up an image; what is measured are
 time stamps. docs/boot.md has the whole way of a boot, with what cannot be measured here.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -17,13 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from engine_bench.models import CHOICES, BenchModel, load
+from boot_options import parser
+from engine_bench.models import BenchModel, load
+from engine_bench.options import CHOICES
 from housekeeping import ROOT
 from machine import boot, ssh
 from machine.record import Record
 from wheelhouse.contents import fill
 
-RESULT: Final = ROOT / "bench" / "results" / "boot.json"
 BARS_SECONDS: Final = {"standin": 1.5, "shape": 3.0}
 ENGINE: Final = "aistratus-engine.service"
 WEIGHTS: Final = "aistratus-weights.service"
@@ -120,10 +120,7 @@ def _import(machine: Record, script: str) -> float:
 
 def main() -> int:
     """Measure, write, and say whether the bars are met."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    chosen = parser.parse_args()
+    chosen = parser().parse_args()
     load_before = os.getloadavg()
     figures = measure(chosen.rounds)
     result = {

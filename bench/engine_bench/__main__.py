@@ -1,6 +1,5 @@
 """`PYTHONPATH=bench python -m engine_bench`: measure, print the table, write JSON and picture."""
 
-import argparse
 import signal
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Final
 from engine_bench import models, picture, report
 from engine_bench.bench import Bench, Scenario
 from engine_bench.errors import FAILURES
+from engine_bench.options import CHOICES, parser
 from engine_bench.report import Report, Section
 from engine_bench.scenarios.long_prompt import LONG_PROMPT
 from engine_bench.scenarios.memory import MEMORY
@@ -20,7 +20,6 @@ from engine_bench.scenarios.second_turn import SECOND_TURN
 from engine_bench.scenarios.start import START
 from engine_bench.scenarios.throughput import STANDIN_THROUGHPUT, THROUGHPUT
 
-RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 SCENARIOS: Final = (
     THROUGHPUT,
     STANDIN_THROUGHPUT,
@@ -34,13 +33,13 @@ SCENARIOS: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every bar was met, 1 if not, or if something could not be measured."""
-    options = _options(arguments)
+    options = parser().parse_args(arguments)
     # Both must stop what was started; a shell starts background jobs with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     found = Report(options.rounds, options.quick, report.machine_facts())
-    names = [options.model] if options.model else list(models.CHOICES)
+    names = [options.model] if options.model else list(CHOICES)
     try:
         with tempfile.TemporaryDirectory(prefix="engine-bench-") as folder:
             for scenario in SCENARIOS:
@@ -87,29 +86,6 @@ def _progress(name: str, began: float) -> Callable[[str], None]:
         sys.stderr.flush()
 
     return show
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="engine_bench",
-        description="Measures the engine beside other ways to get tokens out of a model.",
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="medians are over so many (3)")
-    parser.add_argument("--model", choices=models.CHOICES, help="one of the two; else both")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=[scenario.name for scenario in SCENARIOS],
-        metavar="NAME",
-        help="of " + ", ".join(scenario.name for scenario in SCENARIOS),
-    )
-    parser.add_argument("--quick", action="store_true", help="little of everything: a smoke test")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="the folder of the results")
-    parser.add_argument("--json", action="store_true", help="JSON on stdout, not the table")
-    options = parser.parse_args(arguments)
-    if options.rounds < 1:
-        parser.error("--rounds must be at least 1.")
-    return options
 
 
 if __name__ == "__main__":

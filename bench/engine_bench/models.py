@@ -4,15 +4,12 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
 from aistratus_local.models import local_model
 from engine_bench import shape
-
-SHAPE: Final = "shape"
-CHOICES: Final = (SHAPE, STANDIN)
+from engine_bench.options import SHAPE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from engine_bench.figures import Cell, Figure, Sense
-from engine_bench.models import SHAPE
+from engine_bench.options import SHAPE
 from engine_bench.report import Report
 
 INCHES: Final = (13.5, 9.5)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.aws import Account, sign_in
+from aistratus_operator.cloud.aws import Account, sign_in
 from support.cloud_account import Quotas, make_image, quotas_server
 from support.emulator_process import aws_environment, running_emulator_process
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cloud.adopt import orphans
-from cloud.aws import Account
-from cloud.environments import load
-from cloud.stack import Stack
+from aistratus_operator.cloud.adopt import orphans
+from aistratus_operator.cloud.aws import Account
+from aistratus_operator.cloud.environments import load
+from aistratus_operator.cloud.stack import Stack
 
 TAKEN = """
 Error: creating AWS DynamoDB Table (aistratus-dev): operation error DynamoDB: CreateTable, https \

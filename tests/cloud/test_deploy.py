@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from aistratus_desktop.settings import load_settings
-from cloud import ROOT, state
-from cloud.__main__ import main
-from cloud.aws import Account, sign_in
-from cloud.bootstrap import bootstrap, is_complete
-from cloud.deploy import Options, deploy, drift, plan
-from cloud.destroy import destroy
-from cloud.environments import load
-from cloud.errors import CloudError
-from cloud.users import invite
+from aistratus_operator import ROOT
+from aistratus_operator.cloud import state
+from aistratus_operator.cloud.aws import Account, sign_in
+from aistratus_operator.cloud.bootstrap import bootstrap, is_complete
+from aistratus_operator.cloud.deploy import Options, deploy, drift, plan
+from aistratus_operator.cloud.destroy import destroy
+from aistratus_operator.cloud.environments import load
+from aistratus_operator.cloud.users import invite
+from aistratus_operator.errors import OperatorError
+from aistratus_operator.program import main
 from support.cloud_account import make_image
 
 pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
@@ -48,7 +49,7 @@ def account(aws: str) -> Account:
 def interrupted(seen: str, *arguments: str) -> int:
     """Run the tool until it says that, press Ctrl-C twice, and wait; its exit code."""
     with subprocess.Popen(
-        [sys.executable, "-m", "cloud", *arguments, "--region", REGION],
+        [sys.executable, "-m", "aistratus_operator", *arguments, "--region", REGION],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=subprocess.DEVNULL,
@@ -123,7 +124,7 @@ def test_a_deployment_that_broke_off_is_finished_used_and_removed(
     account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image_id = make_image(account)
-    interrupted("5/", "deploy", "dev", "--image-id", image_id)
+    interrupted("5/", "deploy", "--env", "dev", "--image-id", image_id)
     out = io.StringIO()
     options = Options(image_id=image_id, env_file=tmp_path / ".env_public", out=out)
     outputs = deploy("dev", REGION, options)
@@ -137,7 +138,7 @@ def test_a_deployment_that_broke_off_is_finished_used_and_removed(
     assert settings.region == REGION
 
     # So does a script.
-    assert main(["outputs", "dev", "--region", REGION, "--json"]) == 0
+    assert main(["outputs", "--env", "dev", "--region", REGION, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == outputs
 
     # What is there is what is written here, and a plan says so without the noise.
@@ -152,15 +153,15 @@ def test_a_deployment_that_broke_off_is_finished_used_and_removed(
     # And somebody may sign in.
     environment = load("dev", REGION)
     assert "is on its way" in invite(account, environment, "ada@example.org")
-    with pytest.raises(CloudError, match="was invited already, and has not signed in yet"):
+    with pytest.raises(OperatorError, match="was invited already, and has not signed in yet"):
         invite(account, environment, "ada@example.org")
     assert "is on its way" in invite(account, environment, "ada@example.org", again=True)
 
-    with pytest.raises(CloudError, match=r"^Nothing was removed: that was not dev\.$"):
+    with pytest.raises(OperatorError, match=r"^Nothing was removed: that was not dev\.$"):
         destroy("dev", REGION, options, confirm=lambda _: "prod")
     destroy("dev", REGION, options, confirm=lambda _: "dev\n")
     assert not options.env_file.exists()
-    with pytest.raises(CloudError, match="is not deployed in eu-west-3"):
+    with pytest.raises(OperatorError, match="is not deployed in eu-west-3"):
         destroy("dev", REGION, options)
-    with pytest.raises(CloudError, match="is not deployed in eu-west-3"):
+    with pytest.raises(OperatorError, match="is not deployed in eu-west-3"):
         invite(account, environment, "ada@example.org")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from aistratus_contracts.registry import Parameter
-from cloud.__main__ import main
-from cloud.aws import Account
+from aistratus_operator.cloud.aws import Account
+from aistratus_operator.program import main
 from support.router_api import Emulator
 
 PREFIX = "/aistratus/dev"
@@ -34,23 +34,23 @@ def desired(account: Account, group: str) -> int:
 def test_it_is_started_and_stopped(
     account: Account, group: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["fleet", "dev"]) == 0
+    assert main(["fleet", "--env", "dev"]) == 0
     assert "dev: no GPU is on, and no job is open." in capsys.readouterr().out
 
-    assert main(["start", "dev"]) == 0
+    assert main(["start", "--env", "dev"]) == 0
     assert desired(account, group) == 1
     assert capsys.readouterr().out == (
         "dev: a GPU is on its way, bought spot, and no job is open. "
         "It goes off after 900 seconds without work.\n"
     )
 
-    assert main(["stop", "dev"]) == 0
+    assert main(["stop", "--env", "dev"]) == 0
     assert desired(account, group) == 0
     assert "It stays off until the next prompt, or make start ENV=dev." in capsys.readouterr().out
 
 
 def test_it_is_told_to_machines(group: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fleet", "dev", "--json"]) == 0
+    assert main(["fleet", "--env", "dev", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown == {
         "managed": True,
@@ -63,7 +63,7 @@ def test_it_is_told_to_machines(group: str, capsys: pytest.CaptureFixture[str]) 
 def test_what_is_not_deployed_is_a_sentence(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["stop", "prod", "--region", account.region]) == 1
+    assert main(["stop", "--env", "prod", "--region", account.region]) == 1
     said = capsys.readouterr().err
     assert said.startswith("prod is not deployed in eu-central-1, or not whole: The registry has ")
     assert said.endswith("make deploy ENV=prod REGION=eu-central-1\n")
@@ -75,5 +75,5 @@ def test_a_group_that_is_gone_is_a_sentence(
     account.client("autoscaling").delete_auto_scaling_group(
         AutoScalingGroupName=group, ForceDelete=True
     )
-    assert main(["start", "dev"]) == 1
+    assert main(["start", "--env", "dev"]) == 1
     assert f"There is no Auto Scaling group {group}; apply" in capsys.readouterr().err

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from aistratus_contracts.registry import Parameter
-from cloud.__main__ import main
-from cloud.aws import Account
+from aistratus_operator.cloud.aws import Account
+from aistratus_operator.program import main
 from support.router_api import Emulator
 
 PREFIX = "/aistratus/dev"
@@ -34,24 +34,24 @@ def dead_letter(account: Account, aws: str) -> str:
 def test_what_lies_there_is_listed_and_removed(
     dead_letter: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["redrive", "dev", "--json"]) == 0
+    assert main(["redrive", "--env", "dev", "--json"]) == 0
     (letter,) = json.loads(capsys.readouterr().out)
     assert (letter["message_id"], letter["fate"]) == (dead_letter, "unreadable")
-    assert main(["redrive", "dev", "--all", "--delete"]) == 0
+    assert main(["redrive", "--env", "dev", "--all", "--delete"]) == 0
     capsys.readouterr()
-    assert main(["redrive", "dev"]) == 0
+    assert main(["redrive", "--env", "dev"]) == 0
     assert capsys.readouterr().out == "The dead-letter queue is empty.\n"
 
 
 def test_what_is_not_deployed_is_a_sentence(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["redrive", "prod", "--region", account.region]) == 1
+    assert main(["redrive", "--env", "prod", "--region", account.region]) == 1
     assert capsys.readouterr().err.startswith("prod is not deployed in eu-central-1")
 
 
 def test_a_wrong_request_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["redrive", "dev", "--all", "--job", "job-" + "a" * 24]) == 2
+    assert main(["redrive", "--env", "dev", "--all", "--job", "job-" + "a" * 24]) == 2
     assert capsys.readouterr().err == "Say either --all or --job, not both.\n"
 
 
@@ -62,5 +62,5 @@ def test_a_list_that_nobody_reads_ends_quietly(
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as out:
         monkeypatch.setattr("sys.stdout", out)
-        assert main(["redrive", "dev"]) == 0
+        assert main(["redrive", "--env", "dev"]) == 0
     assert "Traceback" not in capsys.readouterr().err

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from cloud import state
-from cloud.aws import Account, sign_in
-from cloud.bootstrap import is_complete
-from cloud.capacity import check_offerings, check_quotas
-from cloud.deploy import Options, check, deploy, plan
-from cloud.destroy import destroy
-from cloud.environments import Environment, load
-from cloud.errors import CloudError
-from cloud.images import choose, publish
-from cloud.stack import open_stack
+from aistratus_operator.cloud import state
+from aistratus_operator.cloud.aws import Account, sign_in
+from aistratus_operator.cloud.bootstrap import is_complete
+from aistratus_operator.cloud.capacity import check_offerings, check_quotas
+from aistratus_operator.cloud.deploy import Options, check, deploy, plan
+from aistratus_operator.cloud.destroy import destroy
+from aistratus_operator.cloud.environments import Environment, load
+from aistratus_operator.cloud.images import choose, publish
+from aistratus_operator.cloud.stack import open_stack
+from aistratus_operator.errors import OperatorError
 from support.cloud_account import Quotas, make_image, refusing, scripted
 
 pytestmark = pytest.mark.needs("terraform")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.needs("terraform")
 
 def refusal(call: Callable[[], object]) -> str:
     """What is said; it is made of sentences, and has a next step."""
-    with pytest.raises(CloudError) as caught:
+    with pytest.raises(OperatorError) as caught:
         call()
     text = str(caught.value)
     assert "\n" not in text
@@ -101,7 +101,7 @@ def test_no_image_yet(account: Account, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("image_id", ["ami-1", "worker", "ami-0123456789abcdeg0", " "])
 def test_an_image_id_that_is_none(image_id: str, account: Account) -> None:
-    assert "no image's id" in refusal(lambda: choose(account, "aistratus", image_id))
+    assert "is no image id" in refusal(lambda: choose(account, "aistratus", image_id))
 
 
 def test_an_image_that_is_not_in_the_region(image_id: str, aws: str) -> None:

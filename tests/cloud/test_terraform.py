@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.terraform import (
+from aistratus_operator.cloud.terraform import (
     Terraform,
     TerraformFailed,
     find_mirror,
@@ -94,7 +94,7 @@ resource "terraform_data" "slow" {
 APPLY = """
 import sys
 from pathlib import Path
-from cloud.terraform import Terraform
+from aistratus_operator.cloud.terraform import Terraform
 
 terraform = Terraform(Path(sys.argv[1]), Path(sys.argv[1], "data"))
 terraform.run("init")

@@ -3,10 +3,10 @@
 import pytest
 
 from aistratus_contracts.registry import Parameter
-from cloud.aws import Account
-from cloud.environments import Environment, load
-from cloud.errors import CloudError
-from cloud.users import invite
+from aistratus_operator.cloud.aws import Account
+from aistratus_operator.cloud.environments import Environment, load
+from aistratus_operator.cloud.users import invite
+from aistratus_operator.errors import OperatorError
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def prod(account: Account) -> Environment:
 def test_what_is_no_address_is_refused_by_name(
     email: str, account: Account, prod: Environment
 ) -> None:
-    with pytest.raises(CloudError, match="which is no mail address") as caught:
+    with pytest.raises(OperatorError, match="is no mail address") as caught:
         invite(account, prod, email)
     assert repr(email) in str(caught.value)
 
 
 def test_nobody_is_named(account: Account, prod: Environment) -> None:
-    with pytest.raises(CloudError, match="Say whom"):
+    with pytest.raises(OperatorError, match="Say whom"):
         invite(account, prod, " ")
 
 
@@ -52,7 +52,7 @@ def test_somebody_who_has_a_password_is_not_invited_again(
     pools.admin_set_user_password(
         UserPoolId=pool, Username="bob@example.org", Password="Correct-horse-1", Permanent=True
     )
-    with pytest.raises(CloudError, match="is a user of prod already"):
+    with pytest.raises(OperatorError, match="is a user of prod already"):
         invite(account, prod, "bob@example.org")
 
 
@@ -63,5 +63,5 @@ def test_a_pool_that_is_gone(account: Account, prod: Environment) -> None:
         Type="String",
         Overwrite=True,
     )
-    with pytest.raises(CloudError, match="that the registry of prod names is gone"):
+    with pytest.raises(OperatorError, match="that the registry of prod names is gone"):
         invite(account, prod, "eve@example.org")

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from aistratus_contracts.known_models import known_models
-from cloud.instance_types import FILE as INSTANCE_TYPES
-from cloud.instance_types import known_instance_types
+from aistratus_operator.cloud.instance_types import FILE as INSTANCE_TYPES
+from aistratus_operator.cloud.instance_types import known_instance_types
 from housekeeping import ROOT
 from support.packer import TEMPLATE, VARIANTS
 from support.tree import tracked

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "daemon": {"contracts"},
     "desktop": {"contracts"},
     "local": {"contracts", "router", "daemon", "desktop"},
+    "operator": {"contracts", "router", "desktop", "local"},
 }
 
 PARTS_OF = {"botocore": "boto3"}

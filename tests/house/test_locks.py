@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from housekeeping import ROOT, lock
+from housekeeping import ROOT, lock, setup
 from housekeeping.requirements import read_pins
 from support.tree import pinned_name, project
 
@@ -42,7 +42,7 @@ def test_a_package_has_one_version_in_the_whole_house() -> None:
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
-@pytest.mark.parametrize("component", ["router", "daemon", "desktop"])
+@pytest.mark.parametrize("component", ["router", "daemon", "desktop", "operator"])
 def test_a_part_that_is_shipped_alone_has_its_own_lock(component: str) -> None:
     pinned = {pin.name for pin in read_pins(ROOT / "requirements" / f"{component}.txt")}
     wanted = {pinned_name(line) for line in lock.dependencies(ROOT / component / "pyproject.toml")}
@@ -51,10 +51,24 @@ def test_a_part_that_is_shipped_alone_has_its_own_lock(component: str) -> None:
 
 def test_the_locks_hold_what_the_projects_ask_for() -> None:
     pinned = {pin.name for pin in read_pins(ROOT / "requirements" / "demo.txt")}
-    for component in ("router", "daemon", "desktop", "local"):
+    for component in ("router", "daemon", "desktop", "local", "operator"):
         for line in project(component)["dependencies"]:
             name = pinned_name(line)
             assert name in pinned or name.startswith("aistratus-"), f"{line}: run make lock"
+
+
+def test_each_set_holds_the_one_before_it() -> None:
+    held: set[tuple[str, str]] = set()
+    for name in setup.SETS:
+        pinned = {(pin.name, pin.version) for pin in read_pins(ROOT / f"requirements/{name}.txt")}
+        assert held <= pinned, name
+        held = pinned
+
+
+def test_the_operators_set_has_nothing_of_the_demo() -> None:
+    pinned = {pin.name for pin in read_pins(ROOT / "requirements" / "operator.txt")}
+    assert pinned.isdisjoint({"llama-cpp-python", "moto", "pytest"})
+    assert {"boto3", "pydantic", "flet"} <= pinned
 
 
 def test_the_demo_set_has_no_test_tools() -> None:

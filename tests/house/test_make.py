@@ -30,11 +30,11 @@ PROMPTS = [
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Path:
-    """The Makefile, with a set-up that has nothing to do and a Python that shows its prompt."""
+    """The Makefile, with a set-up that has nothing to do and a Python that shows its last word."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name, text in (
         ("tools/setup", "#!/bin/sh\n"),
-        (".venv/bin/python", "#!/bin/sh\nprintf '%s' \"$PROMPT\"\n"),
+        (".venv/bin/python", "#!/bin/sh\nfor last; do :; done\nprintf '%s' \"$last\"\n"),
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

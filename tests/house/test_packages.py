@@ -1,4 +1,4 @@
-"""Five packages of one house: one version, one licence, one Python."""
+"""Six packages of one house: one version, one licence, one Python."""
 
 import json
 import tomllib

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine_bench import options
+from engine_bench.__main__ import SCENARIOS
 from housekeeping import ROOT
 from preflight.targets import TARGETS
 from support.tree import tracked
@@ -27,9 +29,10 @@ WITH_ENVIRONMENT = [
     *("user", "fleet", "start", "stop", "unlock"),
 ]
 WITH_ARGS = ["deploy", "plan", "drift", "outputs", "fleet", "start", "stop", "redrive", "bootstrap"]
+WITH_OPTIONS = ["soak", "attack", "bench", "bench-engine", "bench-boot", "standin"]
 
 WRONG_CALLS: list[tuple[list[str], str]] = [
-    *(([name], "Say which environment: ENV=dev or ENV=prod.") for name in WITH_ENVIRONMENT),
+    *(([name], "Say which environment: ENV=dev or ENV=prod ") for name in WITH_ENVIRONMENT),
     *(([name, "ENV=stage"], "no environment 'stage'") for name in (*WITH_ENVIRONMENT, "redrive")),
     *(([name, "ENV=dev", "REGION=mars"], "no AWS region 'mars'") for name in WITH_ENVIRONMENT),
     *(
@@ -40,26 +43,26 @@ WRONG_CALLS: list[tuple[list[str], str]] = [
     (["deploy", "ENV=dev", "ARGS=prod"], "make deploy: unknown: prod."),
     (["deploy", "ENV=../dev"], "Say which environment"),
     (["deploy", "ENV=dev; touch stolen"], "There is no environment"),
-    (["deploy", "ENV=dev", "IMAGE_ID=worker"], "IMAGE_ID is 'worker'"),
+    (["deploy", "ENV=dev", "IMAGE_ID=worker"], "'worker' is no image id"),
     (["deploy", "ENV=dev", "EMAIL=ada@example.org"], "make deploy takes no EMAIL."),
     (["deploy", "ENV=dev", "REGIONS=eu-central-1"], "It takes REGION;"),
     (["destroy", "ENV=dev"], "make destroy ENV=dev YES=1"),
     (["destroy", "ENV=dev", "YES=yes"], "YES is 'yes'"),
     (["user", "ENV=dev"], "make user ENV=dev EMAIL=somebody@example.org"),
     (["user", "ENV=dev", "EMAIL= "], "Say whom"),
-    (["user", "ENV=dev", "EMAIL=ada"], "EMAIL is 'ada', which is no mail address."),
-    (["user", "ENV=dev", "EMAIL=-h@x"], "which is no mail address"),
+    (["user", "ENV=dev", "EMAIL=ada"], "'ada' is no mail address."),
+    (["user", "ENV=dev", "EMAIL=-h@x"], "is no mail address"),
     (["user", "ENV=dev", "EMAIL=ada@example.org", "AGAIN=yes"], "AGAIN is 'yes'"),
     (["bootstrap", "GITHUB_REPOSITORY=mine"], "Write it as owner/name."),
     (["bootstrap", "ENV=dev"], "make bootstrap takes no ENV."),
-    (["publish-image", "IMAGE_ID=ami-1"], "IMAGE_ID is 'ami-1'"),
+    (["publish-image", "IMAGE_ID=ami-1"], "'ami-1' is no image id"),
     (["redrive", "WHERE=cloud"], "Say which environment"),
-    (["redrive", "WHERE=moon"], "WHERE is 'moon'"),
+    (["redrive", "WHERE=moon"], "There is no place 'moon'"),
     (["redrive", "WHERE=local", "ENV=dev"], "leave one out"),
     (["redrive", "ARGS=--job 7"], "'7' is no job id"),
     (["redrive", "ENV=dev", "ARGS=--job 7"], "'7' is no job id"),
     (["redrive", "ARGS=--delete"], "Say what to delete"),
-    (["redrive", "ARGS=--hurry"], "unrecognized arguments: --hurry"),
+    (["redrive", "ARGS=--hurry"], "unknown: --hurry"),
     (["redrive", "GATEWAY_PORT=many"], "GATEWAY_PORT is 'many'"),
     (["ask"], "Say what to ask"),
     (["ask", "PROMPT= "], "Say what to ask"),
@@ -67,7 +70,7 @@ WRONG_CALLS: list[tuple[list[str], str]] = [
     (["ask", "What", "is", "it?"], "There is no target 'What'."),
     (["ask", "PROMT=Who?"], "It takes PROMPT;"),
     (["ask", "PROMPT=Who?", "MODEL=gpt"], "There is no model 'gpt' here."),
-    (["ask", "PROMPT=Who?", "WHERE=moon"], "WHERE is 'moon'"),
+    (["ask", "PROMPT=Who?", "WHERE=moon"], "There is no place 'moon'"),
     (["ask", "PROMPT=Who?", "ENV=stage"], "There is no environment 'stage'"),
     (["demo", "MODEL=gpt"], "There is no model 'gpt' here."),
     (["demo", "APP_PORT=web"], "APP_PORT is 'web', which is no port."),
@@ -80,6 +83,10 @@ WRONG_CALLS: list[tuple[list[str], str]] = [
     (["release-notes", "VERSION=v99.0.0"], "CHANGELOG.md has no section of 99.0.0"),
     (["lock", "UPGRADE=yes"], "UPGRADE is 'yes'"),
     (["lint", "ARGS=-v"], "make lint takes no ARGS."),
+    *(([name, "ARGS=--hurry"], f"make {name}: unknown: --hurry.") for name in WITH_OPTIONS),
+    (["soak", "ARGS=--jobs many"], "invalid int value: 'many'"),
+    (["bench-engine", "ARGS=--rounds 0"], "must be at least 1"),
+    (["bench-engine", "ARGS=--only luck"], "invalid choice: 'luck'"),
     (["setup", "ENV=dev"], "make setup takes no ENV."),
 ]
 WITHOUT_PROGRAM: list[tuple[list[str], str]] = [
@@ -93,17 +100,23 @@ WITHOUT_PROGRAM: list[tuple[list[str], str]] = [
     (["ask", "PROMPT=Who?", "WHERE=cloud"], "Nothing is deployed from this checkout yet."),
 ]
 
-RIGHT_CALLS: list[tuple[list[str], Mapping[str, str]]] = [
-    (["user", "ENV=dev", "EMAIL=ada@example.org"], {}),
-    (["user", "EMAIL=ada@example.org"], {"ENV": "prod"}),
-    (["fleet", "ENV=dev", "ARGS=--json", "AWS_PROFILE=mine"], {}),
-    (["redrive", "ENV=dev", "ARGS=--all --delete"], {}),
-    (["redrive", "ARGS=--job job-aaaaaaaaaaaaaaaaaaaaaaaa"], {"ENV": "/etc/shrc"}),
-    (["ask", "PROMPT=-"], {}),
-    (["ask", "PROMPT=Who?", "ENV=dev"], DEPLOYED),
-    (["app", "ENV=dev"], DEPLOYED),
-    (["demo", "GATEWAY_PORT=8651"], {}),
-    (["test", "ARGS=-k fence"], {}),
+NO_COMPILER = "no C++ compiler"
+NO_ENVIRONMENT = "is no virtual environment"
+"""What stops the set-up of the operator's set, which compiles nothing: another's folder."""
+
+RIGHT_CALLS: list[tuple[list[str], Mapping[str, str], str]] = [
+    (["user", "ENV=dev", "EMAIL=ada@example.org"], {}, NO_ENVIRONMENT),
+    (["user", "EMAIL=ada@example.org"], {"ENV": "prod"}, NO_ENVIRONMENT),
+    (["fleet", "ENV=dev", "ARGS=--json", "AWS_PROFILE=mine"], {}, NO_ENVIRONMENT),
+    (["redrive", "ENV=dev", "ARGS=--all --delete"], {}, NO_ENVIRONMENT),
+    (["redrive", "ARGS=--job job-aaaaaaaaaaaaaaaaaaaaaaaa"], {"ENV": "/etc/rc"}, NO_COMPILER),
+    (["ask", "PROMPT=-"], {}, NO_COMPILER),
+    (["ask", "PROMPT=--help"], {}, NO_COMPILER),
+    (["ask", "PROMPT=Who?", "ENV=dev"], DEPLOYED, NO_ENVIRONMENT),
+    (["app", "ENV=dev"], DEPLOYED, NO_ENVIRONMENT),
+    (["demo", "GATEWAY_PORT=8651"], {}, NO_COMPILER),
+    (["test", "ARGS=-k fence"], {}, NO_COMPILER),
+    (["soak", "ARGS=--jobs 50 --kills 10"], {}, NO_COMPILER),
 ]
 
 
@@ -161,7 +174,7 @@ def assert_one_sentence(
     sentence, *makes_own = done.stderr.strip().splitlines()
     assert said in sentence
     assert sentence[0].isupper() or sentence.startswith(("make ", "'"))
-    assert len(sentence) < 300
+    assert len(sentence) < 400
     assert len(makes_own) == 1, done.stderr
     assert re.fullmatch(rf"make: \*\*\* \[Makefile:\d+: \S+\] Error {code}", makes_own[0])
     assert done.stdout == ""
@@ -184,15 +197,23 @@ def test_what_is_missing_is_one_sentence(
     assert_one_sentence(clone, call(clone, bare, home, words, {}), 1, said)
 
 
-@pytest.mark.parametrize(("words", "environment"), RIGHT_CALLS)
-def test_a_right_call_gets_to_its_set_up(
-    clone: Path, bare: Path, home: Path, words: list[str], environment: Mapping[str, str]
+@pytest.mark.parametrize("right", RIGHT_CALLS)
+def test_a_right_call_gets_to_the_set_up_that_it_needs(
+    clone: Path,
+    bare: Path,
+    home: Path,
+    right: tuple[list[str], Mapping[str, str], str],
 ) -> None:
-    done = call(clone, bare, home, words, environment)
-    assert "no C++ compiler" in done.stderr
-    assert done.stdout == ""
-    shutil.rmtree(clone / "build")
-    shutil.rmtree(home / "aistratus")
+    words, environment, stopped = right
+    (clone / ".venv").mkdir()
+    (clone / ".venv" / "letters.txt").touch()
+    try:
+        done = call(clone, bare, home, words, environment)
+        assert stopped in done.stderr
+        assert done.stdout == ""
+    finally:
+        for folder in (clone / ".venv", clone / "build", home / "aistratus"):
+            shutil.rmtree(folder)
 
 
 def test_the_app_is_that_of_the_environment_that_is_named(
@@ -206,6 +227,10 @@ def test_the_app_is_that_of_the_environment_that_is_named(
             assert_one_sentence(clone, done, 1, "deployed last is dev, not prod.")
     finally:
         public.unlink()
+
+
+def test_the_engines_benchmark_has_the_scenarios_that_its_options_name() -> None:
+    assert tuple(scenario.name for scenario in SCENARIOS) == options.SCENARIOS
 
 
 def test_every_target_is_listed_with_what_its_recipe_takes() -> None:

@@ -189,6 +189,26 @@ def test_a_change_of_what_decides_is_seen(
     assert job.ready("dev"), "the wider set stays"
 
 
+def test_the_operators_set_compiles_nothing(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = setup.Setup(clone)
+    installed: list[Pin] = []
+
+    def install(_job: object, _uv: Path, pins: list[Pin], *_: object, **__: object) -> bool:
+        installed.extend(pins)
+        return True
+
+    (clone / ".venv").mkdir()
+    monkeypatch.setattr(setup.Setup, "_make_venv", lambda _: None)
+    monkeypatch.setattr(setup.Setup, "_uv", lambda *_: Path("uv"))
+    monkeypatch.setattr(setup.Setup, "_install_own", lambda *_: None)
+    monkeypatch.setattr(setup.Setup, "_installed", install)
+    monkeypatch.setattr(native, "compiler", lambda: pytest.fail("it asks for a compiler"))
+    job.make("operator")
+    assert job.ready("operator")
+    assert not job.ready("demo")
+    assert {"boto3", "flet", "hatchling"} <= {pin.name for pin in installed}
+
+
 def test_two_set_ups_do_not_meet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entered: list[str] = []
     with store.locked(tmp_path):

@@ -1,5 +1,6 @@
 """What is asked for before anything starts: model, ports, a folder; and the sentences if not."""
 
+import argparse
 import asyncio
 import hashlib
 import io
@@ -24,7 +25,7 @@ from aistratus_local.demo import ask_line
 from aistratus_local.download import RemoteFile
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel, local_model
-from aistratus_local.options import read_options
+from aistratus_local.options import Options, add_options, options_of
 from aistratus_local.ports import PortNumbers, PortTaken, claim, port_of
 from aistratus_local.processes import Part
 from aistratus_local.provision import (
@@ -111,16 +112,19 @@ def test_another_model_is_a_sentence() -> None:
 
 
 def test_make_tells_by_the_environment_and_a_person_on_the_command_line() -> None:
-    environment = {"MODEL": "tinyllama", "APP_PORT": "9000", "PROMPT": "Why?"}
-    found = read_options("ask", [], environment)
-    assert (found.model, found.ports.app, found.prompt) == ("tinyllama", 9000, "Why?")
-    found = read_options(
-        "ask", ["How?", "--model", "standin", "--app-port", "9001", "--json"], environment
-    )
-    assert (found.model, found.ports.app, found.prompt) == ("standin", 9001, "How?")
-    assert found.as_json
-    assert read_options("demo", [], {}).ports == PortNumbers()
-    assert read_options("demo", ["--no-app", "--no-browser"], {}).with_app is False
+    environment = {"MODEL": "tinyllama", "APP_PORT": "9000"}
+    found = read_options([], environment)
+    assert (found.model, found.ports.app) == ("tinyllama", 9000)
+    found = read_options(["--model", "standin", "--app-port", "9001"], environment)
+    assert (found.model, found.ports.app) == ("standin", 9001)
+    assert read_options([], {}) == Options()
+    assert read_options(["--no-app", "--no-browser"], {}).with_app is False
+
+
+def read_options(arguments: list[str], environment: dict[str, str]) -> Options:
+    parser = argparse.ArgumentParser()
+    add_options(parser, environment)
+    return options_of(parser.parse_args(arguments))
 
 
 @pytest.mark.parametrize("text", ["", "web", "-1", "65536", "8550.0", "٨"])
@@ -354,5 +358,4 @@ def test_each_demo_says_how_to_ask_that_demo() -> None:
     assert ask_line(8651, {}) == 'make ask GATEWAY_PORT=8651 PROMPT="What is Aistratus?"'
     elsewhere = ask_line(8651, {"AISTRATUS_STATE_DIR": "/my demo"})
     assert elsewhere == "make ask AISTRATUS_STATE_DIR='/my demo' PROMPT=\"What is Aistratus?\""
-    asked = {"GATEWAY_PORT": "8651"}
-    assert read_options("ask", [], {"PROMPT": "Who?", **asked}).ports.gateway == 8651
+    assert read_options([], {"GATEWAY_PORT": "8651"}).ports.gateway == 8651

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from cloud.aws import Account
+from aistratus_operator.cloud.aws import Account
 
 # From a request's body to the answer's status, type and text.
 Answer = Callable[[bytes], tuple[int, str, str]]

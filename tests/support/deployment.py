@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aistratus_contracts.models import ModelCard
 from aistratus_local import provision
-from cloud.terraform import Terraform
+from aistratus_operator.cloud.terraform import Terraform
 from support.emulator_process import aws_environment, client
 from support.terraform_folders import copied
 

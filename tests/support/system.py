@@ -71,7 +71,7 @@ def demo_environment(state_dir: Path, **changes: str) -> dict[str, str]:
 def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[Demo]:
     """What `make demo` starts, without the browser."""
     with subprocess.Popen(
-        [sys.executable, "-m", "aistratus_local", "demo", "--no-browser", *arguments],
+        [sys.executable, "-m", "aistratus_operator", "demo", "--no-browser", *arguments],
         env=demo_environment(state_dir, **changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -100,7 +100,7 @@ def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[D
 def run_local(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run one of `make`'s commands to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "aistratus_local", *arguments],
+        [sys.executable, "-m", "aistratus_operator", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

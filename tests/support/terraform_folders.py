@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from cloud.terraform import Finished, Terraform
+from aistratus_operator.cloud.terraform import Finished, Terraform
 from housekeeping import ROOT
 from terraform_pages.page import TERRAFORM, folders
 

@@ -33,8 +33,8 @@ from aistratus_local.provision import (
     NATIVE_CALLBACK_PORTS,
     QUEUE_NAME,
 )
+from aistratus_operator.cloud.instance_types import default_instance_types
 from aistratus_router.steward.sweep import RESERVE_SECONDS
-from cloud.instance_types import default_instance_types
 from support.terraform_folders import copied, initialized
 from terraform_pages.page import TERRAFORM
 from terraform_pages.reader import blocks

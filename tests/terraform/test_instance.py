@@ -16,7 +16,7 @@ from aistratus_contracts.registry import REGISTRY_VARIABLE, Parameter
 from aistratus_daemon.worker import metrics
 from aistratus_daemon.worker.__main__ import DRAIN_SECONDS
 from aistratus_daemon.worker.settings import _OPTIONAL, _REQUIRED
-from cloud.terraform import Terraform
+from aistratus_operator.cloud.terraform import Terraform
 from housekeeping import ROOT
 from support.terraform_code import TERRAFORM, code
 

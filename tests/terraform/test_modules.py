@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.terraform import Terraform, TerraformFailed
+from aistratus_operator.cloud.terraform import Terraform, TerraformFailed
 from support.terraform_folders import FOLDERS, MODULES, check, copied
 from support.tree import tracked
 from terraform_pages.page import TERRAFORM, page

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cloud.instance_types import InstanceType, default_instance_types
+from aistratus_operator.cloud.instance_types import InstanceType, default_instance_types
 from cost_sheet.errors import CostError
 
 FILE: Final = Path(__file__).with_name("prices.toml")

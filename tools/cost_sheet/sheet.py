@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from cloud.instance_types import default_instance_types
+from aistratus_operator.cloud.instance_types import default_instance_types
 from cost_sheet import assumptions as given
 from cost_sheet.configured import Configured
 from cost_sheet.lines import Line, total, total_beyond_free

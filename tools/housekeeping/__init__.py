@@ -8,5 +8,5 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
 
-COMPONENTS = ("contracts", "router", "daemon", "desktop", "local")
+COMPONENTS = ("contracts", "router", "daemon", "desktop", "local", "operator")
 """The folders with a package of ours; each is installed editable."""

@@ -1,7 +1,14 @@
 """The house's own command: `tools/setup setup demo`, `tools/setup debian`, `tools/setup lock`."""
 
+import _signal  # type: ignore[import-not-found]  # built in: `signal` itself imports for long
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # a background job ignores it
+    # Until `main` handles it, Ctrl-C ends the process without a word: imports take a while.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -11,35 +18,12 @@ from housekeeping.errors import HouseError
 
 
 def main() -> int:
-    """Runs one command; prints errors as sentences.
-
-    `--for TARGET -- WORDS…` first checks the target and its program's arguments.
-    """
-    divider = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
-    words = sys.argv[divider + 1 :]
-    parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    making = commands.add_parser("setup", help="bring .venv up to date")
-    making.add_argument("set", choices=setup.SETS)
-    making.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
-    making.add_argument("--for", dest="target", default="", help="the target this is for")
-    checking = commands.add_parser("check", help="check how a target is called, and no more")
-    checking.add_argument("target")
-    commands.add_parser("checks", help="bring build/checks up to date, with what checks Terraform")
-    commands.add_parser("debian", help="install the Debian packages that tests need")
-    commands.add_parser("lock", help="compile requirements/*.txt")
-    chosen = parser.parse_args(sys.argv[1:divider])
+    """Runs one command; prints errors as sentences."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        if getattr(chosen, "target", "") and (code := _checked(chosen.target, words)):
-            return code
-        if chosen.command == "setup":
-            setup.setup(chosen.set, quiet=chosen.quiet)
-        elif chosen.command == "checks":
-            setup.apart("checks")
-        elif chosen.command == "debian":
-            debian.provide()
-        elif chosen.command == "lock":
-            lock.lock()
+        divider = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+        return _run(_parser().parse_args(sys.argv[1:divider]), sys.argv[divider + 1 :])
     except HouseError as error:
         say(f"\n{error}")
         return 1
@@ -49,19 +33,53 @@ def main() -> int:
     except KeyboardInterrupt:
         say("\nStopped. The next run goes on from here.")
         return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    making = commands.add_parser("setup", help="bring .venv up to date")
+    making.add_argument("set", choices=setup.SETS)
+    for name, does in (
+        ("check", "check how a target is called, and no more"),
+        ("ready", "check it with its arguments, after --, and install what it needs"),
+    ):
+        checking = commands.add_parser(name, help=does)
+        checking.add_argument("target")
+    commands.add_parser("checks", help="bring build/checks up to date, with what checks Terraform")
+    commands.add_parser("debian", help="install the Debian packages that tests need")
+    commands.add_parser("lock", help="compile requirements/*.txt")
+    return parser
+
+
+def _run(chosen: argparse.Namespace, words: Sequence[str]) -> int:
+    """Run the command; `words` are the arguments of a target's program."""
+    match chosen.command:
+        case "check" | "ready":
+            return _ready(chosen.target, words, is_check=chosen.command == "check")
+        case "setup":
+            setup.setup(chosen.set)
+        case "checks":
+            setup.apart("checks")
+        case "debian":
+            debian.provide()
+        case "lock":
+            lock.lock()
     return 0
 
 
-def _checked(target: str, words: Sequence[str]) -> int:
+def _ready(target: str, words: Sequence[str], *, is_check: bool) -> int:
     """Says what is wrong, if anything; returns the exit code, 0 if the target may run."""
     from preflight.check import check  # noqa: PLC0415  set-up needs nothing of it
     from preflight.errors import PreflightError, WrongCall  # noqa: PLC0415
 
     try:
-        check(target, words, os.environ)
+        needed = check(target, words, os.environ)
     except PreflightError as error:
         say(str(error))
         return 2 if isinstance(error, WrongCall) else 1
+    if not is_check:
+        setup.setup(needed, quiet=True)
     return 0
 
 

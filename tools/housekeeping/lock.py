@@ -55,6 +55,7 @@ def lock() -> None:
             ("router", "The router's Lambda package.", own["router"]),
             ("daemon", "The two services on the instance.", own["daemon"]),
             ("desktop", "The app.", own["desktop"]),
+            ("operator", "The operator's commands, without the demo.", _with_own("operator")),
             ("demo", "All parts on one machine.", demo),
             ("dev", "All parts, and what tests, checks and locks them.", dev),
         ):
@@ -96,6 +97,20 @@ def dependencies(project: Path) -> list[str]:
     for more in table.get("optional-dependencies", {}).values():
         lines += more
     return sorted(line for line in lines if not line.startswith("aistratus-"))
+
+
+def _with_own(component: str) -> list[str]:
+    """The third-party requirements of a component and of those of ours that it depends on."""
+    found = {component}
+    todo = [component]
+    while todo:
+        text = (ROOT / todo.pop() / "pyproject.toml").read_text(encoding="utf-8")
+        lines = tomllib.loads(text)["project"].get("dependencies", [])
+        names = {line.partition("[")[0].removeprefix("aistratus-") for line in lines}
+        todo += sorted(names & set(COMPONENTS) - found)
+        found |= names & set(COMPONENTS)
+    each = (dependencies(ROOT / name / "pyproject.toml") for name in sorted(found))
+    return sorted({line for lines in each for line in lines})
 
 
 def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:

@@ -12,7 +12,7 @@ from housekeeping.errors import HouseError
 from housekeeping.process import quietly
 from housekeeping.requirements import Pin, read_pins
 
-SETS = ("demo", "dev")
+SETS = ("operator", "demo", "dev")
 """What can be installed; each holds the one before it."""
 
 NO_VENV = (
@@ -49,7 +49,7 @@ class Setup:
         self.log.write_text("", encoding="utf-8")
         pins = read_pins(self.locks / f"{name}.txt")
         source = self._source(pins)
-        if native.built(self._place(source), source) is None:
+        if source and native.built(self._place(source), source) is None:
             native.compiler()  # before all else: otherwise it would fail after the longest wait
         self._make_venv()
         installer = read_pins(self.locks / "setup.txt")
@@ -64,33 +64,37 @@ class Setup:
     def _install(self, uv: Path, pins: list[Pin], *, compiled: bool) -> None:
         """Installs from the store; fetches or builds first what is missing there."""
         source = self._source(pins)
-        others = [pin for pin in pins if pin is not source]
-        place = self._place(source)
-        wheel = native.built(place, source)
-        folders = (self.store, place)
+        wheels = [pin for pin in pins if pin is not source]
+        folders = [self.store]
+        if source:
+            place = self._place(source)
+            folders.append(place)
+            built = native.built(place, source)
+            wheels += [built] if built else []
         title = f"Installing {len(pins)} Python packages into .venv"
         progress = StepProgress(title)
-        if wheel and self._installed(uv, [*others, wheel], folders, compiled=compiled):
+        if len(wheels) == len(pins) and self._installed(uv, wheels, folders, compiled=compiled):
             progress.finish()
             return
         progress.abandon()
         self._ensure_pip()
         pip = [str(self.python), "-m", "pip"]
-        store.fetch(pip, others, self.store, log=self.log, title="Fetching Python packages")
-        wheel = wheel or self._build(uv, source, place)
+        fetched = [pin for pin in pins if pin is not source]
+        store.fetch(pip, fetched, self.store, log=self.log, title="Fetching Python packages")
+        if source and len(wheels) < len(pins):
+            wheels.append(self._build(uv, source, place))
         progress = StepProgress(title)
-        if not self._installed(uv, [*others, wheel], folders, compiled=compiled):
+        if not self._installed(uv, wheels, folders, compiled=compiled):
             progress.abandon()
             raise HouseError(f"The packages could not be installed; {self.log} says why.")
         progress.finish()
 
-    def _installed(
-        self, uv: Path, pins: list[Pin], folders: tuple[Path, ...], *, compiled: bool
-    ) -> bool:
+    def _installed(self, uv: Path, pins: list[Pin], folders: list[Path], *, compiled: bool) -> bool:
         return store.install(uv, self.python, pins, folders, log=self.log, compiled=compiled)
 
-    def _source(self, pins: list[Pin]) -> Pin:
-        return next(pin for pin in pins if pin.name == native.BUILT_HERE)
+    def _source(self, pins: list[Pin]) -> Pin | None:
+        """The package of the set that is built here, if it has it."""
+        return next((pin for pin in pins if pin.name == native.BUILT_HERE), None)
 
     def _place(self, source: Pin) -> Path:
         return native.folder(self.store, source, str(sys.implementation.cache_tag))

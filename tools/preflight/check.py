@@ -8,15 +8,17 @@ from preflight.errors import WrongCall
 from preflight.targets import TARGETS
 
 _SWITCHES: Final = ("AGAIN", "YES", "UPGRADE")
-_PLACES: Final = ("", "local", "cloud")
 _HELP: Final = frozenset({"-h", "--help"})
 # The variables in which the Makefile passes its command line on.
 GOALS: Final = "MAKE_GOALS"
 GIVEN: Final = "MAKE_GIVEN"
 
 
-def check(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Raises a `PreflightError` if the target was called wrongly, or lacks something."""
+def check(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Check a target with its program's arguments; returns the set of packages that it needs.
+
+    Raises a `PreflightError` if the target was called wrongly, or lacks something.
+    """
     goals = environ.get(GOALS, "").split() or [target]
     _check_goals(goals)
     _check_names(goals, environ.get(GIVEN, "").split())
@@ -25,14 +27,11 @@ def check(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> 
             raise WrongCall(
                 f"{name} is {environ[name]!r}, which means nothing. Say {name}=1, or leave it out."
             )
-    where = environ.get("WHERE", "")
-    if "WHERE" in TARGETS[target].takes and where not in _PLACES:
-        raise WrongCall(
-            f"WHERE is {where!r}, and there is only this machine and what is deployed: say "
-            "WHERE=cloud, or leave it out."
-        )
-    if not _HELP & set(arguments):
-        TARGETS[target].check(arguments, environ)
+    found = TARGETS[target]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if _HELP & set(options):  # the program shows it
+        return found.needs
+    return found.check(target, arguments, environ) or found.needs
 
 
 def _check_goals(goals: Sequence[str]) -> None:

@@ -1,105 +1,68 @@
 """The Makefile's targets: the variables that each takes, and its check before it runs."""
 
+import argparse
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aistratus_desktop.prompt import WrongPrompt, check_prompt
-from aistratus_desktop.settings import SettingsError, load_settings
-from aistratus_local.errors import LocalError
-from aistratus_local.options import read_options
-from aistratus_local.ports import VARIABLES, PortNumbers, port_of
-from aistratus_router.redrive_request import WrongRequest, read_request
-from cloud import asked
-from cloud.errors import CloudError, Usage
-from cloud.public_file import PUBLIC_FILE, environment_of
+import standin_recipe.options
+
+import boot_options
+import engine_bench.options
+import system.faults.options
+import system.hostile.options
+from aistratus_operator.arguments import check_programs, needed_set, read
+from aistratus_operator.errors import OperatorError, Usage
 from housekeeping import ROOT
 from preflight.errors import PreflightError, WrongCall
 from release_notes.notes import NotesError, notes
 
-Check = Callable[[Sequence[str], Mapping[str, str]], None]
+Check = Callable[[str, Sequence[str], Mapping[str, str]], str | None]
+"""Gets a target, its program's arguments and the environment; may return the set that it needs."""
 
 IMAGES: Final = ROOT / "packer" / "worker"
 _VARIABLES_OF_AN_IMAGE: Final = ".pkrvars.hcl"
 
 
-def _nothing(_arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
+def _nothing(_target: str, _arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
     """The check of targets that take no arguments or check their own."""
 
 
-def _local(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+def _command(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The check of an alias of `aistratus`, which has its own."""
     try:
-        read_options(arguments[0], arguments[1:], environ)
-    except LocalError as error:
-        raise WrongCall(str(error)) from error
-
-
-def _cloud(arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
-    try:
-        asked.check_programs(asked.read(arguments))
+        chosen = read([target, *arguments], environ, program="make")
+        check_programs(chosen)
     except Usage as error:
         raise WrongCall(str(error)) from error
-    except CloudError as error:
+    except OperatorError as error:
         raise PreflightError(str(error)) from error
+    return needed_set(chosen)
 
 
-def _is_cloud(environ: Mapping[str, str]) -> bool:
-    """Whether the target is meant for a deployment, by the Makefile's own rule."""
-    if environ.get("WHERE") == "local" and environ.get("ENV"):
-        raise WrongCall("WHERE=local is the demo on this machine, which has no ENV: leave one out.")
-    return bool(environ.get("WHERE") == "cloud" or environ.get("ENV"))
+def _options(make_parser: Callable[[], argparse.ArgumentParser]) -> Check:
+    """The check of a program that has only options, by the parser that it uses itself."""
 
-
-def _ask(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    if not _is_cloud(environ):
-        _local(arguments, environ)
-        return
-    try:
-        check_prompt(environ.get("PROMPT", ""))
-    except WrongPrompt as error:
-        raise WrongCall(str(error)) from error
-    _app(arguments, environ)
-
-
-def _app(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Check that a deployment was made from here, and that it is `ENV`, if that is set."""
-    wanted, known = environ.get("ENV", ""), environment_of(PUBLIC_FILE)
-    if wanted:
+    def check(target: str, arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
+        parser = make_parser()
+        parser.exit_on_error = False
         try:
-            asked.check_environment(wanted)
-        except Usage as error:
-            raise WrongCall(str(error)) from error
-    if wanted and known and wanted != known:
-        raise PreflightError(
-            f"What this checkout deployed last is {known}, not {wanted}. Leave ENV out to use "
-            f"{known}, or bring {wanted} up to date from here: make deploy ENV={wanted}"
-        )
-    try:
-        load_settings(environ, ROOT)
-    except SettingsError as error:
-        if known or any(name.startswith("AISTRATUS_") for name in environ):
-            raise PreflightError(str(error)) from error
-        raise PreflightError(
-            "Nothing is deployed from this checkout yet. Deploy it with "
-            f"make deploy ENV={wanted or 'dev'}, or try it on this machine: make demo"
-        ) from error
+            _, unknown = parser.parse_known_args(list(arguments))
+        except argparse.ArgumentError as error:
+            raise _wrong(target, str(error)) from error
+        if unknown:
+            raise _wrong(target, f"unknown: {' '.join(unknown)}")
+
+    return check
 
 
-def _redrive(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    if _is_cloud(environ):
-        _cloud(arguments, environ)
-        return
-    try:
-        read_request(arguments[1:])
-        variable = VARIABLES["gateway"]
-        port_of(environ.get(variable) or str(PortNumbers().gateway), variable)
-    except (WrongRequest, LocalError) as error:
-        raise WrongCall(str(error)) from error
+def _wrong(target: str, message: str) -> WrongCall:
+    return WrongCall(f"make {target}: {message}. make {target} ARGS=--help lists what it takes.")
 
 
-def _image(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+def _image(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     known = sorted(
         path.name.removesuffix(_VARIABLES_OF_AN_IMAGE)
         for path in IMAGES.glob(f"*{_VARIABLES_OF_AN_IMAGE}")
@@ -116,14 +79,15 @@ def _image(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         )
 
 
-def _release_notes(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+def _release_notes(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     try:
         notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), environ.get("VERSION", ""))
     except NotesError as error:
         raise WrongCall(str(error)) from error
 
 
-def _booted_machine(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+def _booted_machine(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    _options(boot_options.parser)(target, arguments, environ)
     if os.geteuid() != 0:
         raise PreflightError("Booting a machine needs root: sudo make bench-boot")
     for program in ("systemd-nspawn", "mmdebstrap"):
@@ -136,36 +100,42 @@ def _booted_machine(_arguments: Sequence[str], environ: Mapping[str, str]) -> No
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The variables that a target takes, and its check, which gets its program's arguments."""
+    """The variables that a target takes, its check, and the set of packages that it needs."""
 
     takes: frozenset[str] = frozenset()
     check: Check = _nothing
+    needs: str = "dev"
 
 
-def _target(takes: str = "", check: Check = _nothing) -> Target:
-    return Target(frozenset(takes.split()), check)
+def _target(takes: str = "", check: Check = _nothing, needs: str = "dev") -> Target:
+    return Target(frozenset(takes.split()), check, needs)
+
+
+def _alias(takes: str) -> Target:
+    """A target that is a command of `aistratus`."""
+    return _target(takes, _command, "operator")
 
 
 _PORTS: Final = "APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT IMDS_PORT"
 
 TARGETS: Final[Mapping[str, Target]] = {
-    "demo": _target(f"MODEL {_PORTS}", _local),
-    "ask": _target(f"PROMPT WHERE ENV MODEL {_PORTS}", _ask),
-    "interrupt": _target(f"MODEL {_PORTS}", _local),
-    "redrive": _target(f"ENV WHERE REGION ARGS {_PORTS}", _redrive),
-    "deploy": _target("ENV REGION IMAGE_ID ARGS", _cloud),
-    "plan": _target("ENV REGION IMAGE_ID ARGS", _cloud),
-    "drift": _target("ENV REGION IMAGE_ID ARGS", _cloud),
-    "destroy": _target("ENV REGION YES", _cloud),
-    "outputs": _target("ENV REGION ARGS", _cloud),
-    "user": _target("ENV REGION EMAIL AGAIN", _cloud),
-    "fleet": _target("ENV REGION ARGS", _cloud),
-    "start": _target("ENV REGION ARGS", _cloud),
-    "stop": _target("ENV REGION ARGS", _cloud),
-    "app": _target("ENV", _app),
-    "bootstrap": _target("REGION GITHUB_REPOSITORY ARGS", _cloud),
-    "publish-image": _target("REGION IMAGE_ID", _cloud),
-    "unlock": _target("ENV REGION LOCK", _cloud),
+    "demo": _alias(f"MODEL {_PORTS}"),
+    "ask": _alias(f"PROMPT WHERE ENV MODEL {_PORTS}"),
+    "interrupt": _alias(f"MODEL {_PORTS}"),
+    "redrive": _alias(f"ENV WHERE REGION ARGS {_PORTS}"),
+    "deploy": _alias("ENV REGION IMAGE_ID ARGS"),
+    "plan": _alias("ENV REGION IMAGE_ID ARGS"),
+    "drift": _alias("ENV REGION IMAGE_ID ARGS"),
+    "destroy": _alias("ENV REGION YES"),
+    "outputs": _alias("ENV REGION ARGS"),
+    "user": _alias("ENV REGION EMAIL AGAIN"),
+    "fleet": _alias("ENV REGION ARGS"),
+    "start": _alias("ENV REGION ARGS"),
+    "stop": _alias("ENV REGION ARGS"),
+    "app": _alias("ENV"),
+    "bootstrap": _alias("REGION GITHUB_REPOSITORY ARGS"),
+    "publish-image": _alias("REGION IMAGE_ID"),
+    "unlock": _alias("ENV REGION LOCK"),
     "setup": _target(),
     "test": _target("ARGS"),
     "test-long": _target(),
@@ -175,15 +145,15 @@ TARGETS: Final[Mapping[str, Target]] = {
     "role-pages": _target(),
     "cost": _target(),
     "terraform-pages": _target(),
-    "router.zip": _target(),
+    "router.zip": _target(needs="operator"),
     "release-notes": _target("VERSION", _release_notes),
     "image": _target("VARIANT ARGS", _image),
-    "bench": _target("ARGS"),
-    "bench-engine": _target("ARGS"),
-    "soak": _target("ARGS"),
-    "attack": _target("ARGS"),
+    "bench": _target("ARGS", _options(engine_bench.options.parser)),
+    "bench-engine": _target("ARGS", _options(engine_bench.options.parser)),
+    "soak": _target("ARGS", _options(system.faults.options.parser)),
+    "attack": _target("ARGS", _options(system.hostile.options.parser)),
     "bench-boot": _target("ARGS", _booted_machine),
-    "standin": _target("ARGS"),
+    "standin": _target("ARGS", _options(standin_recipe.options.parser)),
     "lock": _target("UPGRADE"),
     "clean": _target(),
     "help": _target(),

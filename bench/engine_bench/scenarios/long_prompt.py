@@ -13,7 +13,8 @@ from engine_bench.contenders.http_server import (
     llama_server_path,
 )
 from engine_bench.figures import Figure, Found, at_most
-from engine_bench.models import SHAPE, BenchModel
+from engine_bench.models import BenchModel
+from engine_bench.options import SHAPE
 from engine_bench.workload import ANSWER_TOKENS, Job, check, new_jobs
 
 LONG_TOKENS: Final = 1500

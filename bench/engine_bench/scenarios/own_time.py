@@ -5,7 +5,7 @@ from typing import Final
 
 from engine_bench.bench import Bench, Scenario
 from engine_bench.figures import Bar, Figure, Found, at_most
-from engine_bench.models import SHAPE
+from engine_bench.options import SHAPE
 from engine_bench.own_time import OwnTime
 from engine_bench.processes import process, python_module
 

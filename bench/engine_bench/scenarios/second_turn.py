@@ -7,7 +7,8 @@ from engine_bench.contenders.contender import Contender, Session
 from engine_bench.contenders.engine import ENGINE
 from engine_bench.contenders.http_server import LLAMA_SERVER, llama_server_path
 from engine_bench.figures import Bar, Figure, Found, at_most
-from engine_bench.models import SHAPE, BenchModel
+from engine_bench.models import BenchModel
+from engine_bench.options import SHAPE
 from engine_bench.workload import check, elsewhere, new_jobs, next_turn
 
 # The first prompt and its answer: together the history.

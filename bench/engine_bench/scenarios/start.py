@@ -8,7 +8,7 @@ from aistratus_local.choices import STANDIN
 from engine_bench.bench import Bench, Scenario
 from engine_bench.contenders.engine import ENGINE
 from engine_bench.figures import Figure, Found, at_most
-from engine_bench.models import SHAPE
+from engine_bench.options import SHAPE
 
 BAR: Final = at_most(2.0)
 

@@ -17,7 +17,8 @@ from engine_bench.contenders.local_path import LOCAL
 from engine_bench.contenders.raw_loop import RAW
 from engine_bench.errors import FAILURES
 from engine_bench.figures import Bar, Cell, Figure, Found, Sample, at_least
-from engine_bench.models import SHAPE, BenchModel
+from engine_bench.models import BenchModel
+from engine_bench.options import SHAPE
 from engine_bench.workload import ANSWER_TOKENS, Job, Outcome, check, new_jobs
 
 # Enough for steps with all jobs running, after their prompts have been computed.

@@ -1,6 +1,6 @@
 """The same system on one machine: AWS emulator, managed login, gateway, instance as processes.
 
 The router and the daemon call the emulator through boto3 and do not know that it is local.
-`demo` and `ask` are the commands; both start `stack`. Others use these, with `options`, `choices`,
-`models`, `ports`, `console` and `errors`.
+`demo` starts `stack` and waits for its end. The operator's commands use both, with `options`,
+`choices`, `models`, `ports`, `state`, `signin`, `endings`, `provision`, `console` and `errors`.
 """

@@ -1,4 +1,4 @@
-"""`python -m aistratus_local demo`: the whole system, until Ctrl-C."""
+"""`aistratus demo`: the whole system, until Ctrl-C."""
 
 import asyncio
 import os
@@ -7,36 +7,30 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
 from aistratus_local.console import Console, megabytes
-from aistratus_local.errors import LocalError, Usage
 from aistratus_local.models import LocalModel, local_model
-from aistratus_local.options import Options, read_options
+from aistratus_local.options import Options
 from aistratus_local.ports import VARIABLES, PortNumbers, claim
 from aistratus_local.stack import Stack, StackSettings, running
 from aistratus_local.state import STATE_VARIABLE, StackState, held, state_folder
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; returns the exit code."""
+def run(options: Options) -> int:
+    """Run the demo until it is stopped; returns the exit code. Raises `LocalError`."""
     console = Console(sys.stdout)
-    try:
-        options = read_options("demo", sys.argv[1:] if arguments is None else arguments)
-        # Fail now rather than after a long download.
-        with held(state_folder(options.ports.gateway)):
-            claim(options.ports)
-        console.say("Aistratus, all of it, on this machine")
-        began = time.monotonic()
-        # Before starting anything that Ctrl-C would have to stop: this may take minutes.
-        model = local_model(options.model, console)
-        size = megabytes(model.path.stat().st_size)
-        console.done(f"model: {model.card.title}, {size} MB", time.monotonic() - began)
-        return asyncio.run(demo(options, model, console))
-    except LocalError as error:
-        console.say(str(error))
-        return 2 if isinstance(error, Usage) else 1
+    # Fail now rather than after a long download.
+    with held(state_folder(options.ports.gateway)):
+        claim(options.ports)
+    console.say("Aistratus, all of it, on this machine")
+    began = time.monotonic()
+    # Before starting anything that Ctrl-C would have to stop: this may take minutes.
+    model = local_model(options.model, console)
+    size = megabytes(model.path.stat().st_size)
+    console.done(f"model: {model.card.title}, {size} MB", time.monotonic() - began)
+    return asyncio.run(demo(options, model, console))
 
 
 async def demo(options: Options, model: LocalModel, console: Console) -> int:
@@ -114,7 +108,3 @@ def _open_browser(url: str) -> None:
     if has_screen:
         with suppress(webbrowser.Error):
             webbrowser.open(url)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

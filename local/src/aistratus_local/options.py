@@ -1,76 +1,71 @@
-"""The commands' options, from the command line or, through `make`, from the environment."""
+"""The demo's options, from the command line or, through `make`, from the environment.
+
+Only Python's standard library is imported: make reads them before it installs anything.
+"""
 
 import argparse
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from aistratus_desktop.prompt import WrongPrompt, check_prompt
-from aistratus_local.choices import STANDIN, check_choice
-from aistratus_local.endings import Ending
-from aistratus_local.errors import Usage
+from aistratus_local.choices import CHOICES, STANDIN, check_choice
 from aistratus_local.ports import VARIABLES, PortNumbers, port_of
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A command's options, checked."""
+    """What to start: the model, the ports, and whether the app and a browser belong to it."""
 
-    model: str
-    ports: PortNumbers
+    model: str = STANDIN
+    ports: PortNumbers = field(default_factory=PortNumbers)
     with_app: bool = True
     with_browser: bool = True
-    prompt: str = ""
-    as_json: bool = False
-    ending: Ending = Ending.SPOT
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises `Usage` with a sentence that says what is wrong."""
+def add_options(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add the demo's options to a command's parser; `environment` has their defaults."""
+    add_model(parser, environment)
+    add_ports(parser, environment)
+    parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    parser.add_argument("--no-app", action="store_true", help="start what is behind the API only")
 
-    def error(self, message: str) -> NoReturn:
-        raise Usage(f"{self.prog}: {message}. {self.prog} --help lists what it takes.")
 
-
-def read_options(
-    command: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
-) -> Options:
-    """The options of a command; raises `Usage` for a wrong model, port or prompt.
-
-    It needs only Python's standard library: make runs it before installing anything.
-    """
-    environment = os.environ if environment is None else environment
-    parser = _Parser(prog=f"python -m aistratus_local {command}")
-    parser.add_argument("--model", default=environment.get("MODEL") or STANDIN)
-    for name, variable in VARIABLES.items():
-        default = environment.get(variable) or str(getattr(PortNumbers(), name))
-        parser.add_argument(f"--{name}-port", default=default, metavar="PORT")
-    if command == "demo":
-        parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
-        parser.add_argument("--no-app", action="store_true", help="only what is behind the API")
-    elif command == "interrupt":
-        endings = [ending.value for ending in Ending]
-        parser.add_argument("ending", nargs="?", choices=endings, default=Ending.SPOT.value)
-    else:
-        parser.add_argument("prompt", nargs="?", default=environment.get("PROMPT", ""))
-        parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
-    chosen = parser.parse_args(arguments)
-    if command == "ask":
-        try:
-            check_prompt(chosen.prompt)
-        except WrongPrompt as error:
-            raise Usage(str(error)) from error
-    ports = {
-        name: port_of(getattr(chosen, f"{name}_port"), variable)
-        for name, variable in VARIABLES.items()
-    }
+def options_of(chosen: argparse.Namespace) -> Options:
+    """The demo's options; raises `Usage` for a wrong model or port."""
     return Options(
-        model=check_choice(chosen.model),
-        ports=PortNumbers(**ports),
-        with_app=not getattr(chosen, "no_app", False),
-        with_browser=not getattr(chosen, "no_browser", False),
-        prompt=getattr(chosen, "prompt", ""),
-        as_json=getattr(chosen, "json", False),
-        ending=Ending(getattr(chosen, "ending", Ending.SPOT)),
+        check_choice(chosen.model), ports_of(chosen), not chosen.no_app, not chosen.no_browser
     )
+
+
+def add_model(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add `--model`."""
+    parser.add_argument(
+        "--model",
+        default=environment.get("MODEL") or STANDIN,
+        help=f"what answers: {', '.join(CHOICES)} (or the variable MODEL)",
+    )
+
+
+def add_ports(
+    parser: argparse.ArgumentParser,
+    environment: Mapping[str, str],
+    names: Iterable[str] = tuple(VARIABLES),
+) -> None:
+    """Add an option for each of these ports."""
+    for name in names:
+        variable, known = VARIABLES[name], getattr(PortNumbers(), name)
+        parser.add_argument(
+            f"--{name}-port",
+            default=environment.get(variable) or str(known),
+            metavar="PORT",
+            help=f"{known or 'any free one'} by default (or the variable {variable})",
+        )
+
+
+def ports_of(chosen: argparse.Namespace) -> PortNumbers:
+    """The ports that were given; raises `Usage` for what is no port."""
+    given = {
+        name: port_of(text, variable)
+        for name, variable in VARIABLES.items()
+        if (text := getattr(chosen, f"{name}_port", None)) is not None
+    }
+    return PortNumbers(**given)

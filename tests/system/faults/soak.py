@@ -4,7 +4,6 @@ The verdict and all that was measured go into a JSON file. Where a promise was b
 it is printed, the history is kept, and the same command does the same again.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -15,18 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from support.engine_process import ROOT
 from system.faults import disconnects
 from system.faults.figures import figures
+from system.faults.options import parser
 from system.faults.rig import Orders, Outcome, run
 
-RESULT: Final = ROOT / "bench" / "results" / "soak.json"
 SHOWN_VIOLATIONS: Final = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0 if all promises held, 1 if one did not, 2 for arguments that make no sense."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     # Live progress is for people: it comes line by line, also through a pipe.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     orders = Orders(
@@ -110,23 +108,6 @@ def command(orders: Orders) -> str:
         given["--seconds"] = orders.seconds
     text = " ".join(f"{name} {value}" for name, value in given.items())
     return f"make soak ARGS={shlex.quote(text)}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make soak ARGS=…", description=__doc__)
-    parser.add_argument("--seed", type=int, help="of the plan; a random one by default")
-    parser.add_argument("--workers", type=int, default=3, help="instances, each with an engine")
-    parser.add_argument("--jobs", type=int, default=1000, help="at least so many")
-    parser.add_argument("--kills", type=int, default=200, help="of workers and engines, at least")
-    parser.add_argument("--stops", type=int, default=50, help="past the visibility timeout")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="no longer than this")
-    parser.add_argument("--pause", type=float, default=1.5, help="mean seconds between faults")
-    parser.add_argument("--step", type=float, default=0.04, help="seconds a token of an answer")
-    parser.add_argument("--clients", type=int, default=0, help="four for each worker by default")
-    parser.add_argument("--visibility", type=int, default=4, help="the queue's timeout in seconds")
-    parser.add_argument("--disconnects", type=int, default=10_000, help="of readers, afterwards")
-    parser.add_argument("--output", type=Path, default=RESULT, help="the JSON file")
-    return parser
 
 
 def _say(text: str) -> None:

@@ -10,24 +10,22 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
-from support.engine_process import ROOT
 from system.hostile.campaign import Campaign
+from system.hostile.options import parser
 from system.hostile.picture import draw
 from system.hostile.scenario import Scenario
 from system.hostile.scenarios.operations import HOSTILE_JOBS
 from system.hostile.scenarios.registry import SCENARIOS, by_name
 from system.hostile.verdict import Verdict, plain
 
-RESULTS: Final = ROOT / "bench" / "results"
 VERY_MANY: Final = "very-many"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0 if every bar was kept, 1 if one was missed, 2 for arguments that make no sense."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     # Live progress is for people: it comes line by line, also through a pipe.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
@@ -78,20 +76,6 @@ def _report(verdicts: Sequence[Verdict], asked: argparse.Namespace) -> dict[str,
         "held": sum(not verdict.faults for verdict in verdicts),
         "scenarios": [plain(verdict) for verdict in verdicts],
     }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make attack ARGS=…", description=__doc__)
-    parser.add_argument("--only", action="append", help="a scenario, or what its name begins with")
-    parser.add_argument("--list", action="store_true", help="say which there are, and run none")
-    parser.add_argument("--seconds", type=float, help="for each scenario, in place of its own")
-    parser.add_argument("--short", action="store_true", help="as in CI")
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="N hostile jobs (10000), then count the slots"
-    )
-    parser.add_argument("--json", type=Path, help="the JSON file, if not in the output folder")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="the folder of the report")
-    return parser
 
 
 def _say(text: str) -> None:

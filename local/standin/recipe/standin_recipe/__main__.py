@@ -5,7 +5,6 @@ Run it as ``python -m standin_recipe`` with this package's parent folder on ``PY
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -19,6 +18,7 @@ from standin_recipe.dialogues import render
 from standin_recipe.evaluate import Reader, report
 from standin_recipe.export import write_gguf
 from standin_recipe.model import Shape
+from standin_recipe.options import PLAIN_SENTENCE, parser
 from standin_recipe.parity import largest_logit_difference
 from standin_recipe.tokenizer import train_tokenizer
 from standin_recipe.training import Plan, train
@@ -30,19 +30,13 @@ HELD_OUT_BAR_PERCENT = 70.0
 # F16 weights against F32 weights: more than this is no rounding but a mistake in the layout.
 LARGEST_LOGIT_DIFFERENCE = 0.25
 
-PLAIN_SENTENCE = (
-    "This is a stand-in: it has learned a few hundred answers about Aistratus by heart and is "
-    "no assistant. For a real model start `make demo MODEL=tinyllama`."
-)
-
 _STANDIN = Path(__file__).resolve().parents[2]
 _UNPROVEN = _STANDIN / "build"
-_WEIGHTS = _STANDIN.parent / "src" / "aistratus_local" / "weights"
 
 
 def main(arguments: list[str]) -> int:
     """Run the recipe; the exit status is 1 when a bar is missed, and nothing is replaced."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     corpus = load_corpus(_STANDIN / "corpus")
     shape, plan = Shape(), Plan()
     plan = replace(plan, seed=options.seed, steps=options.steps or plan.steps)
@@ -89,14 +83,6 @@ def main(arguments: list[str]) -> int:
     }
     _describe(path, shape.context, trained_with)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="standin_recipe", description=PLAIN_SENTENCE)
-    parser.add_argument("--seed", type=int, default=Plan.seed, help="default: %(default)s")
-    parser.add_argument("--steps", type=int, help=f"training steps (default: {Plan.steps})")
-    parser.add_argument("--output", type=Path, default=_WEIGHTS, help="folder of the GGUF")
-    return parser
 
 
 def _all_prompts(corpus: Corpus) -> list[str]:

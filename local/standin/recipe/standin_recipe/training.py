@@ -15,6 +15,7 @@ from torch import Tensor
 from standin_recipe.corpus import Corpus
 from standin_recipe.dialogues import DialogueMaker
 from standin_recipe.model import Shape, TinyLlama
+from standin_recipe.options import SEED, STEPS
 from standin_recipe.tokenizer import Encoded, Tokenizer
 
 
@@ -22,7 +23,7 @@ from standin_recipe.tokenizer import Encoded, Tokenizer
 class Plan:
     """How to train. Lengths are in tokens; a batch is cut to about ``batch_tokens``."""
 
-    steps: int = 1400
+    steps: int = STEPS
     batch_tokens: int = 2560
     learning_rate: float = 2.0e-3
     warmup_steps: int = 100
@@ -30,7 +31,7 @@ class Plan:
     dropout: float = 0.1
     piece_dropout: float = 0.15
     threads: int = 2
-    seed: int = 20
+    seed: int = SEED
 
 
 def draw_batches(
