@@ -11,14 +11,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-_STYLE: Final = {"font.family": "DejaVu Sans", "svg.fonttype": "none", "svg.hashsalt": "imports"}
+_STYLE: Final[dict[Any, Any]] = {
+    "font.family": "DejaVu Sans",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "imports",
+}
 _LINE, _BOX, _DOWN, _UP = "#8a8f98", "#eef4f7", "#0b6e99", "#c8442f"
 COLUMN, ROW, MARGIN = 1.7, 0.42, 0.35
 MOST_IN_A_ROW: Final = 6
