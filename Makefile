@@ -43,9 +43,10 @@ override export ENV := $(value ENV)
 # Then what it needs is installed, if it is not there yet.
 READY = tools/setup ready $@
 
-# A command of `aistratus`, with these arguments. -S: its first line comes before all imports.
-aistratus = @set -- $(1) && $(READY) -- "$$@" && \
-	exec $(PY) -SP operator/src/aistratus_operator/__main__.py $@ "$$@"
+# A command of `aistratus`, with these arguments. -S: its first line comes before all imports; until
+# then standard error is 3, so that Ctrl-C shows no traceback of Python's own start.
+aistratus = @set -- $(1) && $(READY) -- "$$@" && AISTRATUS_STDERR=3 \
+	exec $(PY) -SP operator/src/aistratus_operator/__main__.py $@ "$$@" 3>&2 2>/dev/null
 
 ##@ Use
 

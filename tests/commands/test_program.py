@@ -141,6 +141,19 @@ def test_credentials_that_are_missing_are_one_sentence(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_profile_that_is_missing_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*START, "fleet", "--env", "dev"],
+        env=environment(HOME=str(tmp_path), AWS_PROFILE="nobody"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("AWS_PROFILE names nobody, which your AWS configuration does not")
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["deploy", "--help"]])
 def test_a_reader_that_leaves_is_no_failure(arguments: list[str]) -> None:
     reader, writer = os.pipe()

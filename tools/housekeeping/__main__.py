@@ -1,13 +1,16 @@
 """The house's own command: `tools/setup setup demo`, `tools/setup debian`, `tools/setup lock`."""
 
 import _signal  # type: ignore[import-not-found]  # built in: `signal` itself imports for long
+import os
 
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # a background job ignores it
     # Until `main` handles it, Ctrl-C ends the process without a word: imports take a while.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+if number := os.environ.pop("AISTRATUS_STDERR", ""):  # see tools/setup
+    os.dup2(int(number), 2)
+    os.close(int(number))
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence

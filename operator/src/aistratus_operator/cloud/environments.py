@@ -85,7 +85,8 @@ def choose_region(
         or DEFAULT_REGION
     )
     check_region(region)
-    if region not in _known_regions():
+    known = _known_regions()
+    if known and region not in known:
         raise OperatorError(
             f"There is no AWS region {region!r}. Name one such as {DEFAULT_REGION}."
         )
@@ -100,13 +101,16 @@ def _profile_region() -> str:
 
 
 def _known_regions() -> set[str]:
-    """All regions that this botocore knows, in every partition."""
+    """All regions that this botocore knows, in every partition; none with a profile unknown."""
     session = botocore.session.Session()
-    return {
-        region
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("ec2", partition, allow_non_regional=False)
-    }
+    try:
+        return {
+            region
+            for partition in session.get_available_partitions()
+            for region in session.get_available_regions("ec2", partition, allow_non_regional=False)
+        }
+    except botocore.exceptions.BotoCoreError:
+        return set()  # the profile does not exist: signing in reports that
 
 
 def read_assignments(path: Path) -> dict[str, Any]:
