@@ -1,7 +1,8 @@
-"""From the start of a unit to its `READY`, on a booted systemd: `make bench-boot`, as root.
+"""Measures the time from a unit's start to its `READY`, on a booted systemd.
 
-The role `worker` sets a machine up as it sets up an image; what is measured are systemd's own
-time stamps. docs/boot.md has the whole way of a boot, with what cannot be measured here.
+`make bench-boot` runs it, as root. The role `worker` prepares the machine as it prepares an image;
+the figures come from systemd's own time stamps. docs/boot.md describes the whole boot, including
+the parts that cannot be measured here.
 """
 
 import argparse
@@ -121,8 +122,8 @@ def _import(machine: Record, script: str) -> float:
 def main() -> int:
     """Measure, write, and say whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--rounds", type=int, default=5, help="starts to measure of each unit")
+    parser.add_argument("--output", type=Path, default=RESULT, help="the file for the figures")
     chosen = parser.parse_args()
     load_before = os.getloadavg()
     figures = measure(chosen.rounds)
