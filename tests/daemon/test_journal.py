@@ -67,13 +67,15 @@ def send(journald: socket.socket, environment: dict[str, str]) -> Send:
 
 
 @pytest.fixture
-def log(send: Send, monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+def log(
+    send: Send, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> logging.Logger:
     handler = Journal("aistratus-worker", send, JsonLines())
     handler.addFilter(with_job)
     log = logging.getLogger("worker")
     monkeypatch.setattr(log, "handlers", [handler])
     monkeypatch.setattr(log, "propagate", False)
-    monkeypatch.setattr(log, "level", logging.INFO)
+    caplog.set_level(logging.INFO, "worker")
     return log
 
 

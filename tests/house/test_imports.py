@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "local": {"contracts", "router", "daemon", "desktop"},
 }
 
-PARTS_OF = {"botocore": "boto3"}
+PARTS_OF = {"botocore": "boto3", "systemd": "systemd-python"}
 """Import names that come with another distribution."""
 
 NOT_IMPORTED = {
