@@ -1,7 +1,8 @@
-"""From the start of a unit to its `READY`, on a booted systemd: `make bench-boot`, as root.
+"""Measures the time from a unit's start to its `READY`, on a booted systemd.
 
-The role `worker` sets a machine up as it sets up an image; what is measured are systemd's own
-time stamps. docs/boot.md has the whole way of a boot, with what cannot be measured here.
+`make bench-boot` runs it, as root. The role `worker` prepares the machine as it prepares an image;
+the figures come from systemd's own time stamps. docs/boot.md describes the whole boot, including
+the parts that cannot be measured here.
 """
 
 import json

@@ -6,9 +6,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from aistratus_daemon import libsystemd
 from aistratus_daemon.errors import SettingsError
 from aistratus_daemon.notify import Watchdog, connect, extend_timeout, watchdog_seconds
 
@@ -35,6 +37,26 @@ def test_it_speaks_to_an_abstract_socket() -> None:
     with listening(f"\0{name}") as systemd:
         connect({"NOTIFY_SOCKET": f"@{name}"})("WATCHDOG=1")
         assert systemd.recv(4096) == b"WATCHDOG=1"
+
+
+def test_on_the_image_systemd_python_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(libsystemd, "daemon", SimpleNamespace(notify=heard.append))
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    connect()("READY=1")
+    assert heard == ["READY=1"]
+
+
+def test_systemd_python_failing_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: str) -> None:
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr(libsystemd, "daemon", SimpleNamespace(notify=fail))
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    connect()("READY=1")
+    assert "did not hear READY=1: nobody listens" in caplog.text
 
 
 def test_it_is_silent_where_nobody_asks() -> None:

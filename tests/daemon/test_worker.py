@@ -128,7 +128,23 @@ class TestOneWorker:
     ) -> None:
         cloud.until_end(cloud.put_job("heliotrope"))
         assert "heliotrope" not in worker.log_file.read_text()
-        assert any(line.get("JOB") for line in worker.log())
+
+    def test_the_log_shows_a_jobs_way_with_its_conversation_and_attempt(
+        self, cloud: Cloud, worker: WorkerProcess
+    ) -> None:
+        job = cloud.put_job(QUESTION)
+        cloud.until_end(job)
+        cloud.until_queue_is_empty()
+        lines = [line for line in worker.log() if line.get("JOB") == job.job_id]
+        assert [(line["ATTEMPT"], line["message"]) for line in lines] == [
+            (0, "Received, queued."),
+            (1, "Taken over at token 0."),
+            (1, "Generating."),
+            (1, "Ended succeeded."),
+        ]
+        assert {line["CONVERSATION"] for line in lines} == {job.conversation_id}
+        about_jobs = [line.keys() & {"JOB", "CONVERSATION", "ATTEMPT"} for line in worker.log()]
+        assert all(len(fields) in (0, 3) for fields in about_jobs)
 
 
 def test_a_worker_without_an_engine_stops_when_told(cloud: Cloud, tmp_path: Path) -> None:

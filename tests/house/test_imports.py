@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "operator": {"contracts", "router", "desktop", "local"},
 }
 
-PARTS_OF = {"botocore": "boto3"}
+PARTS_OF = {"botocore": "boto3", "systemd": "systemd-python"}
 """Import names that come with another distribution."""
 
 NOT_IMPORTED = {

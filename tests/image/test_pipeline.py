@@ -9,7 +9,9 @@ import pytest
 
 from support.foundry import Foundry, running_foundry
 
-pytestmark = pytest.mark.needs("packer", "systemd-nspawn", "mmdebstrap", "ip", "ssh")
+pytestmark = pytest.mark.needs(
+    "packer", "systemd-nspawn", "mmdebstrap", "ip", "ssh", "libsystemd-dev", "pkg-config"
+)
 
 BUILD_SECONDS = 300
 

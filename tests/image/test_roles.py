@@ -8,7 +8,9 @@ import pytest
 from housekeeping import ROOT
 from support.ansible import PROGRAMS, environment
 
-pytestmark = pytest.mark.needs("systemd-nspawn", "mmdebstrap", "ip", "ssh")
+pytestmark = pytest.mark.needs(
+    "systemd-nspawn", "mmdebstrap", "ip", "ssh", "libsystemd-dev", "pkg-config"
+)
 
 # The longest, the worker's, comes first.
 SCENARIOS = sorted((ROOT / "roles").glob("*/molecule/default/converge.yml"), reverse=True)

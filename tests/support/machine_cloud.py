@@ -63,10 +63,12 @@ def ask(machine: record.Record, text: str, during: str) -> dict[str, object]:
     if during:
         cloud.until_state(job, JobState.RUNNING)
         # An engine that the script has killed is back by then, and not stopped.
-        ssh.run(machine, f"{during}; systemctl kill --signal=CONT {ENGINE}")
+        ssh.run(machine, f"{during}\nsystemctl kill --signal=CONT {ENGINE}")
     cloud.until_end(job)
     events = cloud.events(job)
     return {
+        "job": job.job_id,
+        "conversation": job.conversation_id,
         "text": text_of(events),
         "states": states_of(events),
         "attempts": sorted({event.attempt for event in events}),

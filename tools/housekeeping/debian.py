@@ -18,8 +18,9 @@ class Need:
     """A program outside Python that tests use.
 
     `name` is its name in `@pytest.mark.needs`, `programs` are the names under which it may be
-    found, `packages` are Debian's and Ubuntu's names, of which the first that exists counts.
-    What is not in Debian has no packages but an `address` that says how to install it.
+    found, or the path of a file (a header), `packages` are Debian's and Ubuntu's names, of which
+    the first that exists counts. What is not in Debian has no packages but an `address` that says
+    how to install it.
     `for_root`: only root can use it.
     """
 
@@ -34,7 +35,7 @@ class Need:
         """The path of the first program found; None if there is none that this user can use."""
         if self.for_root and os.geteuid() != 0:
             return None
-        return next((path for name in self.programs if (path := shutil.which(name))), None)
+        return next((path for name in self.programs if (path := _path(name))), None)
 
     @property
     def remedy(self) -> str:
@@ -43,6 +44,12 @@ class Need:
             return f"install it as {self.address} says"
         install = f"sudo apt install {self.packages[0]}"
         return f"{install}, and run make as root" if self.for_root else install
+
+
+def _path(name: str) -> str | None:
+    """Where a program is, or a file that is named by its path."""
+    is_file = Path(name).is_absolute() and Path(name).is_file()
+    return name if is_file else shutil.which(name)
 
 
 def needs(listed: Path = LISTED) -> list[Need]:

@@ -20,8 +20,19 @@ OLDEST_PYTHON = "3.11"
 INSTALLER = ("editables", "hatchling", "pip", "uv")
 """What installs the rest, and builds our own packages."""
 
-BUILD = ("cmake", "ninja", "pip", "scikit-build-core[pyproject]")
-"""What llama-cpp-python's source is built with."""
+BUILD = ("cmake", "ninja", "pip", "scikit-build-core[pyproject]", "setuptools")
+"""What the sources of llama-cpp-python and systemd-python are built with."""
+
+IMAGE = "image"
+"""The extra of a component with what only the image installs."""
+
+WITHOUT_DEPENDENCIES = """\
+[[dependency-metadata]]
+name = "systemd-python"
+version = "235"
+requires-dist = []
+"""
+"""For uv, which would otherwise build this source, with libsystemd's headers, to read them."""
 
 NAMES = ("setup", "build", "dev")
 """The files that together hold every package of `.venv`."""
@@ -44,16 +55,17 @@ def lock() -> None:
     own = {each: dependencies(ROOT / each / "pyproject.toml") for each in COMPONENTS}
     demo = sorted({line for lines in own.values() for line in lines})
     dev = [*demo, *_lines(ROOT / "requirements" / "dev.in")]
+    image = dependencies(ROOT / "daemon" / "pyproject.toml", on_image=True)
     with tempfile.TemporaryDirectory() as scratch:
         everything = Path(scratch) / "everything.txt"
         if not os.environ.get("UPGRADE"):
             everything.write_text(_pinned_now(), encoding="utf-8")  # kept if they still fit
-        _compile([*dev, *INSTALLER, *BUILD], everything, None)
+        _compile([*dev, *image, *INSTALLER, *BUILD], everything, None)
         for name, title, lines in (
             ("setup", "What installs the rest, and builds our own packages.", list(INSTALLER)),
-            ("build", "What llama-cpp-python's source is built with.", list(BUILD)),
+            ("build", "What the daemon's two source packages are built with.", list(BUILD)),
             ("router", "The router's Lambda package.", own["router"]),
-            ("daemon", "The two services on the instance.", own["daemon"]),
+            ("daemon", "The two services on the instance.", image),
             ("desktop", "The app.", own["desktop"]),
             ("operator", "The operator's commands, without the demo.", _with_own("operator")),
             ("demo", "All parts on one machine.", demo),
@@ -90,12 +102,16 @@ def _write(target: Path, title: str, half: Path) -> None:
     say(f"requirements/{target.name}: {text.count('==')} packages")
 
 
-def dependencies(project: Path) -> list[str]:
-    """The third-party requirements of a component, including its extras."""
+def dependencies(project: Path, *, on_image: bool = False) -> list[str]:
+    """The third-party requirements of a component, including its extras.
+
+    `on_image` includes those that only the image installs.
+    """
     table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
     lines = list(table.get("dependencies", []))
-    for more in table.get("optional-dependencies", {}).values():
-        lines += more
+    for extra, more in table.get("optional-dependencies", {}).items():
+        if on_image or extra != IMAGE:
+            lines += more
     return sorted(line for line in lines if not line.startswith("aistratus-"))
 
 
@@ -116,9 +132,17 @@ def _with_own(component: str) -> list[str]:
 def _compile(lines: list[str], target: Path, constraint: Path | None) -> None:
     source = target.with_suffix(".in")
     source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    settings = target.with_suffix(".toml")
+    settings.write_text(WITHOUT_DEPENDENCIES, encoding="utf-8")
     command = [str(ROOT / ".venv" / "bin" / "uv"), "pip", "compile", str(source), "-q"]
     command += ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
-    command += ["--no-emit-index-url", "--no-header", "--no-annotate", "--no-config"]
+    command += [
+        "--no-emit-index-url",
+        "--no-header",
+        "--no-annotate",
+        "--config-file",
+        str(settings),
+    ]
     command += ["--constraint", str(constraint)] if constraint else []
     done = subprocess.run(
         [*command, "-o", str(target)], capture_output=True, text=True, check=False

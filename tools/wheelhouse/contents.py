@@ -12,6 +12,7 @@ from packaging.markers import Marker
 from housekeeping import ROOT, native, store
 from housekeeping.errors import HouseError
 from housekeeping.requirements import Pin, canonical, read_pins, render
+from wheelhouse import compiled
 
 OWN: Final = ("contracts", "daemon")
 LOCK: Final = ROOT / "requirements" / "daemon.txt"
@@ -23,10 +24,11 @@ def fill(folder: Path, *, complete: bool) -> None:
     """Remake `folder`: the wheels, and `requirements.txt` with all their hashes.
 
     `complete` adds every other wheel, for machines with this one's Python and processor. Without
-    it, the machine fetches third-party wheels and compiles llama-cpp-python with `build.txt`.
+    it, the machine fetches third-party wheels, and compiles llama-cpp-python and systemd-python
+    with `build.txt`.
 
     Raises:
-        HouseError: a package of ours does not build, or the store lacks a wheel.
+        HouseError: a package does not build, or the store lacks a wheel.
     """
     half = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(half, ignore_errors=True)
@@ -57,12 +59,8 @@ def _copied(pins: Iterable[Pin], folder: Path) -> Iterable[Pin]:
     """Copy the wheel of each pin; yields the pins with the hash of that wheel only."""
     place = store.store_path()
     for pin in pins:
-        if pin.name == native.BUILT_HERE:
-            home = native.folder(place, pin, str(sys.implementation.cache_tag))
-            known = native.built(home, pin)
-            wheel = next(home.glob("*.whl"), None) if known else None
-        else:
-            wheel = store.find_wheel(place, pin)
+        is_source = pin.name in (native.BUILT_HERE, compiled.NAME)
+        wheel = compiled.find(place, pin) if is_source else store.find_wheel(place, pin)
         if wheel is None:
             raise HouseError(
                 f"{pin.name} {pin.version} is not in {place}; make setup fetches and builds it."

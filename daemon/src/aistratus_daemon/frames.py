@@ -17,6 +17,7 @@ from aistratus_contracts.event import Notice, Usage
 from aistratus_contracts.job import Message, Sampling
 from aistratus_contracts.states import FinishReason
 from aistratus_daemon.errors import FrameError
+from aistratus_daemon.job_context import JobContext
 
 # Encoded: a whole line, with its end. It holds at most one conversation's text; the worker leaves
 # out older turns and sends no longer line, but the engine answers even a longer one.
@@ -31,7 +32,7 @@ class Generate:
 
     `cache_key` says whose computed context may be reused: it names one conversation of one user,
     and nothing is ever shared between two keys. `left_out` counts the oldest turns, which the
-    worker has already left out.
+    worker has already left out. `attempt` is for the log.
     """
 
     job_id: str
@@ -40,6 +41,14 @@ class Generate:
     sampling: Sampling
     committed: tuple[int, ...] = ()
     left_out: int = 0
+    attempt: int = 0
+
+    @property
+    def context(self) -> JobContext:
+        """What the log's lines about this job carry."""
+        job_id, _, _ = self.job_id.partition("#")
+        _, _, conversation_id = self.cache_key.rpartition("/")
+        return JobContext(job_id, conversation_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

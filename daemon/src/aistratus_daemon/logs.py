@@ -1,7 +1,7 @@
-"""Logs as JSON lines on stderr, which journald or a log file keeps.
+"""The log of both services: in the journal on the image, as JSON lines on stderr elsewhere.
 
-Extra fields (`JOB`, `CONVERSATION`, …) go beside the text, so that the log can be searched for one
-job. Prompts and answers are never logged.
+A line about a job carries its id, its conversation and the attempt (`job_context`), so that the log
+can be searched for one job. Prompts and answers are never logged.
 """
 
 import json
@@ -11,6 +11,8 @@ import sys
 from datetime import UTC, datetime
 
 from aistratus_contracts.codec import format_time
+from aistratus_daemon.job_context import current_fields
+from aistratus_daemon.journal import Journal, connect
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -32,12 +34,29 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def start_logging() -> None:
-    """Send every log record of this process to stderr."""
+def with_job(record: logging.LogRecord) -> bool:
+    """A filter that attaches the job at hand to a record, and lets every record pass."""
+    vars(record).update(current_fields())
+    return True
+
+
+def start_logging(service: str) -> None:
+    """Send every log record of this process to the journal, or to stderr where there is none.
+
+    `service` is `worker` or `engine`: the journal names the sender `aistratus-SERVICE`.
+    """
+    identifier = f"aistratus-{service}"
+    send = connect(identifier)
+    handler = _to_stderr() if send is None else Journal(identifier, send, JsonLines())
+    handler.addFilter(with_job)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def _to_stderr() -> logging.Handler:
     # A copy of the file descriptor: what a library writes to the original can then be caught.
     handler = logging.StreamHandler(
         os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8")
     )
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    return handler

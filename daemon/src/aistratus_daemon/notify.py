@@ -1,7 +1,8 @@
 """What a `Type=notify` service tells systemd; silent where nobody listens.
 
-The protocol is sd_notify(3)'s: a datagram of `NAME=value` lines to `$NOTIFY_SOCKET`. The watchdog
-is fed from the loop that does the work: a loop that hangs is a service that hangs.
+On the image systemd-python sends it. Elsewhere, as on a machine without libsystemd, this module
+speaks sd_notify(3)'s protocol itself: a datagram of `NAME=value` lines to `$NOTIFY_SOCKET`. The
+watchdog is fed from the loop that does the work: a loop that hangs is a service that hangs.
 """
 
 import logging
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from aistratus_daemon import libsystemd
 from aistratus_daemon.errors import SettingsError
 
 log = logging.getLogger("notify")
@@ -19,6 +21,7 @@ log = logging.getLogger("notify")
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
 FED: Final = "WATCHDOG=1"
+_NOT_HEARD: Final = "The service manager did not hear %s: %s"
 
 
 class Notifier(Protocol):
@@ -42,13 +45,23 @@ def connect(environment: Mapping[str, str] | None = None) -> Notifier:
             f"NOTIFY_SOCKET is {address}, which is neither a path nor an abstract socket; "
             "let systemd set it, or leave it out."
         )
+    if libsystemd.daemon is not None and environment is os.environ:
+        return _tell
     # An abstract socket's name begins with a zero byte, which no variable can hold.
     return _Socket(f"\0{address[1:]}" if address[0] == "@" else address)
 
 
+def _tell(state: str) -> None:
+    """Have systemd-python send it; a failure is logged, as in `_Socket`."""
+    try:
+        libsystemd.daemon.notify(state)
+    except OSError as error:
+        log.warning(_NOT_HEARD, state, error)
+
+
 @dataclass(frozen=True)
 class _Socket:
-    """The datagram socket of a service manager."""
+    """The datagram socket of a service manager, where there is no systemd-python."""
 
     address: str
 
@@ -59,7 +72,7 @@ class _Socket:
                 notifying.setblocking(False)
                 notifying.sendto(state.encode(), self.address)
         except OSError as error:
-            log.warning("The service manager did not hear %s: %s", state, error)
+            log.warning(_NOT_HEARD, state, error)
 
 
 def extend_timeout(seconds: float) -> str:

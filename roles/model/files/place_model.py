@@ -1,10 +1,10 @@
-"""Puts a model's weights in place: fetched, resumed where that broke off, verified.
+"""Downloads a model's weights, resumes a broken download, and verifies the file.
 
-Runs on the machine that becomes the worker, with nothing but Python's standard library. What
-comes lies in `TARGET.part` until its SHA-256 is right; then it becomes `TARGET`, at once.
+It runs on the machine that becomes the worker, with only Python's standard library. The download
+is kept in `TARGET.part`. Once its SHA-256 is right, one rename makes it `TARGET`.
 
-An address may hold a secret, a signature as its query. So it comes by standard input, where no
-list of processes shows it, and is repeated without.
+The address may contain a secret: a signature in its query. So it is read from standard input,
+where no list of processes shows it, and messages leave the query out.
 """
 
 import argparse
@@ -131,10 +131,10 @@ def _size(path: Path) -> int:
 def main() -> int:
     """Place one file; prints errors as sentences on stderr."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--target", type=Path, required=True)
-    parser.add_argument("--sha256", required=True)
-    parser.add_argument("--bytes", type=int, required=True)
-    parser.epilog = "Standard input: the address. Without one, TARGET.part is there already."
+    parser.add_argument("--target", type=Path, required=True, help="the path of the finished file")
+    parser.add_argument("--sha256", required=True, help="the file's SHA-256, in hexadecimal")
+    parser.add_argument("--bytes", type=int, required=True, help="the file's size")
+    parser.epilog = "Standard input: the address. If it is empty, TARGET.part must exist already."
     chosen = parser.parse_args()
     try:
         place(chosen.target, chosen.sha256, chosen.bytes, sys.stdin.read().strip())

@@ -1,8 +1,8 @@
-"""The dead man's switch: turns the machine off that is on for too long, or idle for too long.
+"""The dead man's switch: powers the machine off after too long a run, or too long an idle time.
 
-The steward does that from outside, within minutes. This is for the day on which it does not: it
-needs no network, no credentials and neither of the two services. Idle is an engine that has used
-next to no processor time since it was last seen busy, or no engine at all.
+The steward does that from outside, within minutes. This switch is for the day when the steward
+fails: it needs no network, no credentials and neither of the two services. The machine counts as
+idle while the engine uses almost no processor time, or does not run at all.
 """
 
 import argparse
@@ -90,10 +90,16 @@ def read(state: Path) -> Seen | None:
 def main() -> int:
     """Observe once, and turn the machine off if it should be off."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--idle-hours", type=float, required=True)
-    parser.add_argument("--hours", type=float, required=True)
-    parser.add_argument("--unit", required=True)
-    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument(
+        "--idle-hours", type=float, required=True, help="power off after this idle time; 0: never"
+    )
+    parser.add_argument(
+        "--hours", type=float, required=True, help="power off this long after the start; 0: never"
+    )
+    parser.add_argument("--unit", required=True, help="the engine's unit")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="the file that keeps the last observation"
+    )
     chosen = parser.parse_args()
     seen = compare(look(chosen.unit), read(chosen.state))
     chosen.state.write_text(json.dumps(asdict(seen)), encoding="utf-8")

@@ -23,7 +23,7 @@ log = logging.getLogger("engine")
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; 2 for bad settings, 3 for a model that cannot be used."""
-    start_logging()
+    start_logging("engine")
     began = time.monotonic()
     try:
         notifier = connect()

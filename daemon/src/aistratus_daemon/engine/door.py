@@ -95,7 +95,7 @@ class Door:
                 self._let_in.put_nowait(connection)
             except queue.Full:
                 connection.close()
-                log.error("%d connections wait already; is there a second worker?", MAX_WAITING)
+                log.error("%d connections already wait; does a second worker run?", MAX_WAITING)
 
     def next(self) -> socket.socket:
         """Wait for the next worker to serve."""

@@ -30,6 +30,7 @@ from aistratus_daemon.engine.form_trial import refusal_of
 from aistratus_daemon.engine.vocabulary import Vocabulary
 from aistratus_daemon.errors import RequestRefused
 from aistratus_daemon.frames import Generate
+from aistratus_daemon.job_context import about
 
 log = logging.getLogger("engine")
 
@@ -158,10 +159,12 @@ class Forms:
         try:
             self._prepare()
         except Exception:
-            log.exception("Forms cannot be tried; the next request that has one tries again.")
+            log.exception("Forms cannot be tried; the next request with a form tries again.")
         try:
             while (request := self._wanted.get().request) is not None:
-                self._formed.put(Formed(request, self._outcome(request)))
+                with about(request.context):
+                    outcome = self._outcome(request)
+                self._formed.put(Formed(request, outcome))
                 self._ready()
         finally:
             self._disconnect()
@@ -189,7 +192,7 @@ class Forms:
             return refusal
         except Exception:
             # Whatever went wrong, the job must not wait for its form.
-            log.exception("A form could not be made ready; its job is failed.")
+            log.exception("The job's form could not be prepared; the job fails.")
             return _unavailable()
         return Form(matcher, digest)
 
@@ -221,7 +224,7 @@ class Forms:
             return self._exchange(self._connect(), json.dumps(document).encode() + b"\n")
         except (OSError, ValueError) as error:
             if not self._is_closing:
-                log.error("The trial of forms has died (%s); the next starts it again.", error)
+                log.error("The process that tries forms died (%s); it starts again.", error)
             self._disconnect()
             raise _unavailable() from error
 

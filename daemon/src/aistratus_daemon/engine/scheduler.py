@@ -38,6 +38,7 @@ from aistratus_daemon.frames import (
     JobNotice,
     Stats,
 )
+from aistratus_daemon.job_context import about
 
 log = logging.getLogger("engine")
 
@@ -405,14 +406,15 @@ class Scheduler:
 
     def _fail(self, slots: Sequence[Slot], error: DecodeError) -> None:
         """End the answers of a failed batch and clear their slots, whose memory is in doubt."""
-        log.error("%s The jobs in it are failed and their contexts forgotten.", error)
         for slot in slots:
             generation = slot.generation
             self._cache.discard(slot)
             if generation is not None:
                 generation.sampler.close()
-                job_id = generation.request.job_id
-                self.send(Failed(job_id, JobErrorCode.ENGINE_FAILED, str(error)))
+                request = generation.request
+                with about(request.context):
+                    log.error("%s The job fails, and what was computed for it is dropped.", error)
+                self.send(Failed(request.job_id, JobErrorCode.ENGINE_FAILED, str(error)))
 
 
 def _picks(rows: Sequence[Slot], logits: Logits) -> list[int | None]:

@@ -47,7 +47,7 @@ BEAT_CONFIG: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_m
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; 2 for bad settings, 4 when AWS cannot be reached."""
-    start_logging()
+    start_logging("worker")
     config = Config(
         connect_timeout=3,
         read_timeout=10,

@@ -11,10 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aistratus_contracts.errors import ContractError, UnknownVersion
 from aistratus_contracts.job import Message, decode_queue_message
 from aistratus_contracts.table import JobRecord
+from aistratus_daemon.job_context import UNKNOWN, JobContext, work_on
 from aistratus_daemon.worker.conversation import history_bytes, messages_for, next_due
 from aistratus_daemon.worker.engine_client import EngineClient
 from aistratus_daemon.worker.fair_share import FairShare
-from aistratus_daemon.worker.job_log import JobLog
+from aistratus_daemon.worker.job_log import JobLog, context_of
 from aistratus_daemon.worker.job_run import EngineStaysAway, JobRun
 from aistratus_daemon.worker.jobs_queue import RECEIVE_WAIT_SECONDS, JobsQueue, Received
 from aistratus_daemon.worker.store import AppendRefused, JobStore
@@ -134,7 +135,7 @@ class Consumer:
         try:
             message = await receive
         except _CLOUD_ERRORS as error:
-            log.error("The queue cannot be read (%s); trying again.", error)
+            log.error("The queue cannot be read (%s); the worker tries again.", error)
             if wait_seconds:
                 await self._or_stopping(asyncio.sleep(QUEUE_PAUSE_SECONDS))
             return None
@@ -170,6 +171,7 @@ class Consumer:
         try:
             await self._answer_due(message)
         except asyncio.CancelledError:
+            log.info("Given back to the queue.")
             await self._settle(message, self.queue.release)
             raise
         except AppendRefused as refusal:
@@ -181,7 +183,7 @@ class Consumer:
             await self._settle(message, self.queue.release)
         except _CLOUD_ERRORS as error:
             # The job is not lost: its message comes back when its visibility timeout runs out.
-            log.error("AWS cannot be reached (%s); a job will be tried again.", error)
+            log.error("AWS cannot be reached (%s); the job will be tried again.", error)
             self._drop(message)
         except UnknownVersion as error:
             # A worker of another release can read it, and gets its chance when the visibility
@@ -195,7 +197,7 @@ class Consumer:
         except Exception:
             # The job is not lost: its message comes back when its visibility timeout runs out,
             # which also keeps a failure from repeating in a tight loop.
-            log.exception("A job could not be worked on; it will be tried again.")
+            log.exception("The job failed in our own code; it will be tried again.")
             self._drop(message)
         else:
             await self._settle(message, self.queue.delete)
@@ -206,8 +208,14 @@ class Consumer:
         The table orders the turns: a message sent late, or twice, changes nothing.
         """
         wanted = decode_queue_message(message.body).job_id
+        work_on(lambda: JobContext(wanted, UNKNOWN, 0))
         asked = await asyncio.to_thread(self.store.load, wanted)
-        if asked is None or asked.cursor.state.is_final:
+        if asked is None:
+            log.info("Received, but deleted.")
+            return
+        work_on(lambda: context_of(asked))
+        log.info("Received, %s.", asked.cursor.state.value)
+        if asked.cursor.state.is_final:
             # An earlier turn still open has a message of its own, or will get one.
             return
         conversation_id = asked.job.conversation_id
@@ -218,8 +226,10 @@ class Consumer:
                 return
             record, messages, left_out = task
             self._remember(conversation_id, record.job.turn - 1)
+            job_log = JobLog(record, self.store)
+            work_on(job_log.context)
             await JobRun(
-                JobLog(record, self.store),
+                job_log,
                 messages,
                 left_out,
                 self.engine,
@@ -277,7 +287,7 @@ class Consumer:
                     await asyncio.to_thread(action, message)
                 except _CLOUD_ERRORS as error:
                     # Harmless: the message comes again, and the table knows its job's state.
-                    log.warning("A message could not be settled: %s", error)
+                    log.warning("The job's message could not be deleted or released: %s", error)
 
         settling = asyncio.create_task(settle())
         try:
@@ -306,10 +316,10 @@ class Consumer:
             try:
                 extended = await asyncio.to_thread(self.queue.extend, held)
             except _CLOUD_ERRORS as error:
-                log.warning("A heartbeat failed (%s); the next may not.", error)
+                log.warning("A heartbeat failed (%s); the worker tries again soon.", error)
                 return False
         for message in extended.lost:
             # The table's fence decides who may write; this is only for the log.
-            log.warning("Message %s is held by nobody or another.", message.message_id)
+            log.warning("Message %s is no longer this worker's.", message.message_id)
             self._drop(message)
         return not extended.failed

@@ -8,6 +8,7 @@ from typing import Final
 
 from aistratus_contracts.event import EventBody
 from aistratus_contracts.table import JobRecord
+from aistratus_daemon.job_context import JobContext
 from aistratus_daemon.worker.progress import AnswerProgress
 from aistratus_daemon.worker.store import FenceLost, JobGone, JobStore
 
@@ -15,6 +16,11 @@ log = logging.getLogger("worker")
 
 # A drain has two seconds for everything.
 DRAIN_COMMIT_SECONDS: Final = 1.0
+
+
+def context_of(record: JobRecord) -> JobContext:
+    """What the log's lines about a job carry."""
+    return JobContext(record.job.job_id, record.job.conversation_id, record.cursor.attempt)
 
 
 @dataclass
@@ -82,14 +88,10 @@ class JobLog:
             await asyncio.wait({appending}, timeout=DRAIN_COMMIT_SECONDS)
             raise
 
-    def fields(self) -> dict[str, object]:
-        """The fields of a journal line about this job."""
-        return {
-            "JOB": self.record.job.job_id,
-            "CONVERSATION": self.record.job.conversation_id,
-            "ATTEMPT": self.record.cursor.attempt,
-        }
+    def context(self) -> JobContext:
+        """What the log's lines about this job carry."""
+        return context_of(self.record)
 
     def _tell_failure(self, appending: "asyncio.Task[None]") -> None:
         if not appending.cancelled() and (error := appending.exception()) is not None:
-            log.warning("An append failed: %s", error, extra=self.fields())
+            log.warning("An append failed: %s", error)

@@ -85,6 +85,8 @@ class JobRun:
     given_up: Callable[[Job, str], None]
     _committed_at: float = -float("inf")
     _is_cancelled: bool = False
+    # Whether a token of this attempt has come.
+    _is_generating: bool = False
     _lost_requests: int = 0
     _probed_at: float = 0.0
     # When the engine was told to stop, if it was.
@@ -106,9 +108,11 @@ class JobRun:
                 await self.job_log.append(
                     [StateChange(JobState.RUNNING)], new_attempt=True, failures=failures
                 )
+                self._is_generating = False
+                log.info("Taken over at token %d.", self.job_log.progress.reached)
                 try:
                     while not await self._answer():
-                        log.info("Goes back to the engine's door.", extra=self.job_log.fields())
+                        log.info("Leaves the engine, and waits to enter it again.")
                 except EngineLost as error:
                     failures = await self._lose(error)
                 else:
@@ -184,7 +188,7 @@ class JobRun:
         self._fell_at = max(self._fell_at, self.job_log.progress.reached)
         is_guilty = self.suspects.is_guilty(self)
         alone = " This job was alone in it." if is_guilty else ""
-        log.warning("%s%s", error, alone, extra=self.job_log.fields())
+        log.warning("%s%s", error, alone)
         try:
             await self._commit()
         except CancelRequested:
@@ -210,7 +214,7 @@ class JobRun:
 
     async def _count_lost(self, error: RequestLost) -> bool:
         """Count a lost request and allow a few retries; returns whether the job has ended."""
-        log.error("%s", error, extra=self.job_log.fields())
+        log.error("%s", error)
         self._lost_requests += 1
         try:
             await self._commit()
@@ -243,6 +247,7 @@ class JobRun:
         return Generate(
             job_id=job.job_id,
             cache_key=f"{job.owner}/{job.conversation_id}",
+            attempt=self.job_log.record.cursor.attempt,
             messages=self.messages,
             sampling=job.sampling,
             committed=tuple(self.job_log.progress.token_ids),
@@ -275,6 +280,9 @@ class JobRun:
     async def _take_tokens(self, stream: JobStream, tokens: NewTokens) -> None:
         if self._is_over():
             return
+        if not self._is_generating:
+            self._is_generating = True
+            log.info("Generating.")
         self.job_log.progress.add(tokens)
         if self.job_log.progress.is_full:
             self._stop_engine(stream)
@@ -324,7 +332,7 @@ class JobRun:
             async with asyncio.timeout(DRAIN_COMMIT_SECONDS):
                 await self._commit()
         except (TimeoutError, AppendRefused, BotoCoreError, ClientError) as error:
-            log.warning("Some tokens are not kept: %s", error, extra=self.job_log.fields())
+            log.warning("The newest tokens could not be committed: %s", error)
 
     async def _look(self) -> None:
         """Note a requested cancel; raises `AppendRefused` if the job is no longer ours."""
@@ -372,7 +380,7 @@ class JobRun:
             new_attempt=new_attempt,
             answer_text=self.job_log.progress.whole_text,
         )
-        log.info("Ended %s.", state.value, extra=self.job_log.fields())
+        log.info("Ended %s.", state.value)
 
 
 def _now() -> float:
