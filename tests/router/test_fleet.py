@@ -16,8 +16,8 @@ from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import JobState
 from aistratus_router.app import build_app
 from aistratus_router.log import logger
-from aistratus_router.memory import MemoryTable, error
 from aistratus_router.registry import SsmRegistry
+from support.doubles.aws import Client, error
 from support.fleet_group import GROUP, MemoryGroup
 from support.router_api import HELLO, Api, Emulator, Reply, access_claims, emulator_api
 
@@ -27,7 +27,7 @@ CHANGES = ("set_desired_capacity", "update_auto_scaling_group")
 @pytest.fixture
 def fleet(api: Api, request: pytest.FixtureRequest) -> Api:
     """A router with a fleet that is off."""
-    if isinstance(api.dynamodb._client, MemoryTable):
+    if isinstance(api.dynamodb._client, Client):
         api.give_fleet(GROUP)
     else:
         api.give_fleet(request.getfixturevalue("emulator").create_group())

@@ -11,8 +11,8 @@ from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.lack import is_lack, sentence
 from aistratus_router.log import logger
-from aistratus_router.memory import MemoryTable, error
 from aistratus_router.sweep import Unfinished
+from support.doubles.aws import Client, error
 from support.fleet_group import GROUP, MemoryGroup
 from support.router_api import Api, Crash, access_claims
 
@@ -46,7 +46,7 @@ NO_IMAGE = "The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2
 @pytest.fixture
 def fleet(api: Api, request: pytest.FixtureRequest) -> Api:
     """A router with a fleet that is off."""
-    if isinstance(api.dynamodb._client, MemoryTable):
+    if isinstance(api.dynamodb._client, Client):
         api.give_fleet(GROUP)
     else:
         api.give_fleet(request.getfixturevalue("emulator").create_group())

@@ -14,8 +14,8 @@ from botocore.exceptions import (
 )
 
 from aistratus_router.log import logger
-from aistratus_router.memory import error
 from aistratus_router.problems import Misconfigured, Unavailable
+from support.doubles.aws import error
 from support.router_api import HELLO, Api
 
 URL = "https://aws.test"

@@ -12,8 +12,8 @@ import pytest
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.memory import error
 from aistratus_router.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
+from support.doubles.aws import error
 from support.next_release import next_release
 from support.router_api import Api, Crash, Emulator, Intercepted, emulator_api
 
