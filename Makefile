@@ -170,7 +170,7 @@ format: ## Formats the code, and fixes what ruff can fix
 .PHONY: openapi
 openapi: ## Writes docs/openapi.json from the router's code
 	@$(READY)
-	$(PY) -m aistratus_router.openapi docs/openapi.json
+	$(PY) -m aistratus_router.api.openapi docs/openapi.json
 
 .PHONY: role-pages
 role-pages: ## Writes each role's README from its specification

@@ -31,7 +31,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange, Usage
 from aistratus_contracts.models import Catalogue, ModelCard
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.app import App, build_app
+from aistratus_router.api.app import App, build_app
 from aistratus_router.log import logger
 from aistratus_router.ports import Ports
 from aistratus_router.registry import Addresses
@@ -52,7 +52,7 @@ WORDS_AN_ANSWER: Final = 200
 
 BARS: Final = {"start_ms": 450.0, "warm_p99_ms": 5.0}
 
-_ENTRY: Final = "import aistratus_router.handler"
+_ENTRY: Final = "import aistratus_router.api.handler"
 _BOTO3: Final = "import boto3"
 _QUEUE_URL: Final = "memory://jobs.fifo"
 _TIMED: Final = (

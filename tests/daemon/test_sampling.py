@@ -10,7 +10,7 @@ import pytest
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.job import LogitBias, ResponseFormat, Sampling
 from aistratus_contracts.states import FinishReason, ResponseFormatType
-from aistratus_router.requests import InferRequest
+from aistratus_router.wire.requests import InferRequest
 from support.inner_engine import InnerEngine
 from support.router_api import HELLO, memory_api
 from support.sampling_cases import CASES

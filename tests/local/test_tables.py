@@ -18,8 +18,8 @@ from aistratus_contracts.job import Cursor, Job, Sampling, new_conversation_id, 
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_local.emulator import serve
 from aistratus_local.emulator.server import _Connection
-from aistratus_router.job_store import JobStore
-from aistratus_router.table_access import Table
+from aistratus_router.store.jobs import JobStore
+from aistratus_router.store.table import Table
 from support.emulator_process import ACCEPTED, client
 
 if TYPE_CHECKING:

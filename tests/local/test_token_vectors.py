@@ -16,8 +16,8 @@ import pytest
 from aistratus_contracts.registry import Scope
 from aistratus_local.gateway.authorizer import Authorizer, Forbidden, KeySource, Unauthorized
 from aistratus_local.gateway.tokens import NotAToken
-from aistratus_router.access import admit
-from aistratus_router.problems import Refusal
+from aistratus_router.api.access import admit
+from aistratus_router.wire.problems import Refusal
 from support import token_vectors
 from wycheproof import CACHE
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from aistratus_router.api.routes import ROUTES
 from aistratus_router.log import logger
-from aistratus_router.routes import ROUTES
 from support.router_api import HELLO, Api, access_claims, gateway_event
 
 NEEDS = {
@@ -109,7 +109,7 @@ def test_neither_tokens_nor_texts_get_into_the_log(
     assert len([line for line in lines if line["message"] == "request"]) == 4
     (failure,) = (line for line in lines if line["message"] == "a request failed")
     assert failure["error_kinds"] == ["ValueError"]
-    assert any("job_store.py" in frame for frame in failure["error_stack"])
+    assert any("store/jobs.py" in frame for frame in failure["error_stack"])
     for secret in (SECRET, "eyJ", "secret", "diary", "zoe"):
         assert secret not in written
         assert secret not in reply.text

@@ -7,8 +7,8 @@ import pytest
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import JobError, StateChange
 from aistratus_contracts.states import JobState
-from aistratus_router.dead_letters import BATCH_SIZE, DeadLetters
-from aistratus_router.sweep import MAX_LETTERS_PER_RUN, Unfinished
+from aistratus_router.steward.sweep import MAX_LETTERS_PER_RUN, Unfinished
+from aistratus_router.store.dead_letters import BATCH_SIZE, DeadLetters
 from support.doubles.aws import error
 from support.next_release import next_release
 from support.router_api import Api, Emulator, emulator_api

@@ -14,7 +14,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import StateChange
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import JobState
-from aistratus_router.app import build_app
+from aistratus_router.api.app import build_app
 from aistratus_router.log import logger
 from aistratus_router.registry import SsmRegistry
 from support.doubles.aws import Client, error

@@ -9,9 +9,9 @@ import pytest
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.lack import is_lack, sentence
+from aistratus_router.fleet.shortage import is_shortage, sentence
 from aistratus_router.log import logger
-from aistratus_router.sweep import Unfinished
+from aistratus_router.steward.sweep import Unfinished
 from support.doubles.aws import Client, error
 from support.fleet_group import GROUP, MemoryGroup
 from support.router_api import Api, Crash, access_claims
@@ -118,7 +118,7 @@ def test_a_long_answer_keeps_the_fleet(quick_fleet: Api) -> None:
 
 
 def test_a_job_that_waits_for_an_instance_keeps_asking_for_one(quick_fleet: Api) -> None:
-    group(quick_fleet).lacking = {"spot": NO_SPOT, "on-demand": NO_CAPACITY}
+    group(quick_fleet).launch_failures = {"spot": NO_SPOT, "on-demand": NO_CAPACITY}
     quick_fleet.infer()
     for _ in range(120):
         quick_fleet.time.sleep(60)
@@ -126,7 +126,7 @@ def test_a_job_that_waits_for_an_instance_keeps_asking_for_one(quick_fleet: Api)
         quick_fleet.steward()
 
     assert group(quick_fleet).desired == 1
-    group(quick_fleet).lacking = {}
+    group(quick_fleet).launch_failures = {}
     group(quick_fleet).work()
     assert minutes(quick_fleet, 10) == [{}] * 10  # it has the time that an instance takes
     assert group(quick_fleet).desired == 1
@@ -330,7 +330,7 @@ def test_a_worker_s_clock_that_is_ahead_keeps_no_fleet_on(quick_fleet: Api) -> N
 def test_where_there_is_no_spot_instance_one_is_bought_on_demand(
     quick_fleet: Api, message: str, log: io.StringIO
 ) -> None:
-    group(quick_fleet).lacking = {"spot": message}
+    group(quick_fleet).launch_failures = {"spot": message}
     job_id = quick_fleet.infer()["job_id"]
     assert shown(quick_fleet)["purchase"] == "spot"
     quick_fleet.time.sleep(60)
@@ -367,7 +367,7 @@ def test_where_there_is_no_spot_instance_one_is_bought_on_demand(
 def test_where_there_is_none_on_demand_either_a_sentence_says_so(
     quick_fleet: Api, message: str, words: str
 ) -> None:
-    group(quick_fleet).lacking = {"spot": NO_SPOT, "on-demand": message}
+    group(quick_fleet).launch_failures = {"spot": NO_SPOT, "on-demand": message}
     job_id = quick_fleet.infer()["job_id"]
     for _ in range(3):
         quick_fleet.time.sleep(60)
@@ -378,14 +378,14 @@ def test_where_there_is_none_on_demand_either_a_sentence_says_so(
     assert words in shown(quick_fleet)["problem"]
     assert words in quick_fleet.call("GET", f"/jobs/{job_id}").json["waiting"]["message"]
 
-    group(quick_fleet).lacking = {}
+    group(quick_fleet).launch_failures = {}
     group(quick_fleet).work()
     quick_fleet.steward()
     assert "problem" not in shown(quick_fleet)
 
 
 def test_spot_s_failure_is_not_taken_for_on_demand_s(quick_fleet: Api) -> None:
-    group(quick_fleet).lacking = {"spot": NO_SPOT}
+    group(quick_fleet).launch_failures = {"spot": NO_SPOT}
     quick_fleet.infer()
     assert minutes(quick_fleet, 3) == [{"fleet_on_demand": 1}, {}, {}]
 
@@ -393,7 +393,7 @@ def test_spot_s_failure_is_not_taken_for_on_demand_s(quick_fleet: Api) -> None:
 
 
 def test_a_failure_of_an_earlier_wake_is_not_this_one_s(quick_fleet: Api) -> None:
-    group(quick_fleet).lacking = {"spot": NO_SPOT}
+    group(quick_fleet).launch_failures = {"spot": NO_SPOT}
     quick_fleet.call("POST", "/start", claims=OPERATOR)
     quick_fleet.call("POST", "/stop", claims=OPERATOR)
     quick_fleet.time.sleep(60)
@@ -406,7 +406,7 @@ def test_a_failure_of_an_earlier_wake_is_not_this_one_s(quick_fleet: Api) -> Non
 
 def test_a_group_that_buys_on_demand_only_is_left_so(quick_fleet: Api) -> None:
     group(quick_fleet).above = 100
-    group(quick_fleet).lacking = {"on-demand": NO_QUOTA}
+    group(quick_fleet).launch_failures = {"on-demand": NO_QUOTA}
     quick_fleet.infer()
     assert minutes(quick_fleet, 2) == [{}, {}]
     assert "quota" in shown(quick_fleet)["problem"]
@@ -417,7 +417,7 @@ def test_a_group_that_buys_on_demand_only_is_left_so(quick_fleet: Api) -> None:
 
 
 def test_what_on_demand_would_not_mend_is_said_at_once(quick_fleet: Api) -> None:
-    group(quick_fleet).lacking = {"spot": NO_IMAGE}
+    group(quick_fleet).launch_failures = {"spot": NO_IMAGE}
     quick_fleet.infer()
     minutes(quick_fleet, 1)
 
@@ -427,8 +427,8 @@ def test_what_on_demand_would_not_mend_is_said_at_once(quick_fleet: Api) -> None
 
 @pytest.mark.parametrize("message", [NO_SPOT, NO_SPOT_QUOTA, NO_CAPACITY, NO_QUOTA])
 def test_every_lack_is_known(message: str) -> None:
-    assert is_lack(message)
-    assert not is_lack(NO_IMAGE)
+    assert is_shortage(message)
+    assert not is_shortage(NO_IMAGE)
 
 
 @pytest.mark.parametrize("message", [NO_SPOT, NO_SPOT_QUOTA, NO_CAPACITY, NO_QUOTA, NO_IMAGE, "x"])

@@ -12,8 +12,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from aistratus_router.group import Group, GroupView, Purchase
+from aistratus_router.fleet.group import Group, GroupView
 from aistratus_router.ports import Ports
+from aistratus_router.wire.responses import Purchase
 
 XMLNS = "http://autoscaling.amazonaws.com/doc/2011-01-01/"
 ACTIVITY = (

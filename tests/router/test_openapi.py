@@ -22,10 +22,10 @@ from aistratus_contracts.event import (
     event_to_plain,
 )
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router import openapi
-from aistratus_router.prose import IDS, PROSE
-from aistratus_router.routes import ROUTES
-from aistratus_router.routing import ID_PATTERNS, Route
+from aistratus_router.api import openapi
+from aistratus_router.api.prose import IDS, PROSE
+from aistratus_router.api.routes import ROUTES
+from aistratus_router.api.routing import ID_PATTERNS, Route
 from support.router_api import Api, FakeTime
 
 OPERATE = "aistratus/operate"
@@ -36,7 +36,7 @@ DOCUMENT: dict[str, Any] = json.loads(openapi.document_text())
 def test_the_file_in_docs_is_this_document() -> None:
     written = FILE.read_text(encoding="utf-8")
     assert written == openapi.document_text(), (
-        "docs/openapi.json is stale: run python -m aistratus_router.openapi docs/openapi.json"
+        "docs/openapi.json is stale: run python -m aistratus_router.api.openapi docs/openapi.json"
     )
 
 
@@ -48,8 +48,9 @@ def test_the_document_can_be_written_to_a_file(tmp_path: Path) -> None:
 
 def test_words_and_examples_are_loaded_for_the_document_alone() -> None:
     program = (
-        "import sys; import aistratus_router.app; "
-        "assert not {'aistratus_router.openapi', 'aistratus_router.prose'} & set(sys.modules)"
+        "import sys; import aistratus_router.api.app; "
+        "room = 'aistratus_router.api.'; "
+        "assert not {room + 'openapi', room + 'prose'} & set(sys.modules)"
     )
 
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -10,11 +10,10 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, EventBody, StateChange, decode_event
 from aistratus_contracts.job import Cursor, Job, Sampling
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.access import Caller
-from aistratus_router.job_store import JobStore
-from aistratus_router.polling import EventsPage, Poller
-from aistratus_router.readers import Readers
-from aistratus_router.table_access import Table
+from aistratus_router.jobs.polling import EventsPage, Poller
+from aistratus_router.jobs.readers import Readers
+from aistratus_router.store.jobs import JobStore
+from aistratus_router.store.table import Table
 from aistratus_router.user_limits import UserLimits
 from support.doubles.aws import Client
 from support.doubles.dynamodb import Item
@@ -70,7 +69,7 @@ class Answer:
             self.record = table.JobRecord(JOB, made.cursor)
 
     def poll(self, after: int) -> EventsPage:
-        return self.poller.events(Caller("ann"), "job-a", after, 20, 29)
+        return self.poller.events("job-a", after, 20, 29)
 
 
 def steps(count: int, seconds: float) -> list[tuple[float, EventBody]]:
@@ -117,5 +116,5 @@ def test_the_end_is_seen_within_a_step() -> None:
 def test_a_caller_who_does_not_wait_is_answered_from_what_is_new_alone() -> None:
     answer = Answer(steps(3, 0.0))
     del answer.stored.items[("JOB#job-a", table.event_sort_key(2))]
-    page = answer.poller.events(Caller("ann"), "job-a", 2, 0, 29)
+    page = answer.poller.events("job-a", 2, 0, 29)
     assert page.next_after == 3

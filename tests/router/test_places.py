@@ -14,11 +14,12 @@ from aistratus_contracts import limits, table
 from aistratus_contracts.event import StateChange
 from aistratus_contracts.lanes import message_group, user_of
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.app import build_app
-from aistratus_router.places import CLOCK_SLACK, Standing
-from aistratus_router.problems import Misconfigured, Refusal
+from aistratus_router.api.app import build_app
+from aistratus_router.errors import Misconfigured
+from aistratus_router.jobs.places import CLOCK_SLACK, Standing
 from aistratus_router.settings import Settings
 from aistratus_router.user_limits import VARIABLES, UserLimits
+from aistratus_router.wire.problems import Refusal
 from support.doubles.aws import error
 from support.router_api import HELLO, Api, Reply
 

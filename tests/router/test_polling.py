@@ -8,7 +8,7 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange, Usage
 from aistratus_contracts.limits import MAX_EVENTS_PER_PAGE
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.polling import (
+from aistratus_router.jobs.polling import (
     MAX_PAUSE_QUEUED_SECONDS,
     MAX_PAUSE_RUNNING_SECONDS,
     MIN_PAUSE_SECONDS,

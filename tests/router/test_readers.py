@@ -9,8 +9,8 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.limits import MAX_EVENT_WAIT_SECONDS
 from aistratus_contracts.states import JobState
-from aistratus_router.readers import WINDOW_SECONDS, Lease, Readers
-from aistratus_router.table_access import Table
+from aistratus_router.jobs.readers import WINDOW_SECONDS, Lease, Readers
+from aistratus_router.store.table import Table
 from aistratus_router.user_limits import UserLimits
 from support.doubles.aws import error
 from support.router_api import Api, Crash, Reply

@@ -9,8 +9,8 @@ from botocore.stub import Stubber
 
 from aistratus_contracts.models import Catalogue, encode_catalogue
 from aistratus_contracts.registry import Parameter
+from aistratus_router.errors import Misconfigured, RouterError, Unavailable
 from aistratus_router.log import logger
-from aistratus_router.problems import Misconfigured, RouterError, Unavailable
 from aistratus_router.registry import (
     PAGE_SIZE,
     PAUSE_AFTER_FAILURE_SECONDS,

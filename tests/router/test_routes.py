@@ -9,9 +9,9 @@ import pytest
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from aistratus_local.gateway.api import CORS_METHODS, OPEN_ROUTES
-from aistratus_router import routes
-from aistratus_router.routes import ROUTES
-from aistratus_router.routing import Route
+from aistratus_router.api import routes
+from aistratus_router.api.routes import ROUTES
+from aistratus_router.api.routing import Route
 from support.router_api import Api, access_claims, memory_api
 
 GATEWAY = Path(__file__).parents[2] / "terraform" / "modules" / "api" / "main.tf"

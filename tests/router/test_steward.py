@@ -12,7 +12,7 @@ import pytest
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
+from aistratus_router.steward.sweep import MAX_JOBS_PER_RUN, RESERVE_SECONDS, Sweep, Unfinished
 from support.doubles.aws import error
 from support.next_release import next_release
 from support.router_api import Api, Crash, Emulator, Intercepted, emulator_api
@@ -438,7 +438,7 @@ def test_the_function_does_a_round_with_the_time_that_it_has(emulator: Emulator)
     api.time.epoch = datetime.now(UTC) - timedelta(minutes=10)
     job_id = stored_unsent(api)
     program = """\
-from aistratus_router.steward import handler
+from aistratus_router.steward.handler import handler
 from support.router_api import Context
 print(handler({}, Context(left_ms=14_000)), handler({}, Context(left_ms=60_000)))
 """

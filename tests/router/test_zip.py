@@ -56,7 +56,7 @@ AWS = {
 HEALTH = """\
 import json, os, sys
 sys.path.insert(0, os.environ["PACKAGE"])
-from aistratus_router.handler import handler
+from aistratus_router.api.handler import handler
 
 class Context:
     aws_request_id = "zip"
@@ -151,7 +151,7 @@ def test_modules_are_compiled_for_lambda_which_could_not_keep_what_it_compiles(
     package: Package,
 ) -> None:
     tag = package.version.replace(".", "")
-    for path in (package.folder / "aistratus_router").glob("*.py"):
+    for path in (package.folder / "aistratus_router").rglob("*.py"):
         compiled = path.parent / "__pycache__" / f"{path.stem}.cpython-{tag}.pyc"
         flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
         assert flags == 0b01, "compiled, and trusted without a look at the source"
@@ -169,7 +169,7 @@ def test_it_answers_in_an_empty_interpreter(package: Package, path: str) -> None
 def test_the_steward_starts_in_an_empty_interpreter(package: Package) -> None:
     package.run(
         "import os, sys; sys.path.insert(0, os.environ['PACKAGE']); "
-        "from aistratus_router.steward import handler; assert callable(handler)"
+        "from aistratus_router.steward.handler import handler; assert callable(handler)"
     )
 
 

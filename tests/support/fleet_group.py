@@ -31,14 +31,14 @@ def _checked(operation: str, call: dict[str, Any]) -> None:
 
 @dataclass
 class MemoryGroup:
-    """One group. `lacking` is AWS's message instead of an instance, by purchase option."""
+    """One group. `launch_failures` is AWS's message instead of an instance, by purchase option."""
 
     clock: Callable[[], datetime]
     desired: int = 0
     instances: list[str] = field(default_factory=list)
     base: int = 0
     above: int = 0
-    lacking: dict[str, str] = field(default_factory=dict)
+    launch_failures: dict[str, str] = field(default_factory=dict)
     activities: list[dict[str, Any]] = field(default_factory=list)
     # The first instances' states; all others are in service.
     states: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class MemoryGroup:
         while len(self.instances) > self.desired:
             self.instances.pop()
         while len(self.instances) < self.desired:
-            message = self.lacking.get(self.purchase, "")
+            message = self.launch_failures.get(self.purchase, "")
             number = len(self.activities)
             self.activities.insert(
                 0,

@@ -17,12 +17,12 @@ from aistratus_contracts.job import QueueMessage, encode_queue_message
 from aistratus_contracts.models import Catalogue, ModelCard, encode_catalogue
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.table import JobRecord
-from aistratus_router.app import App, build_app
-from aistratus_router.dead_letters import DeadLetters
-from aistratus_router.open_jobs import FORMER_PARTITION
+from aistratus_router.api.app import App, build_app
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
-from aistratus_router.sweep import Sweep
+from aistratus_router.steward.sweep import Sweep
+from aistratus_router.store.dead_letters import DeadLetters
+from aistratus_router.store.open_jobs import FORMER_PARTITION
 from aistratus_router.user_limits import UserLimits
 from support.cloud import TABLE, Cloud
 from support.doubles.aws import Client

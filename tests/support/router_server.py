@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from aistratus_router.handler import handler
-from aistratus_router.routes import ROUTES
+from aistratus_router.api.handler import handler
+from aistratus_router.api.routes import ROUTES
 from support.router_api import access_claims, gateway_event
 
 OPEN = {(route.method, route.path) for route in ROUTES if route.scope is None}

@@ -33,7 +33,7 @@ from aistratus_local.provision import (
     NATIVE_CALLBACK_PORTS,
     QUEUE_NAME,
 )
-from aistratus_router.sweep import RESERVE_SECONDS
+from aistratus_router.steward.sweep import RESERVE_SECONDS
 from cloud.instance_types import default_instance_types
 from support.terraform_folders import copied, initialized
 from terraform_pages.page import TERRAFORM

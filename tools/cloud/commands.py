@@ -10,7 +10,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_router import redrive
-from aistratus_router.problems import RouterError
+from aistratus_router.errors import RouterError
 from cloud import state
 from cloud.asked import BOOTSTRAP, check_programs, read
 from cloud.aws import check_credentials, code_of, said_by, sign_in

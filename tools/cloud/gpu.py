@@ -6,9 +6,9 @@ So the person who pays for it can turn it off without being a user who can sign 
 from typing import Final
 
 from aistratus_contracts.states import FleetState
-from aistratus_router.fleet import Fleet
+from aistratus_router.fleet.control import Fleet
 from aistratus_router.ports import Ports
-from aistratus_router.responses import FleetOut
+from aistratus_router.wire.responses import FleetOut
 from cloud.aws import Account
 from cloud.environments import Environment
 from cloud.registry import open_registry

@@ -1,8 +1,8 @@
 """Lets the router's code, run by an operator, find a deployment through its registry."""
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
+from aistratus_router.errors import Misconfigured
 from aistratus_router.ports import Ports
-from aistratus_router.problems import Misconfigured
 from cloud.aws import Account
 from cloud.environments import Environment
 from cloud.errors import CloudError

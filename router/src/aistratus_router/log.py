@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from aistratus_router.problems import RouterError
+from aistratus_router.errors import RouterError
 
 logger = Logger(service="router")
 

@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import boto3
 from botocore.config import Config
 
-from aistratus_router.group import AutoScaling
 from aistratus_router.registry import Registry, SsmRegistry
 from aistratus_router.settings import Settings
 from aistratus_router.user_limits import UserLimits
@@ -33,6 +32,38 @@ CLIENT_CONFIG: Final = Config(
 def utc_now() -> datetime:
     """The time, with its zone."""
     return datetime.now(UTC)
+
+
+class AutoScaling(Protocol):
+    """The part of boto3's Auto Scaling client that we use."""
+
+    def describe_auto_scaling_groups(self, *, AutoScalingGroupNames: list[str]) -> Any:  # noqa: N803
+        """The state of groups."""
+
+    def describe_scaling_activities(
+        self,
+        *,
+        AutoScalingGroupName: str,  # noqa: N803
+        MaxRecords: int,  # noqa: N803
+    ) -> Any:
+        """A group's latest activities, newest first."""
+
+    def set_desired_capacity(
+        self,
+        *,
+        AutoScalingGroupName: str,  # noqa: N803
+        DesiredCapacity: int,  # noqa: N803
+        HonorCooldown: bool,  # noqa: N803
+    ) -> Any:
+        """Set how many instances a group should have."""
+
+    def update_auto_scaling_group(
+        self,
+        *,
+        AutoScalingGroupName: str,  # noqa: N803
+        MixedInstancesPolicy: Any,  # noqa: N803
+    ) -> Any:
+        """Change a group; what is not named stays the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aistratus_router.dead_letters import DeadLetters
-from aistratus_router.job_store import JobStore
-from aistratus_router.open_jobs import OpenJobs
+from aistratus_router.errors import Misconfigured, RouterError
 from aistratus_router.ports import Ports
-from aistratus_router.problems import Misconfigured, RouterError
-from aistratus_router.queue import JobQueue
-from aistratus_router.redelivery import Fate, Finding, Redelivery
 from aistratus_router.redrive_request import Request, WrongRequest, read_request
-from aistratus_router.table_access import Table, code_of
+from aistratus_router.steward.redelivery import Fate, Finding, Redelivery
+from aistratus_router.store.dead_letters import DeadLetters
+from aistratus_router.store.job_queue import JobQueue
+from aistratus_router.store.jobs import JobStore
+from aistratus_router.store.open_jobs import OpenJobs
+from aistratus_router.store.table import Table, code_of
 
 # A longer list helps nobody; the number of letters left out is printed.
 MAX_LETTERS: Final = 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from aistratus_contracts.job import JOB_ID_PATTERN
-from aistratus_router.problems import RouterError
+from aistratus_router.errors import RouterError
 
 _PROGRAM: Final = "make redrive"
 

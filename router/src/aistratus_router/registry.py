@@ -16,8 +16,8 @@ from aistratus_contracts.limits import (
 )
 from aistratus_contracts.models import Catalogue, decode_catalogue
 from aistratus_contracts.registry import Parameter
+from aistratus_router.errors import Misconfigured, Unavailable
 from aistratus_router.log import logger
-from aistratus_router.problems import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
-from aistratus_router.problems import Misconfigured
+from aistratus_router.errors import Misconfigured
 from aistratus_router.user_limits import UserLimits
 
 

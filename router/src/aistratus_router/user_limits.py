@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from aistratus_contracts import limits
-from aistratus_router.problems import Misconfigured
+from aistratus_router.errors import Misconfigured
 
 # An entry takes 80 bytes of an item, which is written with every prompt.
 MOST_OPEN_JOBS: Final = 1000

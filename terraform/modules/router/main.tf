@@ -5,14 +5,14 @@ locals {
   functions = {
     router = {
       name        = "${var.name}-router"
-      handler     = "aistratus_router.handler.handler"
+      handler     = "aistratus_router.api.handler.handler"
       description = "Answers the API."
       # The gateway gives up after 30 seconds.
       timeout_seconds = 29
     }
     steward = {
       name        = "${var.name}-steward"
-      handler     = "aistratus_router.steward.handler"
+      handler     = "aistratus_router.steward.handler.handler"
       description = "Sees to every open job and to the fleet, each minute."
       # It begins its last call 15 seconds before the timeout.
       timeout_seconds = 60

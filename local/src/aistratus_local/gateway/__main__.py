@@ -91,8 +91,8 @@ def main() -> int:
     parser.add_argument("--allow-origin", action="append", default=[])
     parser.add_argument("--environments-per-user", type=int, default=ENVIRONMENTS_PER_USER)
     parser.add_argument("--waiting-per-user", type=int, default=WAITING_PER_USER)
-    parser.add_argument("--function", default="aistratus_router.handler.handler")
-    parser.add_argument("--steward", default="aistratus_router.steward.handler")
+    parser.add_argument("--function", default="aistratus_router.api.handler.handler")
+    parser.add_argument("--steward", default="aistratus_router.steward.handler.handler")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     # httpx logs every URL at INFO, and URLs are private.

@@ -45,7 +45,7 @@ variables {
 
 run "functions" {
   assert {
-    condition     = aws_lambda_function.this["router"].handler == "aistratus_router.handler.handler" && aws_lambda_function.this["steward"].handler == "aistratus_router.steward.handler"
+    condition     = aws_lambda_function.this["router"].handler == "aistratus_router.api.handler.handler" && aws_lambda_function.this["steward"].handler == "aistratus_router.steward.handler.handler"
     error_message = "Both functions should be of the router's package."
   }
 

@@ -1,0 +1,1 @@
+"""The instances: whether they are wanted, what they do, and the decisions about them."""

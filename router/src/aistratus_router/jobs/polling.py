@@ -1,0 +1,142 @@
+"""The long poll: a job's new events as soon as there are any, with few reads.
+
+A worker commits an answer in even steps: short ones when it has few jobs, longer ones when it has
+many. So the second read comes when the next step is due, and is usually the last. Otherwise the
+pause between two reads grows with the time that this request has waited: an early event is seen
+early, and a long wait costs few reads. A queued job, which may wait for an instance to boot, is
+read least often.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from aistratus_contracts.errors import UnknownVersion
+from aistratus_contracts.event import Delta, Event, StateChange, decode_event
+from aistratus_contracts.states import JobState
+from aistratus_router.jobs.readers import Lease, Readers
+from aistratus_router.ports import utc_now
+from aistratus_router.store.jobs import JobStore, LogPage
+from aistratus_router.wire.problems import not_found
+
+PAUSE_SHARE: Final = 0.1
+MIN_PAUSE_SECONDS: Final = 0.03
+MAX_PAUSE_RUNNING_SECONDS: Final = 0.25
+MAX_PAUSE_QUEUED_SECONDS: Final = 0.5
+# Two steps of an answer give its pace. The next is visible a commit's time after it is due.
+STEPS_OF_A_PACE: Final = 2
+COMMIT_ALLOWANCE_SECONDS: Final = 0.02
+MAX_STEP_SECONDS: Final = 1.0
+# How long a poll is held without a place among the readers.
+QUICK_SECONDS: Final = 0.3
+# When a poll that got no place may ask again.
+UNHELD_RETRY_SECONDS: Final = 1
+# A poll gives up with this much of the function's time left, to send its answer.
+RESERVE_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventsPage:
+    """Events as JSON texts; `done`: the job's last event is in this page or before it.
+
+    `retry_after`: the poll got no place and was not held; ask again after this many seconds.
+    """
+
+    job_id: str
+    state: JobState
+    events: list[str]
+    next_after: int
+    done: bool
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Reads one of the reader's jobs until there are new events or the time is up."""
+
+    jobs: JobStore
+    readers: Readers
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    clock: Callable[[], datetime] = utc_now
+
+    def events(
+        self, job_id: str, after: int, wait_seconds: float, left_seconds: float
+    ) -> EventsPage:
+        """Events after `after`, if any come within `wait_seconds`; refuses with 404 or 429.
+
+        `left_seconds` is how long the function may still run.
+        """
+        began = self.monotonic()
+        deadline = began + min(wait_seconds, left_seconds - RESERVE_SECONDS)
+        # The first of several reads also takes the reader's last events: they give the pace.
+        since = max(0, after - STEPS_OF_A_PACE) if began < deadline else after
+        quick_until = began + QUICK_SECONDS
+        lease: Lease | None = None
+        try:
+            while True:
+                found = self.jobs.log_after(job_id, since)
+                if found is None or found.record.job.owner != self.readers.owner:
+                    raise not_found("job")
+                page = _page(found, after)
+                now = self.monotonic()
+                if page.events or page.done or now >= deadline:
+                    return page
+                pause = pause_seconds(page.state, now - began)
+                if since < after:
+                    due = seconds_until_due(found.events, self.clock())
+                    pause, since = max(pause, due), after
+                    # Waiting for the next step of an answer needs no place, however slow the pace.
+                    quick_until = max(quick_until, now + due + QUICK_SECONDS)
+                again_at = min(now + pause, deadline)
+                if lease is None and again_at > quick_until:
+                    lease = self.readers.enter()
+                    if lease is None:
+                        return replace(page, retry_after=UNHELD_RETRY_SECONDS)
+                self.sleep(max(0.0, again_at - self.monotonic()))
+        finally:
+            if lease is not None:
+                self.readers.leave(lease)
+
+
+def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float:
+    """How long until a log's next step is visible; 0 unless its last two events are steps."""
+    found = [_event(text) for _, text in log[-STEPS_OF_A_PACE:]]
+    steps = [event for event in found if event is not None and isinstance(event.body, Delta)]
+    if len(steps) < STEPS_OF_A_PACE:
+        return 0.0
+    pace = (steps[1].at - steps[0].at).total_seconds() + COMMIT_ALLOWANCE_SECONDS
+    passed = (now - steps[1].at).total_seconds()
+    # Whatever the two clocks say, the next step is at most one step away.
+    return min(pace - passed, pace, MAX_STEP_SECONDS)
+
+
+def _event(text: str) -> Event | None:
+    """An event; None for one that this release cannot read, though the caller may."""
+    try:
+        return decode_event(text)
+    except UnknownVersion:
+        return None
+
+
+def pause_seconds(state: JobState, waited_seconds: float) -> float:
+    """How long to wait before the next read."""
+    is_queued = state is JobState.QUEUED
+    most = MAX_PAUSE_QUEUED_SECONDS if is_queued else MAX_PAUSE_RUNNING_SECONDS
+    return min(max(waited_seconds * PAUSE_SHARE, MIN_PAUSE_SECONDS), most)
+
+
+def _page(found: LogPage, after: int) -> EventsPage:
+    job, cursor = found.record.job, found.record.cursor
+    state = cursor.state
+    events = [(seq, text) for seq, text in found.events if seq > after]
+    next_after = events[-1][0] if events else after
+    done = state.is_final and next_after >= cursor.next_seq - 1
+    if events and not done:
+        # The log may be ahead of the job's item, which was read a moment later or earlier.
+        last = _event(events[-1][1])
+        if last is not None and isinstance(last.body, StateChange):
+            state = last.body.state
+            done = state.is_final
+    return EventsPage(job.job_id, state, [text for _, text in events], next_after, done)

@@ -1,0 +1,1 @@
+"""The steward: `handler` is its Lambda's entry; `sweep` is one run."""
