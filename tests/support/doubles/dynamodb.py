@@ -105,21 +105,22 @@ class Table:
 
     def _get(self, call: Item) -> Item:
         self._check_known(call, _READ | {"Key"})
-        item = self.items.get(_key(call["Key"], alone=True))
-        return {} if item is None else {"Item": _projected(item, call, Given.with_request(call))}
+        item, shown = self.items.get(_key(call["Key"], alone=True)), _projection(call)
+        return {} if item is None else {"Item": shown(item)}
 
     def _batch_get(self, call: Item) -> Item:
         ((name, asked),) = call["RequestItems"].items()
         self._check_known({"TableName": name, **asked}, _READ | {"Keys"})
         keys = [_key(key, alone=True) for key in asked["Keys"]]
         _check_batch(keys, MAX_BATCH_GETS)
-        given = Given.with_request(asked)
-        found = [_projected(self.items[key], asked, given) for key in keys if key in self.items]
+        shown = _projection(asked)
+        found = [shown(self.items[key]) for key in keys if key in self.items]
         return {"Responses": {name: found}, "UnprocessedKeys": {}}
 
     def _query(self, call: Item) -> Item:
         self._check_known(call, _QUERY)
         given, condition = Given.with_request(call), call["KeyConditionExpression"]
+        shown = _projection(call)
         if call.get("IndexName") not in (None, RECENCY_INDEX):
             raise Refused("The table does not have the specified index")
         sort_key = RECENCY_ATTRIBUTE if "IndexName" in call else SORT_KEY
@@ -136,7 +137,7 @@ class Table:
             found = [each for each in found if is_after(each[0], place)]
         found.sort(key=operator.itemgetter(0), reverse=not is_forward)
         taken, is_cut = self._page([item for _, item in found], call.get("Limit"))
-        page: Item = {"Items": [_projected(item, call, given) for item in taken]}
+        page: Item = {"Items": [shown(item) for item in taken]}
         if is_cut:
             names = {PARTITION_KEY, SORT_KEY, sort_key}
             page["LastEvaluatedKey"] = {name: taken[-1][name] for name in names}
@@ -334,8 +335,10 @@ def _check_batch(keys: Sequence[Key], most: int) -> None:
         raise Refused(f"A batch has 1 to {most} items, and no item twice")
 
 
-def _projected(item: Item, request: Item, given: Given) -> Item:
-    if "ProjectionExpression" not in request:
-        return dict(item)
-    names = expressions.projected(request["ProjectionExpression"], given)
-    return {name: item[name] for name in names if name in item}
+def _projection(request: Item) -> Callable[[Item], Item]:
+    """What a read shows of an item."""
+    given, text = Given.with_request(request), request.get("ProjectionExpression")
+    if text is None:
+        return dict
+    names = expressions.projected(text, given)
+    return lambda item: {name: item[name] for name in names if name in item}

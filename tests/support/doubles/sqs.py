@@ -7,6 +7,7 @@ Sources: the API reference of each operation; "Amazon SQS FIFO queues" and "quot
 Guide. What AWS leaves open is as in `aistratus_local.emulator.queues` and `receive_attempts`.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ VISIBILITY_SECONDS: Final = 30
 MAX_VISIBILITY_SECONDS: Final = 43_200
 MAX_BATCH: Final = 10
 MAX_WAIT_SECONDS: Final = 20
-MAX_ID_LENGTH: Final = 128
+_ID: Final = re.compile("[!-~]{1,128}")
 
 Item = dict[str, Any]
 
@@ -261,8 +262,7 @@ def _checked(queue: Queue, sent: Item) -> Item:
     if not sent.get("MessageGroupId"):
         raise error("MissingParameter", "The request must contain MessageGroupId.")
     for name in ("MessageGroupId", "MessageDeduplicationId"):
-        text = sent.get(name, "")
-        if not (1 <= len(text) <= MAX_ID_LENGTH and text.isascii() and text.isprintable()):
+        if _ID.fullmatch(sent.get(name, "")) is None:
             raise error("InvalidParameterValue", f"The value of {name} is invalid.")
     texts = [sent["MessageBody"]]
     for name, each in sent.get("MessageAttributes", {}).items():

@@ -12,6 +12,7 @@ import operator
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -39,6 +40,7 @@ from moto.dynamodb.models.utilities import dynamo_json_dump
 from moto.dynamodb.responses import DynamoHandler
 
 from aistratus_local.emulator.request_tokens import RequestTokens
+from aistratus_local.emulator.table_checks import check
 
 MAX_ITEM_BYTES: Final = 400 * 1024
 MAX_PAGE_BYTES: Final = 2**20
@@ -82,6 +84,21 @@ class _PlainAnswers(DynamoHandler):
             answer = super().transact_write_items()
             backend.tokens.made(token, items)
             return answer
+
+
+def _checking(method: Callable[[DynamoHandler], ActionResult]) -> Callable[[DynamoHandler], Any]:
+    @wraps(method)
+    def call(handler: DynamoHandler) -> ActionResult:
+        check(handler.body, handler.dynamodb_backend.get_table)
+        return method(handler)
+
+    return call
+
+
+for _name in ("get", "batch_get", "put", "update", "delete", "batch_write"):
+    setattr(_PlainAnswers, f"{_name}_item", _checking(getattr(_PlainAnswers, f"{_name}_item")))
+for _name in ("query", "transact_write_items"):
+    setattr(_PlainAnswers, _name, _checking(getattr(_PlainAnswers, _name)))
 
 
 class AtomicTables(DynamoDBBackend):
