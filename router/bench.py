@@ -33,12 +33,16 @@ from aistratus_contracts.models import Catalogue, ModelCard
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.api.app import App, build_app
 from aistratus_router.log import logger
-from aistratus_router.memory import MemoryTable
-from aistratus_router.memory_queue import MemoryQueue
 from aistratus_router.ports import Ports
 from aistratus_router.registry import Addresses
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from support.doubles.aws import Client  # noqa: E402
+from support.doubles.dynamodb import Table  # noqa: E402
+from support.doubles.sqs import Queue, Queues  # noqa: E402
+
 RESULTS: Final = ROOT / "bench" / "results" / "router.json"
 STARTS: Final = 9
 REQUESTS: Final = 2000
@@ -50,6 +54,7 @@ BARS: Final = {"start_ms": 450.0, "warm_p99_ms": 5.0}
 
 _ENTRY: Final = "import aistratus_router.api.handler"
 _BOTO3: Final = "import boto3"
+_QUEUE_URL: Final = "memory://jobs.fifo"
 _TIMED: Final = (
     "import sys, time; sys.path[:0] = sys.argv[2:]; began = time.perf_counter(); "
     "exec(sys.argv[1]); print((time.perf_counter() - began) * 1000)"
@@ -76,7 +81,7 @@ class _Registry:
         card = ModelCard("model", "Model", 2048, 256, 0.7, "Apache-2.0")
         return Addresses(
             table_name="jobs",
-            queue_url="memory://jobs.fifo",
+            queue_url=_QUEUE_URL,
             dead_letter_queue_url="memory://jobs-dlq.fifo",
             client_id="bench",
             catalogue=Catalogue((card,)),
@@ -152,8 +157,9 @@ def _warm(request: Callable[[str, str], dict[str, Any]]) -> dict[str, float]:
 
 
 def _app_with_an_answer() -> tuple[App, str, str]:
-    memory = MemoryTable()
-    ports = Ports(cast("Any", memory), cast("Any", MemoryQueue()), _Registry(), _no_fleet)
+    memory = Table("jobs")
+    clients = Client(memory.handle), Client(Queues(Queue(_QUEUE_URL)).handle)
+    ports = Ports(cast("Any", clients[0]), cast("Any", clients[1]), _Registry(), _no_fleet)
     app = build_app(ports)
     job = json.loads(app(_infer("", ""), cast("Any", _Context()))["body"])
     _append(memory, job["job_id"], [StateChange(JobState.RUNNING)], new_attempt=True)
@@ -164,10 +170,11 @@ def _app_with_an_answer() -> tuple[App, str, str]:
     return app, job["job_id"], job["conversation_id"]
 
 
-def _append(memory: MemoryTable, job_id: str, bodies: Any, *, new_attempt: bool = False) -> None:
-    record = table.read_meta(memory.get_item(Key=table.meta_key(job_id))["Item"])
+def _append(memory: Table, job_id: str, bodies: Any, *, new_attempt: bool = False) -> None:
+    asked = {"TableName": "jobs", "Key": table.meta_key(job_id)}
+    record = table.read_meta(memory.handle("GetItem", asked)["Item"])
     append = table.append("jobs", record, bodies, datetime.now(UTC), new_attempt=new_attempt)
-    memory.transact_write_items(TransactItems=append.transact_items)
+    memory.handle("TransactWriteItems", {"TransactItems": append.transact_items})
 
 
 def _event(method: str, path: str, query: str = "", body: str | None = None) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
@@ -25,9 +24,10 @@ from aistratus_contracts import table
 from aistratus_contracts.event import Delta, EventBody, StateChange
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_daemon.worker.job_log import DRAIN_COMMIT_SECONDS
+from support.doubles.dynamodb import Item
 from support.simulation.loop import LATE_TURN_SECONDS
 from support.simulation.model import poison, token_of
-from support.simulation.network import Answer, Fault
+from support.simulation.network import Fault
 from support.simulation.scene import TABLE, Scene
 from support.simulation.worker import JOBS, SimulatedWorker
 
@@ -312,12 +312,12 @@ def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None
         holder = log.holder
         scene.fleet[0].kill()
         scene.fleet[0].start()
-        scene_table, query = scene.cloud.table, scene.cloud.table.query
+        handle = scene.cloud.table.handle
 
-        def query_and_end(operation: dict[str, Any]) -> Answer:
-            answer = query(operation)
-            is_of_turns = ":first" in operation["ExpressionAttributeValues"]
-            if is_of_turns and not log.ended:
+        def query_and_end(operation: str, call: Item, by: str) -> Item:
+            answer = handle(operation, call, by)
+            is_of_turns = ":first" in call.get("ExpressionAttributeValues", ())
+            if operation == "Query" and is_of_turns and not log.ended:
                 assert log.expected is not None
                 rest = log.expected[len(log.text) :]
                 bodies: list[EventBody] = [
@@ -327,9 +327,9 @@ def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None
                 end = table.append(
                     TABLE, log.record, bodies, scene.cloud.now(), answer_text=log.expected
                 )
-                assert scene_table.write(holder, end.transact_items).error is None
+                handle("TransactWriteItems", {"TransactItems": end.transact_items}, holder)
             return answer
 
-        scene_table.query = query_and_end  # type: ignore[method-assign]
+        scene.cloud.table.handle = query_and_end  # type: ignore[method-assign]
         ended = scene.world.run(120.0, lambda: bool(scene.log(second.job_id).ended))
         assert ended, "\n".join(scene.world.story)

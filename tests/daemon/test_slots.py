@@ -18,7 +18,6 @@ from aistratus_daemon.frames import Failed, Generate
 from aistratus_daemon.worker import consumer as consumer_module
 from aistratus_daemon.worker import engine_client
 from support.scripted_engine import stats
-from support.simulation.checker import ROUTER
 from support.simulation.model import poison
 from support.simulation.scene import TABLE, Scene
 from support.simulation.worker import JOBS
@@ -68,8 +67,7 @@ class Room:
         record = self.scene.log(job.job_id).record
         state = [StateChange(JobState.RUNNING)]
         made = table.append(TABLE, record, state, self.scene.cloud.now(), new_attempt=True)
-        answer = self.scene.cloud.table.write(ROUTER, made.transact_items)
-        assert answer.error is None
+        self.scene.write(made.transact_items)
 
     def is_free(self) -> bool:
         """Whether nobody has any of it."""

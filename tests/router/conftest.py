@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from aistratus_router.log import logger
-from aistratus_router.memory import MemoryTable
+from support.doubles.aws import Client
 from support.fleet_group import GROUP
 from support.router_api import Api, Emulator, emulator_api, memory_api, running_emulator
 
@@ -34,7 +34,7 @@ def quick_api() -> Api:
 @pytest.fixture
 def fleet(api: Api, request: pytest.FixtureRequest) -> Api:
     """A router with a fleet that is off."""
-    if isinstance(api.dynamodb._client, MemoryTable):
+    if isinstance(api.dynamodb._client, Client):
         api.give_fleet(GROUP)
     else:
         api.give_fleet(request.getfixturevalue("emulator").create_group())

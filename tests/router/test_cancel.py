@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.memory import error
+from support.doubles.aws import error
 from support.router_api import Api
 
 RUNNING = StateChange(JobState.RUNNING)

@@ -7,9 +7,9 @@ import pytest
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import JobError, StateChange
 from aistratus_contracts.states import JobState
-from aistratus_router.memory import error
 from aistratus_router.steward.sweep import MAX_DEAD_LETTERS_PER_RUN, Unfinished
 from aistratus_router.store.dead_letters import BATCH_SIZE, DeadLetters
+from support.doubles.aws import error
 from support.next_release import next_release
 from support.router_api import Api, Emulator, emulator_api
 
@@ -168,7 +168,7 @@ def test_two_sweeps_at_once_put_one_message_back(api: Api) -> None:
 
 def test_a_round_looks_at_a_bounded_number_of_letters(quick_api: Api) -> None:
     for _ in range(MAX_DEAD_LETTERS_PER_RUN + 20):
-        quick_api.bury("job-" + "a" * 24, group=f"g{len(quick_api.sqs._client.messages)}")
+        quick_api.bury("job-" + "a" * 24, group=f"g{quick_api.dead_letters()}")
 
     assert quick_api.steward() == {"dead": MAX_DEAD_LETTERS_PER_RUN}
     assert quick_api.dead_letters() == MAX_DEAD_LETTERS_PER_RUN + 20

@@ -16,8 +16,8 @@ from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import JobState
 from aistratus_router.api.app import build_app
 from aistratus_router.log import logger
-from aistratus_router.memory import error
 from aistratus_router.registry import SsmRegistry
+from support.doubles.aws import error
 from support.fleet_group import GROUP, MemoryGroup
 from support.gateway_events import access_claims
 from support.router_api import HELLO, Api, Emulator, Reply, emulator_api

@@ -8,8 +8,8 @@ import pytest
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta
-from aistratus_router.memory import error
 from aistratus_router.steward.sweep import Unfinished
+from support.doubles.aws import error
 from support.fake_world import Crash
 from support.fleet_rounds import (
     NO_CAPACITY,

@@ -12,10 +12,12 @@ from aistratus_contracts.job import Cursor, Job, Sampling
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.jobs.polling import EventsPage, Poller
 from aistratus_router.jobs.readers import Readers
-from aistratus_router.memory import MemoryTable
 from aistratus_router.store.jobs import JobStore
 from aistratus_router.store.table import Table
 from aistratus_router.user_limits import UserLimits
+from support.doubles.aws import Client
+from support.doubles.dynamodb import Item
+from support.doubles.dynamodb import Table as MemoryTable
 
 EPOCH = datetime(2026, 11, 23, 10, tzinfo=UTC)
 JOB = Job("job-a", "ann", "conv-b", 1, "m", Sampling(9, 0.0), EPOCH, table.expiry_of(EPOCH))
@@ -26,9 +28,9 @@ class CountedTable(MemoryTable):
 
     looks = 0
 
-    def query(self, **call: Any) -> Any:
-        self.looks += 1
-        return super().query(**call)
+    def handle(self, operation: str, call: Item, by: str = "") -> Item:
+        self.looks += operation == "Query"
+        return super().handle(operation, call, by)
 
 
 @dataclass
@@ -38,14 +40,14 @@ class Answer:
     plan: list[tuple[float, EventBody]]
     skew_seconds: float = 0.0
     now: float = 0.0
-    items: CountedTable = field(default_factory=CountedTable)
+    stored: CountedTable = field(default_factory=lambda: CountedTable("jobs"))
     record: table.JobRecord = field(
         default_factory=lambda: table.JobRecord(JOB, Cursor(JobState.RUNNING, 1, 1))
     )
 
     def __post_init__(self) -> None:
-        client = cast("Any", self.items)
-        self.items.items[("JOB#job-a", table.META)] = table.meta_item(self.record)
+        client = cast("Any", Client(self.stored.handle))
+        self.stored.items[("JOB#job-a", table.META)] = table.meta_item(self.record)
         self.poller = Poller(
             JobStore(Table(client, "jobs")),
             Readers(Table(client, "jobs"), JOB.owner, UserLimits(), self.clock),
@@ -63,7 +65,7 @@ class Answer:
         while self.plan and self.plan[0][0] <= self.now:
             at, body = self.plan.pop(0)
             made = table.append("jobs", self.record, [body], EPOCH + timedelta(seconds=at))
-            self.items.transact_write_items(TransactItems=made.transact_items)
+            self.stored.handle("TransactWriteItems", {"TransactItems": made.transact_items})
             self.record = table.JobRecord(JOB, made.cursor)
 
     def poll(self, after: int) -> EventsPage:
@@ -91,7 +93,7 @@ def test_a_step_is_seen_soon_after_its_commit_and_costs_two_looks(seconds: float
     answer = Answer(steps(40, seconds))
     late = follow(answer, 40)[2:]  # two steps make a pace
     assert max(late) <= 0.05
-    assert answer.items.looks <= 2 * 40 + 25, "the first step is looked for more often"
+    assert answer.stored.looks <= 2 * 40 + 25, "the first step is looked for more often"
 
 
 @pytest.mark.parametrize("skew_seconds", [-3600.0, -0.5, 0.5, 3600.0])
@@ -113,6 +115,6 @@ def test_the_end_is_seen_within_a_step() -> None:
 
 def test_a_caller_who_does_not_wait_is_answered_from_what_is_new_alone() -> None:
     answer = Answer(steps(3, 0.0))
-    del answer.items.items[("JOB#job-a", table.event_sort_key(2))]
+    del answer.stored.items[("JOB#job-a", table.event_sort_key(2))]
     page = answer.poller.events("job-a", 2, 0, 29)
     assert page.next_after == 3

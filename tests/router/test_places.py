@@ -17,10 +17,10 @@ from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.api.app import build_app
 from aistratus_router.errors import Misconfigured
 from aistratus_router.jobs.places import CLOCK_SLACK, Standing
-from aistratus_router.memory import error
 from aistratus_router.settings import Settings
 from aistratus_router.user_limits import VARIABLES, UserLimits
 from aistratus_router.wire.problems import Refusal
+from support.doubles.aws import error
 from support.router_api import HELLO, Api, Reply
 
 SUCCEEDED = StateChange(JobState.SUCCEEDED, FinishReason.STOP)

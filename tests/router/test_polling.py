@@ -182,7 +182,7 @@ def test_a_reader_never_sees_a_hole(quick_api: Api) -> None:
     api = quick_api
     job_id = api.infer()["job_id"]
     api.work(job_id, RUNNING, word("a"), word("b"), take=True)
-    items = api.dynamodb._client.items
+    items = api.stored
     hole = (table.job_partition(job_id), table.event_sort_key(3))
     kept = items.pop(hole)
     assert [e["seq"] for e in events(api, job_id)["events"]] == [1, 2]
@@ -197,9 +197,9 @@ def test_a_job_item_that_is_older_than_its_events_does_not_hide_the_end(quick_ap
     job_id = api.infer()["job_id"]
     api.work(job_id, RUNNING, take=True)
     key = (table.job_partition(job_id), table.META)
-    old = api.dynamodb._client.items[key]
+    old = api.stored[key]
     api.work(job_id, SUCCEEDED)
-    api.dynamodb._client.items[key] = old
+    api.stored[key] = old
 
     page = events(api, job_id)
     assert (page["state"], page["done"]) == ("succeeded", True)
@@ -211,7 +211,7 @@ def test_a_job_item_that_is_newer_than_its_events_does_not_end_too_soon(quick_ap
     api.work(job_id, RUNNING, take=True)
     api.work(job_id, SUCCEEDED)
     last = (table.job_partition(job_id), table.event_sort_key(3))
-    del api.dynamodb._client.items[last]
+    del api.stored[last]
 
     page = events(api, job_id)
     assert ([e["seq"] for e in page["events"]], page["done"]) == ([1, 2], False)

@@ -10,7 +10,6 @@ from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.limits import MAX_EVENT_WAIT_SECONDS
 from aistratus_contracts.states import JobState
 from aistratus_router.jobs.readers import WINDOW_SECONDS, Lease, Readers
-from aistratus_router.memory import error
 from aistratus_router.store.table import Table
 from aistratus_router.user_limits import UserLimits
 from support.fake_world import Crash

@@ -9,8 +9,8 @@ import pytest
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import FinishReason, JobState
-from aistratus_router.memory import error
 from aistratus_router.steward.sweep import Unfinished
+from support.doubles.aws import error
 from support.fake_world import Intercepted
 from support.next_release import next_release
 from support.router_api import Api, Emulator, emulator_api

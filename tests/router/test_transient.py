@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 
 from aistratus_router.errors import Misconfigured, Unavailable
-from aistratus_router.memory import error
+from support.doubles.aws import error
 from support.router_api import HELLO, Api
 
 URL = "https://aws.test"

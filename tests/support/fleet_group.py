@@ -15,7 +15,7 @@ from typing import Any
 import botocore.session
 from botocore.validate import validate_parameters
 
-from aistratus_router.memory import error
+from support.doubles.aws import error
 
 GROUP = "aistratus-test-workers"
 

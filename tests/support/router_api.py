@@ -17,14 +17,15 @@ from aistratus_contracts.models import Catalogue, ModelCard, encode_catalogue
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.table import JobRecord
 from aistratus_router.api.app import App, build_app
-from aistratus_router.memory import MemoryTable
-from aistratus_router.memory_queue import MemoryQueue
 from aistratus_router.ports import CLIENT_CONFIG, Ports
 from aistratus_router.registry import Addresses
 from aistratus_router.steward.sweep import Sweep
 from aistratus_router.store.dead_letters import DeadLetters
 from aistratus_router.user_limits import UserLimits
 from support.cloud import TABLE, Cloud
+from support.doubles.aws import Client
+from support.doubles.dynamodb import Item, Key, Table
+from support.doubles.sqs import Queue, Queues
 from support.emulator_process import running_emulator_process
 from support.fake_world import Context, FakeTime, Intercepted, StubRegistry
 from support.fleet_group import MemoryGroup, create_group
@@ -65,6 +66,7 @@ class Api:
     registry: StubRegistry
     table_name: str
     autoscaling: Intercepted
+    memory: Table | None = None
     context: Context = field(default_factory=Context)
 
     def call(
@@ -129,10 +131,16 @@ class Api:
 
     def items(self) -> list[dict[str, Any]]:
         """All items in the table."""
-        client = self.dynamodb._client
-        if isinstance(client, MemoryTable):
-            return list(client.items.values())
-        return cast("list[dict[str, Any]]", client.scan(TableName=self.table_name)["Items"])
+        if self.memory is not None:
+            return list(self.memory.items.values())
+        found = self.dynamodb._client.scan(TableName=self.table_name)["Items"]
+        return cast("list[dict[str, Any]]", found)
+
+    @property
+    def stored(self) -> dict[Key, Item]:
+        """The items of the table in memory, for a test to change behind the router's back."""
+        assert self.memory is not None
+        return self.memory.items
 
     def leftovers(self) -> list[dict[str, Any]]:
         """All items but those that hold only a rate of prompts, which say nothing about a user."""
@@ -222,9 +230,11 @@ class Api:
 def memory_api() -> Api:
     """The router over a table and a queue in memory; the group has a name once it has a fleet."""
     time = FakeTime()
-    queue, group = MemoryQueue(time.monotonic), MemoryGroup(time.clock)
+    memory, group = Table(TABLE, time.monotonic), MemoryGroup(time.clock)
     urls = "memory://jobs.fifo", "memory://dlq.fifo"
-    return _api(MemoryTable(), queue, urls, TABLE, time, autoscaling=group)
+    queues = Queues(*(Queue(url, time.monotonic) for url in urls))
+    clients = Client(memory.handle), Client(queues.handle)
+    return replace(_api(*clients, urls, TABLE, time, autoscaling=group), memory=memory)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from aistratus_contracts.event import Delta, StateChange
 from aistratus_contracts.states import JobState
-from aistratus_router.memory import error
+from support.doubles.aws import error
 from support.router_api import Api
 
 RUNNING = StateChange(JobState.RUNNING)

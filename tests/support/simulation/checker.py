@@ -8,8 +8,8 @@ from aistratus_contracts.event import Delta, Event, StateChange
 from aistratus_contracts.states import JobState
 from aistratus_contracts.table import Answer, JobRecord, Turn
 from aistratus_daemon.worker.conversation import Due, messages_for
+from support.doubles.dynamodb import Item, Table, Write
 from support.simulation.model import answer_to, token_of
-from support.simulation.tables import Item, Table, Write
 
 ROUTER = "router"
 

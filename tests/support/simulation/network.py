@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from support.doubles.aws import error
 from support.simulation.world import Process
 
 LATENCY_SECONDS: Final = (0.001, 0.02)
@@ -33,10 +34,6 @@ class Fault(StrEnum):
     SLOW = "slow"  # arrives late, perhaps after the caller gave up
 
 
-class TransactionCanceledException(ClientError):
-    """As botocore makes it, with `CancellationReasons` in its response."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a service says: a value, or an error that the SDK raises."""
@@ -46,22 +43,6 @@ class Answer:
 
 
 Reply = Callable[[Answer], None]
-
-
-def refusal(code: str, operation: str, message: str = "") -> ClientError:
-    """An error answer."""
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
-
-
-def cancelled(reasons: list[str]) -> TransactionCanceledException:
-    """A transaction's refusal: one code per item, `None` where it was not at fault."""
-    return TransactionCanceledException(
-        {
-            "Error": {"Code": "TransactionCanceledException", "Message": str(reasons)},
-            "CancellationReasons": [{"Code": code} for code in reasons],
-        },
-        "TransactWriteItems",
-    )
 
 
 @dataclass
@@ -138,10 +119,11 @@ class Sdk:
         if fault is Fault.RESET_REQUEST:
             world.after(way, lambda: wake(broken))
         elif fault is Fault.THROTTLED:
-            no = refusal("ThrottlingException", operation, "Rate exceeded")
+            no = error("ThrottlingException", "Rate exceeded")
             world.after(way, lambda: reply(Answer(error=no)))
         elif fault is Fault.CONFLICT and operation == "TransactWriteItems":
-            no = cancelled(["TransactionConflict"])
+            reasons = [{"Code": "TransactionConflict"}]
+            no = error("TransactionCanceledException", CancellationReasons=reasons)
             world.after(way, lambda: reply(Answer(error=no)))
         else:
             if fault is Fault.SLOW:

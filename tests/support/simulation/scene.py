@@ -18,12 +18,13 @@ from aistratus_contracts.job import (
 )
 from aistratus_contracts.states import FinishReason, JobState, Role
 from aistratus_contracts.table import JobRecord
+from support.doubles.dynamodb import Item, Table, Write
+from support.doubles.sqs import Queue, Queues
 from support.simulation.checker import ROUTER, Checker, JobLog
+from support.simulation.cloud import PAGE_ITEMS, Polls
 from support.simulation.engine import SimulatedEngine
 from support.simulation.loop import Listener
 from support.simulation.model import fatal_token
-from support.simulation.queues import FifoQueue
-from support.simulation.tables import Item, Table, Write
 from support.simulation.worker import DEAD, JOBS, Cloud, SimulatedWorker
 from support.simulation.world import World
 
@@ -70,10 +71,13 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.world = World(self.seed)
-        the_table = Table(self.world, TABLE, self.keeps_tokens, self._committed)
+        the_table = Table(
+            TABLE, self._monotonic, self.keeps_tokens, PAGE_ITEMS, committed=self._committed
+        )
         self.checker = Checker(the_table, self.world.violated)
-        queues = {name: FifoQueue(self.world, name) for name in (JOBS, DEAD)}
-        self.cloud = Cloud(self.world, the_table, queues, self.visibility_seconds)
+        queues = Queues(*(Queue(name, self._monotonic) for name in (JOBS, DEAD)))
+        polls = Polls(self.world, queues)
+        self.cloud = Cloud(self.world, the_table, polls, self.visibility_seconds)
         listeners: dict[str, Listener] = {}
         self.fleet = [
             SimulatedWorker(
@@ -117,7 +121,7 @@ class Scene:
             table.event_item(job, first),
             table.prompt_item(job, messages),
         ]
-        self._write([table.put_if_absent(TABLE, item) for item in items])
+        self.write([table.put_if_absent(TABLE, item) for item in items])
         if send:
             self.send(job)
         else:
@@ -134,7 +138,15 @@ class Scene:
         """Send the job's message, each time one that the queue does not take for a duplicate."""
         self._sent += 1
         body = encode_queue_message(QueueMessage(job.job_id))
-        self.cloud.queues[JOBS].send(body, job.conversation_id, f"{self._sent}")
+        self.cloud.polls.queues.handle(
+            "SendMessage",
+            {
+                "QueueUrl": JOBS,
+                "MessageBody": body,
+                "MessageGroupId": job.conversation_id,
+                "MessageDeduplicationId": f"{self._sent}",
+            },
+        )
 
     def cancel(self, job: Job) -> None:
         """Cancel a job, as its reader does."""
@@ -142,9 +154,9 @@ class Scene:
         if record.cursor.state is JobState.QUEUED:
             end = StateChange(JobState.CANCELLED, FinishReason.CANCELLED)
             made = table.append(TABLE, record, [end], self.cloud.now())
-            self._write(made.transact_items)
+            self.write(made.transact_items)
         elif record.cursor.state is JobState.RUNNING:
-            self._write(
+            self.write(
                 [
                     {
                         "Update": {
@@ -156,6 +168,10 @@ class Scene:
                     }
                 ]
             )
+
+    def write(self, items: list[Item]) -> None:
+        """Make a transaction, as the router does."""
+        self.cloud.table.handle("TransactWriteItems", {"TransactItems": items}, ROUTER)
 
     # --- what happens to engines ---
 
@@ -266,6 +282,5 @@ class Scene:
     def _committed(self, by: str, writes: list[Write]) -> None:
         self.checker.committed(by, writes)
 
-    def _write(self, items: list[Item]) -> None:
-        answer = self.cloud.table.write(ROUTER, items)
-        assert answer.error is None, answer.error
+    def _monotonic(self) -> float:
+        return self.world.now

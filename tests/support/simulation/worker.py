@@ -12,11 +12,12 @@ from aistratus_daemon.worker.heartbeat import Heartbeat
 from aistratus_daemon.worker.jobs_queue import JobsQueue
 from aistratus_daemon.worker.store import JobStore
 from aistratus_daemon.worker.suspects import Suspects
+from support.doubles.dynamodb import Table
+from support.doubles.sqs import Queue
+from support.simulation.cloud import Polls, dynamodb_client, sqs_client
 from support.simulation.engine import SimulatedEngine
 from support.simulation.loop import SimulatedLoop
 from support.simulation.network import Fault, Link, Sdk
-from support.simulation.queues import FifoQueue, SimulatedSqs
-from support.simulation.tables import SimulatedDynamoDb, Table
 from support.simulation.world import Process, World
 
 if TYPE_CHECKING:
@@ -35,8 +36,13 @@ class Cloud:
 
     world: World
     table: Table
-    queues: dict[str, FifoQueue]
+    polls: Polls
     visibility_seconds: int
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The queues, by address."""
+        return self.polls.queues.by_url
 
     def now(self) -> datetime:
         """The wall clock."""
@@ -118,9 +124,9 @@ class SimulatedWorker:
             self.link.storms[service] = (rate, self.cloud.world.now + seconds)
 
     async def _serve(self, link: Link) -> None:
-        sqs = SimulatedSqs(Sdk(link, "sqs", 10.0, 5), self.cloud.queues)
-        beats = SimulatedSqs(Sdk(link, "sqs", 3.0, 1), self.cloud.queues)
-        dynamodb = SimulatedDynamoDb(Sdk(link, "dynamodb", 10.0, 5), self.cloud.table)
+        sqs = sqs_client(Sdk(link, "sqs", 10.0, 5), self.cloud.polls)
+        beats = sqs_client(Sdk(link, "sqs", 3.0, 1), self.cloud.polls)
+        dynamodb = dynamodb_client(Sdk(link, "dynamodb", 10.0, 5), self.cloud.table)
         queue = JobsQueue(
             cast("SQSClient", sqs),
             cast("SQSClient", beats),

@@ -17,6 +17,7 @@ message could still delete it, and a test of fencing would pass falsely. Here:
 """
 
 import copy
+import re
 import time
 from collections import defaultdict
 from contextvars import ContextVar
@@ -25,9 +26,12 @@ from typing import Any, Final
 from moto.core.utils import unix_time_millis
 from moto.sqs import urls
 from moto.sqs.exceptions import (
+    BatchEntryIdsNotDistinct,
+    EmptyBatchRequest,
     InvalidParameterValue,
     ReceiptHandleIsInvalid,
     SQSException,
+    TooManyEntriesInBatchRequest,
 )
 from moto.sqs.models import (
     DEDUPLICATION_TIME_IN_SECONDS,
@@ -45,6 +49,8 @@ from aistratus_local.emulator.receive_attempts import ReceiveAttempts, refuse_on
 _attempt_id: ContextVar[str | None] = ContextVar("_attempt_id", default=None)
 
 MAX_VISIBILITY_SECONDS: Final = 43_200
+MAX_BATCH: Final = 10
+_ID: Final = re.compile("[!-~]{1,128}")
 
 
 class MessageNotInflight(SQSException):
@@ -74,6 +80,7 @@ class StrictQueues(KeptAttributes):
     def send_message(self, queue_name: str, *args: Any, **kwargs: Any) -> Message:
         """SendMessage; a duplicate is accepted and answered with the first message's id."""
         queue = self.get_queue(queue_name)
+        _check_message(queue, kwargs)
         with queue._messages_lock:
             now = time.monotonic()
             sent = self._sent.setdefault(queue_name, {})
@@ -96,6 +103,7 @@ class StrictQueues(KeptAttributes):
         message_attribute_names: list[str] | None = None,
     ) -> list[Message]:
         """ReceiveMessage; waits up to `wait_seconds_timeout` for a first message."""
+        _check_visibility(visibility_timeout)
         queue = self.get_queue(queue_name)
         attempt_id = _attempt_id.get()
         if attempt_id is not None and not queue.fifo_queue:
@@ -159,6 +167,7 @@ class StrictQueues(KeptAttributes):
         self, queue_name: str, receipt_handle: str, visibility_timeout: int
     ) -> None:
         """ChangeMessageVisibility, in seconds from now; 0 gives the message back."""
+        _check_visibility(visibility_timeout)
         queue = self.get_queue(queue_name)
         with queue._messages_lock:
             if receipt_handle in queue.deleted_messages:
@@ -186,13 +195,12 @@ class StrictQueues(KeptAttributes):
         self, queue_name: str, entries: list[dict[str, Any]]
     ) -> tuple[list[str], list[dict[str, Any]]]:
         """ChangeMessageVisibilityBatch: each entry succeeds or fails by itself."""
+        _check_batch([entry["Id"] for entry in entries])
         done: list[str] = []
         failed: list[dict[str, Any]] = []
         for entry in entries:
             try:
                 seconds = int(entry["VisibilityTimeout"])
-                if not 0 <= seconds <= MAX_VISIBILITY_SECONDS:
-                    raise InvalidParameterValue("Visibility timeout invalid")
                 self.change_message_visibility(queue_name, entry["ReceiptHandle"], seconds)
                 done.append(entry["Id"])
             except SQSException as error:
@@ -269,6 +277,36 @@ def _deduplication_key(queue: Queue, sent: dict[str, Any]) -> str | None:
         return None
     scope = sent.get("group_id") if queue.deduplication_scope == "messageGroup" else ""  # type: ignore[attr-defined]
     return f"{scope}\n{given}"
+
+
+def _check_message(queue: Queue, sent: dict[str, Any]) -> None:
+    """AWS's rules for a message that moto does not have: its ids, and attributes count as text."""
+    for name in ("group_id", "deduplication_id"):
+        if sent.get(name) is not None and _ID.fullmatch(sent[name]) is None:
+            raise InvalidParameterValue(f"The {name} can only include 1 to 128 printed characters.")
+    size = len(sent["message_body"].encode())
+    for name, each in (sent.get("message_attributes") or {}).items():
+        value = each.get("StringValue") or each.get("BinaryValue") or ""
+        size += len(f"{name}{each.get('DataType', '')}".encode()) + len(value)
+    if size > int(queue.maximum_message_size):  # type: ignore[attr-defined]
+        raise InvalidParameterValue(
+            "One or more parameters are invalid. Reason: Message must be shorter than "
+            f"{queue.maximum_message_size} bytes."  # type: ignore[attr-defined]
+        )
+
+
+def _check_visibility(seconds: int) -> None:
+    if not 0 <= seconds <= MAX_VISIBILITY_SECONDS:
+        raise InvalidParameterValue("Visibility timeout invalid")
+
+
+def _check_batch(ids: list[str]) -> None:
+    if not ids:
+        raise EmptyBatchRequest("ChangeMessageVisibility")
+    if len(ids) > MAX_BATCH:
+        raise TooManyEntriesInBatchRequest(len(ids))
+    if len(set(ids)) < len(ids):
+        raise BatchEntryIdsNotDistinct(ids[0])
 
 
 def _message_with(queue: Queue, receipt_handle: str) -> Message:

@@ -5,8 +5,9 @@ serializer. That cost 3 ms of CPU per committed token and 1 ms per poll, while t
 both cores. Here GetItem, PutItem, Query and TransactWriteItems go straight to moto's own tables,
 provided that they have the form our programs send under load and that they succeed.
 
-Moto handles everything else from the start: unknown words in a request or an expression, rarer
-value types, conditions that fail. So all refusals come from one source.
+Moto handles everything else from the start: unknown words in a request, expressions that
+`expressions` does not know, rarer value types, conditions that fail. So all refusals come from one
+source.
 """
 
 import json
@@ -15,42 +16,29 @@ import re
 import uuid
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.models.utilities import dynamo_json_dump
-from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 from moto.iam.models import get_account_id_from
 
+from aistratus_local import expressions
+from aistratus_local.emulator.request_tokens import IdempotentParameterMismatch
 from aistratus_local.emulator.tables import MAX_TRANSACTION_ITEMS, AtomicTables
+from aistratus_local.expressions import Given, Refused, UnknownForm
 
-# Well below AWS's limits (400 KB per item, 1 MB per page): calls near them go to moto.
+# Well below AWS's limits (400 KB an item, 1 MB a page, 4 MB a transaction): calls near them go to
+# moto.
 MAX_ITEM_BYTES: Final = 390_000
 MAX_PAGE_BYTES: Final = 900_000
+MAX_TRANSACTION_BYTES: Final = 3_900_000
 MAX_KEY_BYTES: Final = 1024
 
 _TARGET: Final = "DynamoDB_20120810."
 _CREDENTIAL: Final = re.compile(r"Credential=([^/]+)/\d{8}/([a-z0-9-]+)/dynamodb/")
 _INTEGER: Final = re.compile(r"0|-?[1-9]\d{0,36}")
-_NAME: Final = r"(#?[A-Za-z_]\w*)"
-_VALUE: Final = r"(:\w+)"
-_EQUALS: Final = re.compile(f"{_NAME} = {_VALUE}")
-_ABSENT: Final = re.compile(rf"attribute_not_exists\({_NAME}\)")
-_COMPARES: Final = re.compile(f"{_NAME} (<|<=|>|>=) {_VALUE}")
-_BETWEEN: Final = re.compile(rf"{_NAME} BETWEEN {_VALUE} AND {_VALUE}")
-_BEGINS: Final = re.compile(rf"(begins_with)\({_NAME}, {_VALUE}\)")
-_COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "begins_with": str.startswith,
-}
-
 _Where = tuple[DynamoType, DynamoType]
 # None as the item deletes whatever is stored under the key.
 _Write = tuple[Table, _Where, Item | None]
@@ -58,6 +46,18 @@ _Write = tuple[Table, _Where, Item | None]
 
 class _LongWay(Exception):
     """Moto must answer this request."""
+
+
+_LEFT_TO_MOTO: Final = (
+    _LongWay,
+    UnknownForm,
+    Refused,
+    IdempotentParameterMismatch,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+)
 
 
 def answer(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes] | None:
@@ -71,7 +71,7 @@ def answer(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], byt
         return None
     try:
         found = act(_backend(headers.get("HTTP_AUTHORIZATION", "")), json.loads(body))
-    except (_LongWay, LookupError, TypeError, ValueError, ArithmeticError):
+    except _LEFT_TO_MOTO:
         return None
     text = dynamo_json_dump(found).encode()
     return {
@@ -122,18 +122,15 @@ def _query(backend: AtomicTables, asked: dict[str, Any]) -> dict[str, Any]:
         "KeyConditionExpression",
         *_NAMING,
     )
-    table, words = _table(backend, asked), _Words(asked)
-    is_in, *more = asked["KeyConditionExpression"].split(" AND ", 1)
-    name, partition = _equals(is_in, words)
-    bound = _range(more[0], words) if more else None
-    words.all_used()
-    if name != table.hash_key_attr or (bound is not None and bound[0] != table.range_key_attr):
-        raise _LongWay
+    table, given = _table(backend, asked), _given(asked)
+    partition, is_in = expressions.key_range(
+        asked["KeyConditionExpression"], given, table.hash_key_attr, str(table.range_key_attr)
+    )
     with backend.lock:
         found: list[Any] = [
             (key.value, item)
-            for key, item in table.items.get(partition, {}).items()
-            if bound is None or bound[1](key.value)
+            for key, item in table.items.get(_value(partition), {}).items()
+            if is_in(key.value)
         ]
     found.sort(key=operator.itemgetter(0), reverse=not asked.get("ScanIndexForward", True))
     items = [item for _, item in found]
@@ -152,11 +149,19 @@ def _transact_write_items(backend: AtomicTables, asked: dict[str, Any]) -> dict[
     _only(asked, "TransactItems", "ClientRequestToken")
     if len(asked["TransactItems"]) > MAX_TRANSACTION_ITEMS:
         raise _LongWay
+    token, items = asked.get("ClientRequestToken"), asked["TransactItems"]
     with backend.lock:
-        writes = [_write(backend, item) for item in asked["TransactItems"]]
+        if backend.tokens.is_done(token, items):
+            return {}
+        writes = [_write(backend, item) for item in items]
         if len({(table.name, where) for table, where, _ in writes}) < len(writes):
             raise _LongWay
+        if len(writes) * MAX_ITEM_BYTES > MAX_TRANSACTION_BYTES and (
+            sum(item.size() for _, _, item in writes if item) > MAX_TRANSACTION_BYTES
+        ):
+            raise _LongWay
         _apply(writes)
+        backend.tokens.made(token, items)
     return {}
 
 
@@ -186,9 +191,7 @@ def _write(backend: AtomicTables, item: dict[str, Any]) -> _Write:
 def _put(table: Table, operation: dict[str, Any]) -> _Write:
     _only(operation, "TableName", "Item", "ConditionExpression", *_NAMING)
     where = _where(table, operation["Item"])
-    words = _Words(operation)
-    _holds(operation, words, _lying(table, where))
-    words.all_used()
+    _check_condition(operation, _given(operation), _lying(table, where))
     attributes = {name: _value(plain) for name, plain in operation["Item"].items()}
     if _index_keys(table) & attributes.keys():
         raise _LongWay
@@ -201,16 +204,13 @@ def _update(table: Table, operation: dict[str, Any]) -> _Write:
     old = _lying(table, where)
     if old is None or len(operation["Key"]) != len(where):
         raise _LongWay
-    words = _Words(operation)
-    _holds(operation, words, old)
-    verb, _, assignments = operation["UpdateExpression"].partition(" ")
-    parts = assignments.split(", ")
-    changes = dict(_equals(part, words) for part in parts)
-    words.all_used()
+    given, text = _given(operation), operation["UpdateExpression"]
+    _check_condition(operation, given, old)
     keys = {table.hash_key_attr, table.range_key_attr} | _index_keys(table)
-    if verb != "SET" or len(changes) < len(parts) or keys & changes.keys():
+    if keys & expressions.changed_names(text, given):
         raise _LongWay
-    return table, where, _item(where, {**old.attrs, **changes})
+    changes = expressions.changes(text, _reading(old), given)
+    return table, where, _item(where, {**old.attrs, **{n: _value(v) for n, v in changes.items()}})
 
 
 def _delete(table: Table, operation: dict[str, Any]) -> _Write:
@@ -287,83 +287,30 @@ def _value(plain: dict[str, Any]) -> DynamoType:
 _NAMING: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
-@dataclass
-class _Words:
-    """One operation's placeholders for names and values, and those its expressions have used."""
+def _reading(item: Item | None) -> Callable[[str], dict[str, Any] | None]:
+    """Reads an item of moto's as typed JSON."""
 
-    operation: dict[str, Any]
-    used: set[str] = field(default_factory=set)
+    def get(name: str) -> dict[str, Any] | None:
+        found: DynamoType | None = None if item is None else item.attrs.get(name)
+        return None if found is None else {found.type: found.value}
 
-    def name(self, word: str) -> str:
-        if word.startswith("#"):
-            self.used.add(word)
-            named: str = self.operation["ExpressionAttributeNames"][word]
-            return named
-        if _is_reserved(word):
-            raise _LongWay
-        return word
-
-    def value(self, word: str) -> DynamoType:
-        self.used.add(word)
-        return _value(self.operation["ExpressionAttributeValues"][word])
-
-    def all_used(self) -> None:
-        given = [self.operation.get(kind) for kind in _NAMING]
-        if {} in given or self.used != {word for words in given for word in words or ()}:
-            raise _LongWay
+    return get
 
 
-@lru_cache(maxsize=1024)
-def _is_reserved(word: str) -> bool:
-    return word.upper() in ReservedKeywords.get_reserved_keywords()
+def _given(operation: dict[str, Any]) -> Given:
+    given = Given.with_request(operation)
+    for value in given.values.values():
+        _value(value)
+    return given
+
+
+def _check_condition(operation: dict[str, Any], given: Given, item: Item | None) -> None:
+    """Leave an unmet condition to moto."""
+    text = operation.get("ConditionExpression")
+    if text is not None and not expressions.holds(text, _reading(item), given):
+        raise _LongWay
 
 
 def _only(asked: dict[str, Any], *known: str) -> None:
     if not asked.keys() <= set(known):
         raise _LongWay
-
-
-def _holds(operation: dict[str, Any], words: _Words, item: Item | None) -> None:
-    """Leave an unmet condition to moto; knows `a = :b` and `attribute_not_exists(a)`."""
-    if "ConditionExpression" not in operation:
-        return
-    attributes: Mapping[str, DynamoType] = {} if item is None else item.attrs
-    for part in operation["ConditionExpression"].split(" AND "):
-        absent = _ABSENT.fullmatch(part)
-        if absent is not None:
-            holds = words.name(absent[1]) not in attributes
-        else:
-            name, value = _equals(part, words)
-            holds = name in attributes and attributes[name] == value
-        if not holds:
-            raise _LongWay
-
-
-def _equals(part: str, words: _Words) -> tuple[str, DynamoType]:
-    found = _EQUALS.fullmatch(part)
-    if found is None:
-        raise _LongWay
-    return words.name(found[1]), words.value(found[2])
-
-
-def _range(part: str, words: _Words) -> tuple[str, Callable[[str], bool]]:
-    """A condition on a sort key: the key's name, and a test of its value."""
-    if found := _BETWEEN.fullmatch(part):
-        name, *values = found.groups()
-        first, last = (_text(words.value(value)) for value in values)
-        return words.name(name), lambda value: first <= value <= last
-    if found := _COMPARES.fullmatch(part):
-        name, comparison, value = found.groups()
-    elif found := _BEGINS.fullmatch(part):
-        comparison, name, value = found.groups()
-    else:
-        raise _LongWay
-    bound, compare = _text(words.value(value)), _COMPARISONS[comparison]
-    return words.name(name), lambda value: compare(value, bound)
-
-
-def _text(value: DynamoType) -> str:
-    if value.type != "S":
-        raise _LongWay
-    text: str = value.value
-    return text

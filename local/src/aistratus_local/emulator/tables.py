@@ -1,9 +1,10 @@
-"""Moto's DynamoDB, with real transactions.
+"""Moto's DynamoDB, with real transactions and AWS's limits.
 
 Moto answers each request in a thread of its own and does not isolate transactions: it copies the
 whole table first and restores the copy when a condition fails, which loses other clients' writes.
 Here one lock makes each write atomic, all conditions are checked before the first write, and no
-request touches more than the partitions that it names.
+request touches more than the partitions that it names. A transaction that is sent again with its
+token is made once.
 """
 
 import copy
@@ -11,15 +12,20 @@ import operator
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from functools import wraps
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult
 from moto.dynamodb import urls
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
+    AttributeDoesNotExist,
     ConditionalCheckFailed,
+    IncorrectDataType,
+    ItemSizeTooLarge,
+    ItemSizeToUpdateTooLarge,
     MockValidationException,
     MultipleTransactionsException,
     TooManyTransactionsException,
@@ -27,12 +33,19 @@ from moto.dynamodb.exceptions import (
     TransactWriteSingleOpException,
 )
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models import table as moto_table
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.models.utilities import dynamo_json_dump
 from moto.dynamodb.responses import DynamoHandler
 
+from aistratus_local.emulator.request_tokens import RequestTokens
+from aistratus_local.emulator.table_checks import check
+
+MAX_ITEM_BYTES: Final = 400 * 1024
+MAX_PAGE_BYTES: Final = 2**20
 MAX_TRANSACTION_ITEMS: Final = 100
+MAX_TRANSACTION_BYTES: Final = 4 * 2**20
 _ITEM_READS: Final = frozenset({"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"})
 # These narrow a partition before moto sees it; moto still decides.
 _STRING_COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
@@ -42,6 +55,8 @@ _STRING_COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "<=": operator.le,
     "BEGINS_WITH": str.startswith,
 }
+# An update's refusals that depend on what the item holds.
+_MISFITS: Final = (AttributeDoesNotExist, IncorrectDataType, ItemSizeToUpdateTooLarge)
 _Key = tuple[DynamoType, DynamoType | None]
 _Reason = tuple[str | None, str | None, dict[str, Any] | None]
 
@@ -59,23 +74,54 @@ class _PlainAnswers(DynamoHandler):
         headers = {"Content-Type": "application/x-amz-json-1.0", **self.response_headers}
         return 200, headers, dynamo_json_dump(action_result.result)
 
+    def transact_write_items(self) -> ActionResult:
+        """TransactWriteItems; a repeated one succeeds and changes nothing."""
+        backend = cast("AtomicTables", self.dynamodb_backend)
+        token, items = self.body.get("ClientRequestToken"), self.body["TransactItems"]
+        with backend.lock:
+            if backend.tokens.is_done(token, items):
+                return ActionResult({})
+            answer = super().transact_write_items()
+            backend.tokens.made(token, items)
+            return answer
+
+
+def _checking(method: Callable[[DynamoHandler], ActionResult]) -> Callable[[DynamoHandler], Any]:
+    @wraps(method)
+    def call(handler: DynamoHandler) -> ActionResult:
+        check(handler.body, handler.dynamodb_backend.get_table)
+        return method(handler)
+
+    return call
+
+
+for _name in ("get", "batch_get", "put", "update", "delete", "batch_write"):
+    setattr(_PlainAnswers, f"{_name}_item", _checking(getattr(_PlainAnswers, f"{_name}_item")))
+for _name in ("query", "transact_write_items"):
+    setattr(_PlainAnswers, _name, _checking(getattr(_PlainAnswers, _name)))
+
 
 class AtomicTables(DynamoDBBackend):
     """moto's DynamoDB of one region, with one lock for reads and writes."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        # `short_way` takes it too.
+        # `short_way` uses both too.
         self.lock = threading.RLock()
+        self.tokens = RequestTokens()
 
     @property
     def _url_module(self) -> Any:
         return SimpleNamespace(url_bases=urls.url_bases, url_paths={"{0}/": _PlainAnswers.dispatch})
 
-    def put_item(self, *args: Any, **kwargs: Any) -> Any:
+    def put_item(
+        self, table_name: str, item_attrs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """PutItem, checked and written atomically."""
+        if _size(item_attrs) > MAX_ITEM_BYTES:
+            raise ItemSizeTooLarge
         with self.lock:
-            return super().put_item(*args, **kwargs)
+            return super().put_item(table_name, item_attrs, *args, **kwargs)
 
     def delete_item(self, *args: Any, **kwargs: Any) -> Any:
         """DeleteItem, checked and written atomically."""
@@ -94,7 +140,7 @@ class AtomicTables(DynamoDBBackend):
             old = table.get_item(*where)
             _put_back(table, where, copy.deepcopy(old))
             try:
-                return super().update_item(table_name, key, *args, **kwargs)
+                return _not_too_large(super().update_item(table_name, key, *args, **kwargs))
             except Exception:
                 _put_back(table, where, old)
                 raise
@@ -115,6 +161,7 @@ class AtomicTables(DynamoDBBackend):
         hash_key_dict: Any,
         range_comparison: str | None,
         range_value_dicts: list[dict[str, Any]],
+        limit: int | None,
         *args: Any,
         **kwargs: Any,
     ) -> Any:
@@ -123,7 +170,7 @@ class AtomicTables(DynamoDBBackend):
         moto walks and sorts the whole table, then compares item by item. A local index shares its
         table's partition key, so one partition is enough for it too; a global index does not.
         """
-        wanted = (table_name, hash_key_dict, range_comparison, range_value_dicts)
+        wanted = (table_name, hash_key_dict, range_comparison, range_value_dicts, limit)
         with self.lock:
             table = self.get_table(table_name)
             index_name = kwargs.get("index_name")
@@ -138,9 +185,13 @@ class AtomicTables(DynamoDBBackend):
                 part = {key: item for key, item in part.items() if compare(key.value, bound)}
             table.items = defaultdict(dict, {partition: part})
             try:
-                return super().query(*wanted, *args, **kwargs)
+                items, scanned, last = super().query(*wanted, *args, **kwargs)
             finally:
                 table.items = whole
+            if items and len(items) == limit:
+                # A page that its limit ends says that there is more, without looking.
+                last = table._get_last_evaluated_key(items[-1], index_name)
+            return items, scanned, last
 
     def transact_write_items(self, transact_items: list[dict[str, Any]]) -> None:
         """TransactWriteItems: check every condition, then make every write or none."""
@@ -151,20 +202,22 @@ class AtomicTables(DynamoDBBackend):
             if len({(table.name, key) for table, key in touched}) < len(touched):
                 raise MultipleTransactionsException
             reasons = [self._reason(item) for item in transact_items]
-            if any(code is not None for code, _, _ in reasons):
-                raise TransactionCanceledException(reasons)
             before = [table.get_item(*key) for table, key in touched]
             try:
-                for item in transact_items:
-                    self._write(item)
-            except Exception as error:
+                self._write_all(transact_items, reasons)
+                _check_together([table.get_item(*key) for table, key in touched])
+            except Exception:
                 for (table, key), old in zip(touched, before, strict=True):
                     _put_back(table, key, old)
-                if isinstance(error, MockValidationException):
-                    raise
-                raise TransactionCanceledException(
-                    [(type(error).__name__, str(error), None)]
-                ) from error
+                raise
+
+    def _write_all(self, items: list[dict[str, Any]], reasons: list[_Reason]) -> None:
+        """Write all whose condition holds; raises if that was not all."""
+        for number, item in enumerate(items):
+            if reasons[number][0] is None:
+                reasons[number] = self._write(item)
+        if any(code is not None for code, _, _ in reasons):
+            raise TransactionCanceledException(reasons)
 
     def _target(self, item: dict[str, Any]) -> tuple[Table, _Key]:
         if len(item) > 1:
@@ -193,20 +246,40 @@ class AtomicTables(DynamoDBBackend):
         old = current.to_json()["Attributes"] if wants_old and current else None
         return "ConditionalCheckFailed", str(ConditionalCheckFailed().message), old
 
-    def _write(self, item: dict[str, Any]) -> None:
+    def _write(self, item: dict[str, Any]) -> _Reason:
+        """Write; returns why the stored item does not allow that, or three None."""
         ((kind, operation),) = item.items()
         if kind == "Put":
             self.put_item(operation["TableName"], operation["Item"])
         elif kind == "Delete":
             self.delete_item(operation["TableName"], operation["Key"])
         elif kind == "Update":
-            self.update_item(
-                operation["TableName"],
-                operation["Key"],
-                update_expression=operation["UpdateExpression"],
-                expression_attribute_names=operation.get("ExpressionAttributeNames"),
-                expression_attribute_values=operation.get("ExpressionAttributeValues"),
-            )
+            try:
+                self.update_item(
+                    operation["TableName"],
+                    operation["Key"],
+                    update_expression=operation["UpdateExpression"],
+                    expression_attribute_names=operation.get("ExpressionAttributeNames"),
+                    expression_attribute_values=operation.get("ExpressionAttributeValues"),
+                )
+            except _MISFITS as misfit:
+                return "ValidationError", str(misfit.message), None
+        return None, None, None
+
+
+def _size(attributes: dict[str, Any]) -> int:
+    return sum(len(name.encode()) + DynamoType(value).size() for name, value in attributes.items())
+
+
+def _check_together(items: list[Item | None]) -> None:
+    if sum(item.size() for item in items if item) > MAX_TRANSACTION_BYTES:
+        raise MockValidationException("The transaction's items have more than 4 MB together")
+
+
+def _not_too_large(item: Item) -> Item:
+    if item.size() > MAX_ITEM_BYTES:
+        raise ItemSizeToUpdateTooLarge
+    return item
 
 
 def _put_back(table: Table, where: _Key, item: Item | None) -> None:
@@ -222,3 +295,6 @@ def _put_back(table: Table, where: _Key, item: Item | None) -> None:
 def install() -> None:
     """Have moto use these tables from now on, for every region and account."""
     dynamodb_backends.backend = AtomicTables
+    moto_table.RESULT_SIZE_LIMIT = MAX_PAGE_BYTES
+    # It counts otherwise than AWS, and all of an item again for each attribute.
+    LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign]
