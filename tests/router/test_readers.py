@@ -12,6 +12,7 @@ from aistratus_contracts.states import JobState
 from aistratus_router.jobs.readers import WINDOW_SECONDS, Lease, Readers
 from aistratus_router.store.table import Table
 from aistratus_router.user_limits import UserLimits
+from support.doubles.aws import error
 from support.fake_world import Crash
 from support.router_api import Api, Reply
 
