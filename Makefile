@@ -66,6 +66,10 @@ else
 endif
 
 .PHONY: interrupt
+.PHONY: token
+token: ## An access token of the running demo, valid for an hour, for curl and scripts
+	$(call local,token)
+
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
 	$(call local,interrupt)
 

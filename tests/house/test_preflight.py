@@ -72,6 +72,7 @@ WRONG_CALLS: list[tuple[list[str], str]] = [
     (["demo", "MODEL=gpt"], "There is no model 'gpt' here."),
     (["demo", "APP_PORT=web"], "APP_PORT is 'web', which is no port."),
     (["demo", "PORT=web", "ENV=dev"], "make demo takes no ENV."),
+    (["token", "GATEWAY_PORT=web"], "GATEWAY_PORT is 'web'"),
     (["interrupt", "GATEWAY_PORT=-1"], "GATEWAY_PORT is '-1'"),
     (["app", "ENV=stage"], "There is no environment 'stage'"),
     (["image", "VARIANT=gpt"], "There is no image 'gpt'."),

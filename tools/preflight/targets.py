@@ -173,6 +173,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "format": _target(),
     "openapi": _target(),
     "role-pages": _target(),
+    "token": _target(_PORTS, _local),
     "cost": _target(),
     "terraform-pages": _target(),
     "router.zip": _target(),

@@ -1,4 +1,4 @@
-"""`python -m aistratus_local demo|ask|interrupt|redrive …`."""
+"""`python -m aistratus_local demo|ask|interrupt|redrive|token …`."""
 
 import os
 import sys
@@ -23,8 +23,13 @@ def main() -> int:
         from aistratus_local.redrive import main as redrive  # noqa: PLC0415
 
         return redrive(arguments)
+    if command == ["token"]:
+        from aistratus_local.token import main as token  # noqa: PLC0415
+
+        return token(arguments)
     sys.stderr.write(
-        "Say `demo`, `ask`, `interrupt` or `redrive`: python -m aistratus_local demo --help\n"
+        "Say `demo`, `ask`, `interrupt`, `redrive` or `token`: "
+        "python -m aistratus_local demo --help\n"
     )
     return 2
 

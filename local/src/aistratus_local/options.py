@@ -52,7 +52,7 @@ def read_options(
     elif command == "interrupt":
         endings = [ending.value for ending in Ending]
         parser.add_argument("ending", nargs="?", choices=endings, default=Ending.SPOT.value)
-    else:
+    elif command == "ask":
         parser.add_argument("prompt", nargs="?", default=environment.get("PROMPT", ""))
         parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
     chosen = parser.parse_args(arguments)
