@@ -30,6 +30,7 @@ export MAKE_GIVEN := $(if $(filter 0,$(MAKELEVEL)),$(foreach name,$(.VARIABLES),
 override export PROMPT := $(value PROMPT)
 override export EMAIL := $(value EMAIL)
 override export VERSION := $(value VERSION)
+override export PROCESSOR := $(value PROCESSOR)
 override export VARIANT := $(value VARIANT)
 override export WHERE := $(value WHERE)
 override export REGION := $(value REGION)
@@ -65,11 +66,11 @@ else
 	$(call local,ask)
 endif
 
-.PHONY: interrupt
 .PHONY: token
 token: ## An access token of the running demo, valid for an hour, for curl and scripts
 	$(call local,token)
 
+.PHONY: interrupt
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
 	$(call local,interrupt)
 
@@ -200,6 +201,14 @@ router.zip: ## Packs the router for Lambda, into dist
 release-notes: ## The changelog's section of a version, into dist (VERSION=v1.2.3)
 	@$(READY)
 	@PYTHONPATH=tools $(PY) -m release_notes
+
+.PHONY: native-wheel
+native-wheel: ## Compiles a wheel of llama.cpp for releases, into dist (PROCESSOR=x86-64-v3, …)
+	@tools/setup check $@ && tools/setup native-wheel
+
+.PHONY: pin-wheels
+pin-wheels: ## Makes a release's wheels those that make demo takes (VERSION=v1.2.3)
+	@tools/setup check $@ && tools/setup pin-wheels
 
 .PHONY: image
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")

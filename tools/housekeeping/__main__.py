@@ -28,6 +28,8 @@ def main() -> int:
     commands.add_parser("checks", help="bring build/checks up to date, with what checks Terraform")
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
+    commands.add_parser("native-wheel", help="compile a release's wheel of llama.cpp, into dist")
+    commands.add_parser("pin-wheels", help="pin the wheels of a release")
     chosen = parser.parse_args(sys.argv[1:divider])
     try:
         if getattr(chosen, "target", "") and (code := _checked(chosen.target, words)):
@@ -40,6 +42,10 @@ def main() -> int:
             debian.provide()
         elif chosen.command == "lock":
             lock.lock()
+        elif chosen.command in ("native-wheel", "pin-wheels"):
+            from native_wheel import commands as wheels  # noqa: PLC0415  set-up needs nothing of it
+
+            (wheels.build if chosen.command == "native-wheel" else wheels.pin_release)()
     except HouseError as error:
         say(f"\n{error}")
         return 1

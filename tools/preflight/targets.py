@@ -16,6 +16,8 @@ from cloud import asked
 from cloud.errors import CloudError, Usage
 from cloud.public_file import PUBLIC_FILE, environment_of
 from housekeeping import ROOT
+from housekeeping.errors import HouseError
+from native_wheel.asked import processor_of, version_of
 from preflight.errors import PreflightError, WrongCall
 from release_notes.notes import NotesError, notes
 
@@ -123,6 +125,20 @@ def _release_notes(_arguments: Sequence[str], environ: Mapping[str, str]) -> Non
         raise WrongCall(str(error)) from error
 
 
+def _native_wheel(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    try:
+        processor_of(environ)
+    except HouseError as error:
+        raise WrongCall(str(error)) from error
+
+
+def _pin_wheels(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    try:
+        version_of(environ)
+    except HouseError as error:
+        raise WrongCall(str(error)) from error
+
+
 def _booted_machine(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     if os.geteuid() != 0:
         raise PreflightError("Booting a machine needs root: sudo make bench-boot")
@@ -151,6 +167,7 @@ _PORTS: Final = "APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT IMDS_PORT"
 TARGETS: Final[Mapping[str, Target]] = {
     "demo": _target(f"MODEL {_PORTS}", _local),
     "ask": _target(f"PROMPT WHERE ENV MODEL {_PORTS}", _ask),
+    "token": _target(_PORTS, _local),
     "interrupt": _target(f"MODEL {_PORTS}", _local),
     "redrive": _target(f"ENV WHERE REGION ARGS {_PORTS}", _redrive),
     "deploy": _target("ENV REGION IMAGE_ID ARGS", _cloud),
@@ -173,11 +190,12 @@ TARGETS: Final[Mapping[str, Target]] = {
     "format": _target(),
     "openapi": _target(),
     "role-pages": _target(),
-    "token": _target(_PORTS, _local),
     "cost": _target(),
     "terraform-pages": _target(),
     "router.zip": _target(),
     "release-notes": _target("VERSION", _release_notes),
+    "native-wheel": _target("PROCESSOR", _native_wheel),
+    "pin-wheels": _target("VERSION GITHUB_REPOSITORY", _pin_wheels),
     "image": _target("VARIANT ARGS", _image),
     "bench": _target("ARGS"),
     "bench-engine": _target("ARGS"),

@@ -58,9 +58,8 @@ def _copied(pins: Iterable[Pin], folder: Path) -> Iterable[Pin]:
     place = store.store_path()
     for pin in pins:
         if pin.name == native.BUILT_HERE:
-            home = native.folder(place, pin, str(sys.implementation.cache_tag))
-            known = native.built(home, pin)
-            wheel = next(home.glob("*.whl"), None) if known else None
+            known = native.at_hand(place, pin, ROOT)
+            wheel = next(known.folder.glob("*.whl")) if known else None
         else:
             wheel = store.find_wheel(place, pin)
         if wheel is None:
