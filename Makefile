@@ -210,6 +210,11 @@ native-wheel: ## Compiles a wheel of llama.cpp for releases, into dist (PROCESSO
 pin-wheels: ## Makes a release's wheels those that make demo takes (VERSION=v1.2.3)
 	@tools/setup check $@ && tools/setup pin-wheels
 
+.PHONY: picture
+picture: ## Films README's moving picture from the running demo, with Chromium
+	@$(READY)
+	PYTHONPATH=tests:tools $(PY) -m moving_picture $(ARGS)
+
 .PHONY: image
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
 	@$(READY)

@@ -94,6 +94,7 @@ WITHOUT_PROGRAM: list[tuple[list[str], str]] = [
     ),
     (["destroy", "ENV=dev", "YES=1"], "Terraform is not installed."),
     (["image"], "Packer is not installed."),
+    (["picture"], "The picture is filmed with Chromium"),
     (["app"], "Nothing is deployed from this checkout yet."),
     (["ask", "PROMPT=Who?", "WHERE=cloud"], "Nothing is deployed from this checkout yet."),
 ]

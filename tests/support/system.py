@@ -68,10 +68,15 @@ def demo_environment(state_dir: Path, **changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[Demo]:
+def started_demo(
+    state_dir: Path,
+    *arguments: str,
+    program: tuple[str, ...] = ("-m", "aistratus_local", "demo"),
+    **changes: str,
+) -> Iterator[Demo]:
     """What `make demo` starts, without the browser."""
     with subprocess.Popen(
-        [sys.executable, "-m", "aistratus_local", "demo", "--no-browser", *arguments],
+        [sys.executable, *program, "--no-browser", *arguments],
         env=demo_environment(state_dir, **changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

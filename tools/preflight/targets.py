@@ -15,7 +15,7 @@ from aistratus_router.redrive_request import WrongRequest, read_request
 from cloud import asked
 from cloud.errors import CloudError, Usage
 from cloud.public_file import PUBLIC_FILE, environment_of
-from housekeeping import ROOT
+from housekeeping import ROOT, debian
 from housekeeping.errors import HouseError
 from native_wheel.asked import processor_of, version_of
 from preflight.errors import PreflightError, WrongCall
@@ -139,6 +139,12 @@ def _pin_wheels(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         raise WrongCall(str(error)) from error
 
 
+def _picture(_arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
+    chromium = next(need for need in debian.needs() if need.name == "chromium")
+    if chromium.found() is None:
+        raise PreflightError(f"The picture is filmed with Chromium: {chromium.remedy}.")
+
+
 def _booted_machine(_arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     if os.geteuid() != 0:
         raise PreflightError("Booting a machine needs root: sudo make bench-boot")
@@ -196,6 +202,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "release-notes": _target("VERSION", _release_notes),
     "native-wheel": _target("PROCESSOR", _native_wheel),
     "pin-wheels": _target("VERSION GITHUB_REPOSITORY", _pin_wheels),
+    "picture": _target("ARGS", _picture),
     "image": _target("VARIANT ARGS", _image),
     "bench": _target("ARGS"),
     "bench-engine": _target("ARGS"),
