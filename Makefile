@@ -28,6 +28,7 @@ export MAKE_GIVEN := $(if $(filter 0,$(MAKELEVEL)),$(foreach name,$(.VARIABLES),
 override export PROMPT := $(value PROMPT)
 override export EMAIL := $(value EMAIL)
 override export VERSION := $(value VERSION)
+override export PROCESSOR := $(value PROCESSOR)
 override export VARIANT := $(value VARIANT)
 override export WHERE := $(value WHERE)
 override export REGION := $(value REGION)
@@ -57,6 +58,10 @@ demo: ## The whole system on this machine, and the app in the browser (MODEL=tin
 .PHONY: ask
 ask: ## One question: make ask PROMPT="What is Aistratus?" (ENV=dev: of what is deployed)
 	$(call aistratus,--where="$$WHERE" -- "$$PROMPT")
+
+.PHONY: token
+token: ## An access token of the running demo, valid for an hour, for curl and scripts
+	$(call aistratus)
 
 .PHONY: interrupt
 interrupt: ## Takes the running demo's instance away, as Spot does: answers go on on the next one
@@ -184,6 +189,19 @@ router.zip: ## Packs the router for Lambda, into dist
 release-notes: ## The changelog's section of a version, into dist (VERSION=v1.2.3)
 	@$(READY)
 	@PYTHONPATH=tools $(PY) -m release_notes
+
+.PHONY: native-wheel
+native-wheel: ## Compiles a wheel of llama.cpp for releases, into dist (PROCESSOR=x86-64-v3, …)
+	@tools/setup check $@ && tools/setup native-wheel
+
+.PHONY: pin-wheels
+pin-wheels: ## Makes a release's wheels those that make demo takes (VERSION=v1.2.3)
+	@tools/setup check $@ && tools/setup pin-wheels
+
+.PHONY: picture
+picture: ## Films README's moving picture from the running demo, with Chromium
+	@$(READY)
+	PYTHONPATH=tests:tools $(PY) -m moving_picture $(ARGS)
 
 .PHONY: image
 image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")

@@ -330,6 +330,6 @@ def test_a_turn_that_ends_while_the_conversation_is_read_is_part_of_it() -> None
                 handle("TransactWriteItems", {"TransactItems": end.transact_items}, holder)
             return answer
 
-        scene.cloud.table.handle = query_and_end  # type: ignore[method-assign]
+        scene.cloud.table.handle = query_and_end  # type: ignore[method-assign, assignment]
         ended = scene.world.run(120.0, lambda: bool(scene.log(second.job_id).ended))
         assert ended, "\n".join(scene.world.story)

@@ -12,7 +12,7 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_WEIGHTS_BYTES = 10 * 1024 * 1024
 WEIGHTS = "local/src/aistratus_local/weights/aistratus-standin.gguf"
 
-BINARY = {".gguf", ".whl", ".png", ".ico", ".ttf", ".woff2"}
+BINARY = {".gguf", ".whl", ".png", ".webp", ".ico", ".ttf", ".woff2"}
 
 # Spelled in pieces, so that this file does not find itself.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:wor" + r"k|roo" + r"t|hom" + r"e/[a-z]{2,})/")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from housekeeping import ROOT, setup
+from housekeeping.released import PROCESSORS
 
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -33,8 +34,13 @@ NOT_MAKE = {
     "packer init packer/plugins": "as docs/image.md says",
     'ls "packer/worker/$VARIANT.pkrvars.hcl"': "refuses what is no variant",
     'gh run download "$GITHUB_RUN_ID" --name release': "the release's files",
+    **{
+        f'gh run download "$GITHUB_RUN_ID" --name wheel-{processor}': "its wheel of llama.cpp"
+        for processor in PROCESSORS
+    },
+    "sha256sum router.zip llama_cpp_python-*.whl > SHA256SUMS": "what make pin-wheels reads",
     'gh release create "$GITHUB_REF_NAME" --verify-tag --title "$GITHUB_REF_NAME" '
-    "--notes-file release-notes.md router.zip": "the release",
+    "--notes-file release-notes.md router.zip SHA256SUMS llama_cpp_python-*.whl": "the release",
 }
 """What is run and is no make target, and what it is."""
 
@@ -193,7 +199,14 @@ def test_what_is_run_is_what_people_run() -> None:
         assert re.search(rf"^{re.escape(found[1])}:", MAKEFILE, re.MULTILINE), command
         run_targets.add(found[1])
     wanted = {"lint", "plan", "deploy", "drift", "image", "publish-image", "router.zip"}
-    assert run_targets == wanted | {"test-long", "release-notes"}
+    assert run_targets == wanted | {"test-long", "release-notes", "native-wheel"}
+
+
+def test_a_release_has_a_wheel_for_every_processor() -> None:
+    release = read(FOLDER / "release.yml")["jobs"]
+    assert set(release["wheels"]["strategy"]["matrix"]["processor"]) == set(PROCESSORS)
+    downloads = [step["run"] for step in release["publish"]["steps"] if "download" in step["run"]]
+    assert len(downloads) == 1 + len(PROCESSORS)
 
 
 def test_what_can_be_chosen_exists() -> None:

@@ -76,7 +76,7 @@ def test_what_is_compiled_on_the_machine_is_locked_by_its_own_hash(tmp_path: Pat
 def test_a_wheelhouse_of_another_release_is_refused_with_a_sentence(tmp_path: Path) -> None:
     script = ROOT / "roles" / "worker" / "files" / "lock_built.py"
     (tmp_path / "requirements.txt").write_text("llama-cpp-python==1 --hash=sha256:0\n", "utf-8")
-    command = [sys.executable, script, tmp_path, "before"]
+    command = [sys.executable, str(script), str(tmp_path), "before"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == (

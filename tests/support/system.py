@@ -14,8 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,18 @@ def demo_environment(state_dir: Path, **changes: str) -> dict[str, str]:
     return {**os.environ, **ports, "AISTRATUS_STATE_DIR": str(state_dir), **changes}
 
 
-@contextmanager
-def started_demo(state_dir: Path, *arguments: str, **changes: str) -> Iterator[Demo]:
+def started_demo(state_dir: Path, *arguments: str, **changes: str) -> AbstractContextManager[Demo]:
     """What `make demo` starts, without the browser."""
+    return started_by(["-m", "aistratus_operator"], state_dir, *arguments, **changes)
+
+
+@contextmanager
+def started_by(
+    program: Sequence[str], state_dir: Path, *arguments: str, **changes: str
+) -> Iterator[Demo]:
+    """The demo of a program that starts it as `aistratus` does."""
     with subprocess.Popen(
-        [sys.executable, "-m", "aistratus_operator", "demo", "--no-browser", *arguments],
+        [sys.executable, *program, "demo", "--no-browser", *arguments],
         env=demo_environment(state_dir, **changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("checks", help="bring build/checks up to date, with what checks Terraform")
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
+    commands.add_parser("native-wheel", help="compile a release's wheel of llama.cpp, into dist")
+    commands.add_parser("pin-wheels", help="pin the wheels of a release")
     return parser
 
 
@@ -68,6 +70,10 @@ def _run(chosen: argparse.Namespace, words: Sequence[str]) -> int:
             debian.provide()
         case "lock":
             lock.lock()
+        case "native-wheel" | "pin-wheels":
+            from native_wheel import commands as wheels  # noqa: PLC0415  set-up needs nothing of it
+
+            (wheels.build if chosen.command == "native-wheel" else wheels.pin_release)()
     return 0
 
 

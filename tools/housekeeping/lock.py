@@ -37,7 +37,10 @@ requires-dist = []
 NAMES = ("setup", "build", "dev")
 """The files that together hold every package of `.venv`."""
 
-APART = {"checks": "What checks Terraform, in an environment of its own."}
+APART = {
+    "checks": "What checks Terraform, in an environment of its own.",
+    "wheels": "What builds a release's wheels of llama-cpp-python, in an environment of its own.",
+}
 """What fits with nothing else: each is solved by itself, from the file of that name."""
 
 HEADER = """\

@@ -1,9 +1,9 @@
-"""llama-cpp-python: the one package that is compiled here, once per machine and version.
+"""llama-cpp-python: compiled here, once per machine and version, unless a release has its wheel.
 
 Its registry has only the source. The build takes minutes, so the store keeps the wheel. The build
 is specific to the processor, so there is one wheel per processor. The source and the build tools
 are checked against the lock's hashes, and the wheel against the hash that was recorded when it was
-built.
+built. `released` fetches wheels that were built elsewhere.
 """
 
 import hashlib
@@ -12,9 +12,13 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from housekeeping import released
 from housekeeping.console import StepProgress
 from housekeeping.errors import HouseError
 from housekeeping.process import run
@@ -31,6 +35,28 @@ NO_COMPILER = (
 )
 
 _NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]")
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """A wheel in the store: its folder, and the pin with its hash."""
+
+    folder: Path
+    pin: Pin
+
+
+def at_hand(store: Path, source: Pin, root: Path) -> AtHand | None:
+    """The wheel that was compiled on a machine like this, else the release's; None if neither."""
+    place = folder(store, source, str(sys.implementation.cache_tag))
+    if pin := built(place, source):
+        return AtHand(place, pin)
+    try:
+        manifest = released.read_manifest(root / "requirements" / released.MANIFEST)
+        wheel = released.choose(manifest, source, released.this_machine())
+    except released.NoWheel:
+        return None
+    place = released.folder(store, wheel)
+    return AtHand(place, wheel.pin(source)) if released.is_intact(place, wheel) else None
 
 
 def processor() -> str:
@@ -101,8 +127,28 @@ def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) 
     if place.parent.is_dir():
         # Another processor has used this home: pip's own cache may hold its build.
         command.append("--no-cache-dir")
-    progress = StepProgress("Compiling llama.cpp (once, 5 to 10 minutes on 2 cores)")
+    try:
+        with watched("Compiling llama.cpp (once, 5 to 10 minutes on 2 cores)") as watch:
+            run(
+                [*command, "-r", str(listed)],
+                log=log,
+                failure=f"{pin.name} {pin.version} could not be built; the next run tries again.",
+                env={"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
+                watch=watch,
+            )
+    except HouseError:
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+    for wheel in half.glob("*.whl"):
+        wheel.with_name(wheel.name + ".sha256").write_text(sha256(wheel), encoding="ascii")
+    shutil.rmtree(place, ignore_errors=True)
+    half.replace(place)
 
+
+@contextmanager
+def watched(title: str) -> Iterator[Callable[[str], None]]:
+    """Shows the progress of a build; yields what must see each line of ninja's output."""
+    progress = StepProgress(title)
     done, total = 0, 0
 
     def watch(line: str) -> None:
@@ -112,19 +158,8 @@ def build(pip: Sequence[str], tools: Path, pin: Pin, place: Path, *, log: Path) 
         progress.update(done, total)
 
     try:
-        run(
-            [*command, "-r", str(listed)],
-            log=log,
-            failure=f"{pin.name} {pin.version} could not be built; the next run tries again.",
-            env={"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
-            watch=watch,
-        )
+        yield watch
     except HouseError:
         progress.abandon()
-        shutil.rmtree(half, ignore_errors=True)
         raise
-    for wheel in half.glob("*.whl"):
-        wheel.with_name(wheel.name + ".sha256").write_text(sha256(wheel), encoding="ascii")
-    shutil.rmtree(place, ignore_errors=True)
-    half.replace(place)
     progress.finish()

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from housekeeping import COMPONENTS, ROOT, debian, native, store
+from housekeeping import COMPONENTS, ROOT, debian, native, released, store
 from housekeeping.console import StepProgress, say
 from housekeeping.errors import HouseError
 from housekeeping.process import quietly
@@ -48,9 +48,8 @@ class Setup:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_text("", encoding="utf-8")
         pins = read_pins(self.locks / f"{name}.txt")
-        source = self._source(pins)
-        if source and native.built(self._place(source), source) is None:
-            native.compiler()  # before all else: otherwise it would fail after the longest wait
+        if source := self._source(pins):
+            self._check_native(source)
         self._make_venv()
         installer = read_pins(self.locks / "setup.txt")
         uv = self._uv(installer)
@@ -64,43 +63,76 @@ class Setup:
     def _install(self, uv: Path, pins: list[Pin], *, compiled: bool) -> None:
         """Installs from the store; fetches or builds first what is missing there."""
         source = self._source(pins)
-        wheels = [pin for pin in pins if pin is not source]
-        folders = [self.store]
-        if source:
-            place = self._place(source)
-            folders.append(place)
-            built = native.built(place, source)
-            wheels += [built] if built else []
+        others = [pin for pin in pins if pin is not source]
         title = f"Installing {len(pins)} Python packages into .venv"
-        progress = StepProgress(title)
-        if len(wheels) == len(pins) and self._installed(uv, wheels, folders, compiled=compiled):
-            progress.finish()
-            return
-        progress.abandon()
+        at_hand = native.at_hand(self.store, source, self.root) if source else None
+        if source and at_hand is None:
+            self._ensure_pip()
+            at_hand = self._fetch_native(source)
+        if at_hand or not source:
+            progress = StepProgress(title)
+            if self._installed(uv, others, at_hand, compiled=compiled):
+                progress.finish()
+                return
+            progress.abandon()
         self._ensure_pip()
         pip = [str(self.python), "-m", "pip"]
-        fetched = [pin for pin in pins if pin is not source]
-        store.fetch(pip, fetched, self.store, log=self.log, title="Fetching Python packages")
-        if source and len(wheels) < len(pins):
-            wheels.append(self._build(uv, source, place))
+        store.fetch(pip, others, self.store, log=self.log, title="Fetching Python packages")
+        if source:
+            at_hand = at_hand or self._build(uv, source)
         progress = StepProgress(title)
-        if not self._installed(uv, wheels, folders, compiled=compiled):
+        if not self._installed(uv, others, at_hand, compiled=compiled):
             progress.abandon()
             raise HouseError(f"The packages could not be installed; {self.log} says why.")
         progress.finish()
 
-    def _installed(self, uv: Path, pins: list[Pin], folders: list[Path], *, compiled: bool) -> bool:
+    def _installed(
+        self, uv: Path, others: list[Pin], wheel: native.AtHand | None, *, compiled: bool
+    ) -> bool:
+        pins, folders = list(others), [self.store]
+        if wheel:
+            pins.append(wheel.pin)
+            folders.append(wheel.folder)
         return store.install(uv, self.python, pins, folders, log=self.log, compiled=compiled)
 
     def _source(self, pins: list[Pin]) -> Pin | None:
         """The package of the set that is built here, if it has it."""
         return next((pin for pin in pins if pin.name == native.BUILT_HERE), None)
 
-    def _place(self, source: Pin) -> Path:
-        return native.folder(self.store, source, str(sys.implementation.cache_tag))
+    def _offer(self, source: Pin) -> tuple[released.Wheel, str]:
+        """The release's wheel for this machine, and its address; raises `released.NoWheel`."""
+        manifest = released.read_manifest(self.locks / released.MANIFEST)
+        wheel = released.choose(manifest, source, released.this_machine())
+        return wheel, released.address(manifest, wheel, self.root, os.environ)
 
-    def _build(self, uv: Path, source: Pin, place: Path) -> Pin:
+    def _check_native(self, source: Pin) -> None:
+        """Fails now, and not after the longest wait, if llama.cpp can only be compiled and cannot.
+
+        Raises:
+            HouseError: no wheel is here or offered, and there is no compiler.
+        """
+        if native.at_hand(self.store, source, self.root) is None:
+            try:
+                self._offer(source)
+            except released.NoWheel:
+                native.compiler()
+
+    def _fetch_native(self, source: Pin) -> native.AtHand | None:
+        """The release's wheel; None, after saying why, if llama.cpp must be compiled."""
+        try:
+            wheel, url = self._offer(source)
+            place = released.folder(self.store, wheel)
+            pip = [str(self.python), "-m", "pip"]
+            released.fetch(pip, wheel, url, place, log=self.log)
+        except released.NoWheel as why:
+            say(f"{why} So llama.cpp is compiled here.")
+            native.compiler()
+            return None
+        return native.AtHand(place, wheel.pin(source))
+
+    def _build(self, uv: Path, source: Pin) -> native.AtHand:
         """Builds the one source package, in an environment with the build tools of the lock."""
+        place = native.folder(self.store, source, str(sys.implementation.cache_tag))
         tools = self.root / "build" / "native"
         python = self._tools_at(tools, uv, read_pins(self.locks / "build.txt"), "the build tools")
         native.build([str(python), "-m", "pip"], tools / "bin", source, place, log=self.log)
@@ -108,7 +140,7 @@ class Setup:
         wheel = native.built(place, source)
         if wheel is None:
             raise HouseError(f"The build of {source.name} left no wheel; {self.log} says why.")
-        return wheel
+        return native.AtHand(place, wheel)
 
     def _tools_at(self, place: Path, uv: Path, pins: list[Pin], what: str) -> Path:
         """Makes a new environment with `pins`, apart from `.venv`; returns its Python."""
@@ -138,6 +170,8 @@ class Setup:
         for path in files:
             digest.update(path.read_bytes())
         if not stamp.is_file() or stamp.read_text(encoding="ascii") != digest.hexdigest():
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self._make_venv()
             uv = self._uv(read_pins(files[0]))
             self._tools_at(place, uv, read_pins(files[1]), f"the {name}")
             stamp.write_text(digest.hexdigest(), encoding="ascii")

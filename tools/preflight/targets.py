@@ -15,7 +15,9 @@ import system.faults.options
 import system.hostile.options
 from aistratus_operator.arguments import check_programs, needed_set, read
 from aistratus_operator.errors import OperatorError, Usage
-from housekeeping import ROOT
+from housekeeping import ROOT, debian
+from housekeeping.errors import HouseError
+from native_wheel.asked import processor_of, version_of
 from preflight.errors import PreflightError, WrongCall
 from release_notes.notes import NotesError, notes
 
@@ -86,6 +88,26 @@ def _release_notes(_target: str, _arguments: Sequence[str], environ: Mapping[str
         raise WrongCall(str(error)) from error
 
 
+def _native_wheel(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    try:
+        processor_of(environ)
+    except HouseError as error:
+        raise WrongCall(str(error)) from error
+
+
+def _pin_wheels(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    try:
+        version_of(environ)
+    except HouseError as error:
+        raise WrongCall(str(error)) from error
+
+
+def _picture(_target: str, _arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
+    chromium = next(need for need in debian.needs() if need.name == "chromium")
+    if chromium.found() is None:
+        raise PreflightError(f"The picture is filmed with Chromium: {chromium.remedy}.")
+
+
 def _booted_machine(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _options(boot_options.parser)(target, arguments, environ)
     if os.geteuid() != 0:
@@ -121,6 +143,7 @@ _PORTS: Final = "APP_PORT GATEWAY_PORT ISSUER_PORT EMULATOR_PORT IMDS_PORT"
 TARGETS: Final[Mapping[str, Target]] = {
     "demo": _alias(f"MODEL {_PORTS}"),
     "ask": _alias(f"PROMPT WHERE ENV MODEL {_PORTS}"),
+    "token": _alias(_PORTS),
     "interrupt": _alias(f"MODEL {_PORTS}"),
     "redrive": _alias(f"ENV WHERE REGION ARGS {_PORTS}"),
     "deploy": _alias("ENV REGION IMAGE_ID ARGS"),
@@ -147,6 +170,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "terraform-pages": _target(),
     "router.zip": _target(needs="operator"),
     "release-notes": _target("VERSION", _release_notes),
+    "native-wheel": _target("PROCESSOR", _native_wheel),
+    "pin-wheels": _target("VERSION GITHUB_REPOSITORY", _pin_wheels),
+    "picture": _target("ARGS", _picture),
     "image": _target("VARIANT ARGS", _image),
     "bench": _target("ARGS", _options(engine_bench.options.parser)),
     "bench-engine": _target("ARGS", _options(engine_bench.options.parser)),

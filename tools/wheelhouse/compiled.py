@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from housekeeping import native, store
+from housekeeping import ROOT, native, store
 from housekeeping.errors import HouseError
 from housekeeping.requirements import Pin, render
 
@@ -54,8 +54,14 @@ def _status(*command: str) -> int:
 
 
 def find(folder: Path, pin: Pin) -> Path | None:
-    """The wheel of a package that is compiled here; None if the store has none that is intact."""
+    """The wheel of a package that is compiled here; None if the store has none that is intact.
+
+    A release's wheel of llama-cpp-python serves too.
+    """
+    if pin.name == native.BUILT_HERE:
+        known = native.at_hand(folder, pin, ROOT)
+        return next(known.folder.glob("*.whl")) if known else None
     home = native.folder(folder, pin, str(sys.implementation.cache_tag))
-    if pin.name == NAME and native.built(home, pin) is None:
+    if native.built(home, pin) is None:
         compile_systemd(pin, home)
     return next(home.glob("*.whl"), None) if native.built(home, pin) else None

@@ -54,6 +54,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "--where cloud, asks what this checkout has deployed.",
         "env where",
     ),
+    "token": Command(
+        "print an access token of the running demo, for curl and scripts",
+        "It is valid for an hour. A deployment's tokens come from its login, in a browser.",
+    ),
     "interrupt": Command("take the running demo's instance away, as Spot does; answers continue"),
     "redrive": Command(
         "list dead letters, and put their jobs back",
@@ -249,6 +253,8 @@ def _add_own(name: str, parser: argparse.ArgumentParser, environ: Mapping[str, s
                 help="how it ends (default: %(default)s)",
             )
             demo_options.add_ports(parser, environ, ["gateway"])
+        case "token":
+            demo_options.add_ports(parser, environ, ["gateway"])
         case "redrive":
             redrive_request.add_options(parser)
             demo_options.add_ports(parser, environ, ["gateway"])
@@ -273,7 +279,7 @@ def _environment_of(environ: Mapping[str, str]) -> str:
 
 def _place(chosen: argparse.Namespace) -> str:
     """Where the command acts: on what is deployed, or on this machine's demo."""
-    if chosen.command in ("demo", "interrupt"):
+    if chosen.command in ("demo", "interrupt", "token"):
         return DEMO
     if "where" not in COMMANDS[chosen.command].takes.split():
         return CLOUD

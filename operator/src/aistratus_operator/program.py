@@ -86,6 +86,10 @@ def _serve(chosen: Namespace) -> int:
             from aistratus_operator.demo.interrupt import interrupt  # noqa: PLC0415
 
             return interrupt(Ending(chosen.ending), chosen.port)
+        case "token", _:
+            from aistratus_operator.demo.token import print_token  # noqa: PLC0415
+
+            return print_token(chosen.port)
         case "ask", "demo":
             return _ask_the_demo(chosen)
         case "redrive", "demo":

@@ -170,7 +170,7 @@ class AtomicTables(DynamoDBBackend):
         moto walks and sorts the whole table, then compares item by item. A local index shares its
         table's partition key, so one partition is enough for it too; a global index does not.
         """
-        wanted = (table_name, hash_key_dict, range_comparison, range_value_dicts, limit)
+        wanted: Any = (table_name, hash_key_dict, range_comparison, range_value_dicts, limit)
         with self.lock:
             table = self.get_table(table_name)
             index_name = kwargs.get("index_name")

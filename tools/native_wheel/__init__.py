@@ -1,0 +1,1 @@
+"""Builds the wheels of llama-cpp-python that a release offers, and pins those of a release."""
