@@ -77,10 +77,12 @@ class StrictQueues(KeptAttributes):
         # moto looks for it in the module of the class; this class is in another package.
         return urls
 
-    def send_message(self, queue_name: str, *args: Any, **kwargs: Any) -> Message:
+    def send_message(
+        self, queue_name: str, message_body: str, *args: Any, **kwargs: Any
+    ) -> Message:
         """SendMessage; a duplicate is accepted and answered with the first message's id."""
         queue = self.get_queue(queue_name)
-        _check_message(queue, kwargs)
+        _check_message(queue, message_body, kwargs)
         with queue._messages_lock:
             now = time.monotonic()
             sent = self._sent.setdefault(queue_name, {})
@@ -89,7 +91,7 @@ class StrictQueues(KeptAttributes):
             key = _deduplication_key(queue, kwargs)
             if key is not None and key in sent:
                 return sent[key][1]
-            message: Message = super().send_message(queue_name, *args, **kwargs)
+            message: Message = super().send_message(queue_name, message_body, *args, **kwargs)
             if key is not None:
                 sent[key] = (now, message)
             return message
@@ -279,12 +281,12 @@ def _deduplication_key(queue: Queue, sent: dict[str, Any]) -> str | None:
     return f"{scope}\n{given}"
 
 
-def _check_message(queue: Queue, sent: dict[str, Any]) -> None:
+def _check_message(queue: Queue, body: str, sent: dict[str, Any]) -> None:
     """AWS's rules for a message that moto does not have: its ids, and attributes count as text."""
     for name in ("group_id", "deduplication_id"):
         if sent.get(name) is not None and _ID.fullmatch(sent[name]) is None:
             raise InvalidParameterValue(f"The {name} can only include 1 to 128 printed characters.")
-    size = len(sent["message_body"].encode())
+    size = len(body.encode())
     for name, each in (sent.get("message_attributes") or {}).items():
         value = each.get("StringValue") or each.get("BinaryValue") or ""
         size += len(f"{name}{each.get('DataType', '')}".encode()) + len(value)
