@@ -52,9 +52,7 @@ def test_a_spoilt_image_is_never_registered_and_all_that_is_wrong_is_told(
     foundry: Foundry, tmp_path: Path
 ) -> None:
     before = foundry.images()
-    built = foundry.build(
-        "image-spoilt", tmp_path / "image", by_mitogen=True, extra_playbook=str(SPOILT)
-    )
+    built = foundry.build("image-spoilt", tmp_path / "image", extra_playbook=str(SPOILT))
     assert built.done.returncode != 0
     said = " ".join(built.said.replace("worker.amazon-ebs.worker:", "").split())
     last = said.rpartition("This machine is not what was asked for.")[2]

@@ -73,9 +73,7 @@ class Foundry:
     agent: Path
     ec2: "EC2Client"
 
-    def build(
-        self, name: str, folder: Path, *, by_mitogen: bool = False, **variables: str
-    ) -> Build:
+    def build(self, name: str, folder: Path, **variables: str) -> Build:
         folder.mkdir()
         model = local_model(STANDIN, Console())
         facts = {
@@ -110,7 +108,6 @@ class Foundry:
                 *(f"-var={key}={value}" for key, value in given.items()),
                 "packer/worker",
                 seconds=280,
-                by_mitogen=by_mitogen,
             )
         return Build(done, folder)
 

@@ -1,24 +1,24 @@
 """Packer, as `make image` starts it: with Ansible on the path, and without using the network."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from housekeeping import ROOT
-from support.ansible import environment
 
 TEMPLATE = ROOT / "packer" / "worker"
 VARIANTS = sorted(path.name.split(".")[0] for path in TEMPLATE.glob("*.pkrvars.hcl"))
 
 
 def packer(
-    *arguments: str,
-    more: Mapping[str, str] | None = None,
-    seconds: float = 60,
-    by_mitogen: bool = False,
+    *arguments: str, more: Mapping[str, str] | None = None, seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """One command, run from the top of the tree."""
-    given = {
-        **environment(by_mitogen=by_mitogen),
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "CHECKPOINT_DISABLE": "1",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -28,7 +28,7 @@ def packer(
     return subprocess.run(
         ["packer", *arguments],
         cwd=ROOT,
-        env=given,
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
