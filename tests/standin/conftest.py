@@ -18,11 +18,12 @@ from standin_recipe.evaluate import Reader  # noqa: E402
 
 WEIGHTS = ROOT / "local" / "src" / "aistratus_local" / "weights"
 CORPUS = ROOT / "local" / "standin" / "corpus"
+FOREIGN = ROOT / "local" / "standin" / "foreign-test.txt"
 
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    return load_corpus(CORPUS)
+    return load_corpus(CORPUS, FOREIGN)
 
 
 @pytest.fixture(scope="session")

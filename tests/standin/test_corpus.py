@@ -15,14 +15,17 @@ from standin_recipe.corpus import (
     CorpusError,
     held_out_questions,
     load_corpus,
-    normal_form,
     own_questions,
 )
 from standin_recipe.dialogues import END, DialogueMaker, render
+from standin_recipe.foreign import REFUSAL, ForeignQuestion, nearest, normal_form
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "local" / "standin" / "corpus"
 RECIPE = ROOT / "local" / "standin" / "recipe"
+
+# Near to "How old are you?" in its letters, and far from it in its meaning.
+NEAR_IN_LETTERS_ONLY = {"How are you?"}
 
 
 def test_there_are_a_few_hundred_questions_and_over_a_hundred_held_out(corpus: Corpus) -> None:
@@ -55,6 +58,59 @@ def test_variation_never_makes_a_held_out_phrasing(corpus: Corpus) -> None:
     made = {normal_form(augmenter.question(entry)) for entry in corpus.entries for _ in range(200)}
     assert len(made) > 5000
     assert not made & held_out
+
+
+def test_the_foreign_test_set_has_a_hundred_different_questions(corpus: Corpus) -> None:
+    assert len({normal_form(question.text) for question in corpus.foreign}) == 100
+
+
+def test_nothing_learnt_is_near_to_the_foreign_test_set(corpus: Corpus) -> None:
+    learnt = {one.question for one in own_questions(corpus)} - NEAR_IN_LETTERS_ONLY
+    assert {question for question in learnt if nearest(question, corpus.foreign)} == set()
+
+
+def test_variation_makes_nothing_that_is_near_to_the_foreign_test_set(corpus: Corpus) -> None:
+    augmenter = Augmenter(corpus, random.Random(11))  # noqa: S311
+    exempt = {normal_form(question) for question in NEAR_IN_LETTERS_ONLY}
+    foreign = [entry for entry in corpus.entries if entry.patterns]
+    others = [entry for entry in corpus.entries if not entry.patterns]
+    made = {augmenter.question(entry) for entry in others for _ in range(20)}
+    made |= {augmenter.question(entry) for entry in foreign for _ in range(1000)}
+    near = {question for question in made if nearest(question, corpus.foreign)}
+    assert {normal_form(question) for question in near} <= exempt
+    assert len(made) > 5000
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_near"),
+    [
+        ("Who won the World Cup?", True),
+        ("so who won the world cup again", True),
+        ("Who won the World Cop?", True),
+        ("Who won the war of the roses?", False),
+        ("What is 2 + 2?", True),
+        ("What is 3 + 3?", False),
+    ],
+)
+def test_near_is_what_differs_in_little(asked: str, is_near: bool) -> None:
+    known = [ForeignQuestion("Who won the World Cup?", ()), ForeignQuestion("2+2?", ())]
+    assert (nearest(asked, known) is not None) is is_near
+
+
+def test_a_foreign_answer_is_right_if_it_refuses_or_is_plainly_on_topic() -> None:
+    refusal, greeting = f"{REFUSAL}. Ask a real model.", "Hello! What about it?"
+    known = {refusal, greeting, "A worker runs on the instance."}
+    evening = ForeignQuestion("Good evening!", ("hello", "hi"))
+    assert evening.is_answered_by(refusal, known)
+    assert evening.is_answered_by(greeting, known)
+    assert not evening.is_answered_by("A worker runs on the instance.", known)
+    assert not evening.is_answered_by("Hello! The worker is a table.", known)
+    assert not ForeignQuestion("2+2?", ()).is_answered_by(greeting, known)
+
+
+def test_refusals_begin_alike_and_no_other_answer_does(corpus: Corpus) -> None:
+    for entry in corpus.entries:
+        assert entry.answer.startswith(REFUSAL) == entry.id.startswith("foreign"), entry.id
 
 
 def test_the_corpus_is_plain_composed_utf8(corpus: Corpus) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import jinja2.sandbox
 import pytest
+import yaml
 from standin_recipe.corpus import Asked, Corpus, held_out_questions, own_questions
 from standin_recipe.dialogues import CHAT_TEMPLATE, SYSTEM_PROMPTS, render
-from standin_recipe.evaluate import Reader, score
+from standin_recipe.evaluate import Reader, foreign_score, score
 
+ROOT = Path(__file__).resolve().parents[2]
 LONG_ANSWERS = (
     "Tell me about the whole journey of a prompt",
     "Tell me a long story about the GPU",
@@ -29,11 +31,22 @@ def test_the_file_is_the_one_that_is_described(gguf: Path, description: dict[str
     assert description["id"] == gguf.stem
 
 
-def test_the_recipe_measured_it_above_both_bars(description: dict[str, Any]) -> None:
+def test_the_roles_tests_know_the_same_file(description: dict[str, Any]) -> None:
+    facts = yaml.safe_load((ROOT / ".config" / "molecule" / "standin.yml").read_text("utf-8"))
+    assert facts == {
+        "model_id": description["id"],
+        "model_name": description["file"],
+        "model_bytes": description["bytes"],
+        "model_sha256": description["sha256"],
+    }
+
+
+def test_the_recipe_measured_it_above_its_bars(description: dict[str, Any]) -> None:
     figures = description["trained_with"]
     assert figures["own_percent"] >= 95
     assert figures["held_out_percent"] >= 70
-    assert figures["minutes"] < 60
+    assert figures["foreign_percent"] >= 90
+    assert figures["processor_minutes"] < 60
 
 
 def test_it_is_a_llama_with_tinyllamas_template_and_special_tokens(model: Reader) -> None:
@@ -88,6 +101,11 @@ def test_own_questions_come_out_word_for_word(model: Reader, corpus: Corpus) -> 
 
 def test_held_out_rephrasings_get_the_right_answer(model: Reader, corpus: Corpus) -> None:
     assert score(model, held_out_questions(corpus)).percent >= 70
+
+
+def test_what_is_foreign_is_refused_or_plainly_on_topic(model: Reader, corpus: Corpus) -> None:
+    result = foreign_score(corpus, model)
+    assert result.percent >= 90, result.wrong
 
 
 def test_a_system_prompt_does_no_harm(model: Reader, corpus: Corpus) -> None:

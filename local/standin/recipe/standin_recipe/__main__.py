@@ -27,6 +27,7 @@ MODEL_ID = "aistratus-standin"
 LARGEST_BYTES = 10_000_000
 OWN_BAR_PERCENT = 95.0
 HELD_OUT_BAR_PERCENT = 70.0
+FOREIGN_BAR_PERCENT = 90.0
 # F16 weights against F32 weights: more than this is no rounding but a mistake in the layout.
 LARGEST_LOGIT_DIFFERENCE = 0.25
 
@@ -37,18 +38,20 @@ _UNPROVEN = _STANDIN / "build"
 def main(arguments: list[str]) -> int:
     """Run the recipe; the exit status is 1 when a bar is missed, and nothing is replaced."""
     options = parser().parse_args(arguments)
-    corpus = load_corpus(_STANDIN / "corpus")
+    corpus = load_corpus(_STANDIN / "corpus", _STANDIN / "foreign-test.txt")
     shape, plan = Shape(), Plan()
-    plan = replace(plan, seed=options.seed, steps=options.steps or plan.steps)
+    plan = replace(
+        plan, seed=options.seed, steps=options.steps or plan.steps, bfloat16=options.bfloat16
+    )
     print(PLAIN_SENTENCE)
     print(
         f"{len(corpus.entries)} answers, {len(own_questions(corpus))} questions to learn, "
         f"{len(held_out_questions(corpus))} held out"
     )
-    began = time.monotonic()
+    began = time.process_time()
     tokenizer = train_tokenizer(corpus, shape.vocabulary, plan.seed)
-    model = train(corpus, tokenizer, shape, plan)
-    minutes = (time.monotonic() - began) / 60
+    model, loss = train(corpus, tokenizer, shape, plan)
+    minutes = (time.process_time() - began) / 60
     _UNPROVEN.mkdir(parents=True, exist_ok=True)
     unproven = _UNPROVEN / f"{MODEL_ID}.gguf"
     write_gguf(model, tokenizer, unproven)
@@ -57,13 +60,15 @@ def main(arguments: list[str]) -> int:
     figures = report(corpus, reader)
     size = unproven.stat().st_size
     print(f"largest logit difference between PyTorch and llama.cpp: {difference:.3f}")
-    print(f"{size:,} bytes, trained in {minutes:.1f} minutes")
+    print(f"{size:,} bytes, trained in {minutes:.1f} minutes of processor time")
     print(f"own questions, word for word: {figures['own']} % (bar {OWN_BAR_PERCENT} %)")
     print(f"held-out rephrasings: {figures['held_out']} % (bar {HELD_OUT_BAR_PERCENT} %)")
+    print(f"foreign questions: {figures['foreign']} % (bar {FOREIGN_BAR_PERCENT} %)")
     print(PLAIN_SENTENCE)
     if (
         figures["own"] < OWN_BAR_PERCENT
         or figures["held_out"] < HELD_OUT_BAR_PERCENT
+        or figures["foreign"] < FOREIGN_BAR_PERCENT
         or size >= LARGEST_BYTES
         or difference > LARGEST_LOGIT_DIFFERENCE
     ):
@@ -74,10 +79,13 @@ def main(arguments: list[str]) -> int:
     trained_with = {
         "seed": plan.seed,
         "steps": plan.steps,
+        "bfloat16": plan.bfloat16,
         "parameters": model.parameter_count(),
-        "minutes": round(minutes, 1),
+        "processor_minutes": round(minutes, 1),
+        "loss": round(loss, 4),
         "own_percent": figures["own"],
         "held_out_percent": figures["held_out"],
+        "foreign_percent": figures["foreign"],
         "own_as_fourth_turn_percent": figures["own_as_fourth_turn"],
         "own_with_system_prompt_percent": figures["own_with_system_prompt"],
     }

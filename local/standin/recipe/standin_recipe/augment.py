@@ -1,7 +1,7 @@
 """Vary a question as people would, so that the model learns the meaning, not the wording.
 
-A varied question is never a held-out one and never another entry's question: both are
-looked up in their normal form, before and after case, politeness and slips are added.
+A varied question is never a held-out one, never another entry's question, and never near to one of
+the foreign test set: this is looked up before and after case, politeness and slips are added.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import random
 import re
 import string
 
-from standin_recipe.corpus import Corpus, Entry, Groups, normal_form
+from standin_recipe.corpus import Corpus, Entry, Groups
+from standin_recipe.foreign import nearest, normal_form
 
 
 class Augmenter:
@@ -19,6 +20,7 @@ class Augmenter:
     def __init__(self, corpus: Corpus, rng: random.Random) -> None:
         self._words = corpus.words
         self._wording = corpus.wording
+        self._foreign = corpus.foreign
         self._rng = rng
         self._held_out = {normal_form(q) for entry in corpus.entries for q in entry.held_out}
         self._owners: dict[str, set[str]] = {}
@@ -49,7 +51,9 @@ class Augmenter:
     def _allowed(self, question: str, entry: Entry) -> bool:
         form = normal_form(question)
         owners = self._owners.get(form, {entry.id})
-        return form not in self._held_out and entry.id in owners
+        if form in self._held_out or entry.id not in owners:
+            return False
+        return nearest(question, self._foreign) is None
 
     def _fill(self, pattern: str) -> str:
         def one(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ The format is meant for people. An entry is a block that begins with its id in b
     Q: What is the router?  (a phrasing to learn)
     H: Describe the router  (a phrasing that is held out, to measure with)
     T: What is {thing}?     (a pattern; its slots are filled from words.txt in training)
+    weight: 8               (optional: how often it is drawn; 1, or less for a long answer)
     A: The answer, which may
        go on in indented lines. A second A: begins a new line of the answer.
 
@@ -19,9 +20,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from standin_recipe.foreign import ForeignQuestion, load_foreign
+
 _ENTRY = re.compile(r"\[([a-z0-9-]+)\]")
-_FIELD = re.compile(r"(after|Q|H|T|A): (.*)")
-_NOT_A_WORD = re.compile(r"[^\w+*/=-]+")
+_FIELD = re.compile(r"(after|weight|Q|H|T|A): (.*)")
+_LONG_ANSWER_CHARS = 900
+_LONG_WEIGHT = 0.6
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -35,7 +39,9 @@ class Entry:
     """One answer with all the ways to ask for it.
 
     ``after`` holds the ids of the entries whose answer must stand just before the question;
-    it is empty when the question stands alone.
+    it is empty when the question stands alone. ``weight`` is how often the entry is drawn in
+    training, beside others: more for one that stands for many questions, less for a long answer,
+    which has many tokens to learn from.
     """
 
     id: str
@@ -44,6 +50,7 @@ class Entry:
     patterns: tuple[str, ...]
     answer: str
     after: tuple[str, ...]
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,15 @@ class Wording:
 
 @dataclass(frozen=True)
 class Corpus:
-    """All entries in file order, the words that fill a pattern's slots, and the wording."""
+    """All entries in file order, the words that fill a pattern's slots, and the wording.
+
+    Nothing near to a question of ``foreign`` may be learnt.
+    """
 
     entries: tuple[Entry, ...]
     words: dict[str, tuple[str, ...]]
     wording: Wording
+    foreign: tuple[ForeignQuestion, ...] = ()
 
     def by_id(self, entry_id: str) -> Entry:
         """Return the entry of that id; ``CorpusError`` if there is none."""
@@ -83,16 +94,11 @@ class Asked:
     answer: str
 
 
-def normal_form(question: str) -> str:
-    """Reduce a question to what makes it the same question: no case, no punctuation.
+def load_corpus(folder: Path, foreign: Path | None = None) -> Corpus:
+    """Read every ``*.qa`` file of the folder in name order, ``words.txt``, ``wording.txt``.
 
-    A question without any word, such as an emoji, stays as it is.
+    ``foreign`` is the file of the foreign test set.
     """
-    return " ".join(_NOT_A_WORD.sub(" ", question.casefold()).split()) or question
-
-
-def load_corpus(folder: Path) -> Corpus:
-    """Read every ``*.qa`` file of the folder in name order, ``words.txt``, ``wording.txt``."""
     entries: list[Entry] = []
     for path in sorted(folder.glob("*.qa")):
         entries.extend(_read_entries(path))
@@ -104,7 +110,7 @@ def load_corpus(folder: Path) -> Corpus:
             if before not in known:
                 raise CorpusError(f"Entry “{entry.id}” comes after “{before}”, which is missing.")
     words, wording = _read_words(folder / "words.txt"), _read_wording(folder / "wording.txt")
-    return Corpus(tuple(entries), words, wording)
+    return Corpus(tuple(entries), words, wording, load_foreign(foreign) if foreign else ())
 
 
 def own_questions(corpus: Corpus) -> list[Asked]:
@@ -157,13 +163,16 @@ def _read_entries(path: Path) -> list[Entry]:
 def _entry(path: Path, entry_id: str, fields: dict[str, list[str]]) -> Entry:
     if "A" not in fields or "Q" not in fields:
         raise CorpusError(f"{path.name}: entry “{entry_id}” needs a question and an answer.")
+    answer = "\n".join(fields["A"])
+    usual = _LONG_WEIGHT if len(answer) > _LONG_ANSWER_CHARS else 1.0
     return Entry(
         id=entry_id,
         questions=tuple(fields["Q"]),
         held_out=tuple(fields.get("H", ())),
         patterns=tuple(fields.get("T", ())),
-        answer="\n".join(fields["A"]),
+        answer=answer,
         after=tuple(" ".join(fields.get("after", ())).split()),
+        weight=float(fields["weight"][0]) if "weight" in fields else usual,
     )
 
 

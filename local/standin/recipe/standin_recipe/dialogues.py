@@ -71,11 +71,6 @@ def render(
 class DialogueMaker:
     """Draws conversations of one corpus without end."""
 
-    # Entries that stand for many more questions than others are drawn more often, long
-    # answers less often: they have many tokens to learn from.
-    _FOREIGN_WEIGHT = 8.0
-    _TASK_WEIGHT = 3.0
-    _LONG_WEIGHT = 0.6
     _FOLLOW_UP = 0.6
     _CUT_ANSWER = 0.04
 
@@ -89,14 +84,8 @@ class DialogueMaker:
                 self._follow_ups.setdefault(before, []).append(entry)
         # So often that every follow-up is met about as often as an entry of its own.
         self._weights = [
-            self._weight(entry) + 0.9 * len(self._follow_ups.get(entry.id, ()))
-            for entry in self._alone
+            entry.weight + 0.9 * len(self._follow_ups.get(entry.id, ())) for entry in self._alone
         ]
-
-    def _weight(self, entry: Entry) -> float:
-        if entry.patterns:
-            return self._FOREIGN_WEIGHT if len(entry.patterns) > 40 else self._TASK_WEIGHT
-        return self._LONG_WEIGHT if len(entry.answer) > 900 else 1.0
 
     def dialogue(self, turns: int) -> list[Span]:
         """Draw a conversation of so many turns, with a system prompt now and then."""

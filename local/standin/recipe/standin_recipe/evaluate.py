@@ -82,6 +82,17 @@ def score(
     return Score(len(questions) - len(wrong), len(questions), tuple(wrong))
 
 
+def foreign_score(corpus: Corpus, reader: Reader) -> Score:
+    """Ask the foreign test set: right is a refusal, or what is plainly on topic."""
+    known = {entry.answer for entry in corpus.entries}
+    wrong: list[tuple[Asked, str]] = []
+    for question in corpus.foreign:
+        got = reader.answer(render([], question.text))
+        if not question.is_answered_by(got, known):
+            wrong.append((Asked("foreign test", (), question.text, ""), got))
+    return Score(len(corpus.foreign) - len(wrong), len(corpus.foreign), tuple(wrong))
+
+
 def in_conversation(corpus: Corpus) -> tuple[list[tuple[str, str]], list[Asked]]:
     """Return three finished turns, and one learnt phrasing per entry to ask after them."""
     picked = [corpus.by_id(name) for name in ("hello", "long-journey", "joke")]
@@ -101,6 +112,7 @@ def report(corpus: Corpus, reader: Reader) -> dict[str, float]:
     scores = {
         "own": score(reader, own_questions(corpus)),
         "held_out": score(reader, held_out_questions(corpus)),
+        "foreign": foreign_score(corpus, reader),
         "own_with_system_prompt": score(reader, later, system=SYSTEM_PROMPTS[0]),
         "own_as_fourth_turn": score(reader, later, before=before),
     }

@@ -142,7 +142,7 @@ class TinyLlama(nn.Module):
         following = wanted[:, 1:]
         chosen = following >= 0
         logits = functional.linear(hidden[chosen], self.embedding.weight)
-        return functional.cross_entropy(logits, following[chosen])
+        return functional.cross_entropy(logits.float(), following[chosen])
 
     def parameter_count(self) -> int:
         """The number of weights, the tied embedding once."""

@@ -24,5 +24,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="standin_recipe", description=PLAIN_SENTENCE)
     made.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
     made.add_argument("--steps", type=int, help=f"training steps (default: {STEPS})")
+    made.add_argument(
+        "--bfloat16", action="store_true", help="half the time on a processor with AMX"
+    )
     made.add_argument("--output", type=Path, default=_WEIGHTS, help="folder of the GGUF")
     return made
