@@ -510,7 +510,7 @@ def check_agreement(sides: Sequence[TableSide], asked: list[list[Item]]) -> None
 
 
 @given(transactions(PLAIN))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 def test_all_agree_on_what_is_written_and_what_is_refused(
     tables: dict[str, Callable[[], TableSide]], asked: list[list[Item]]
 ) -> None:
@@ -518,7 +518,7 @@ def test_all_agree_on_what_is_written_and_what_is_refused(
 
 
 @given(transactions([*PLAIN, *RARE]))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 def test_the_emulator_s_two_ways_agree_on_what_the_project_does_not_write(
     tables: dict[str, Callable[[], TableSide]], asked: list[list[Item]]
 ) -> None:
