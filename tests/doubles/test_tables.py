@@ -497,6 +497,15 @@ def writes(draw: st.DrawFn, values: Sequence[Item]) -> Item:
     return {kind: {"Key": key, **asked}}
 
 
+@pytest.mark.parametrize("change", ODD_CHANGES)
+def test_a_wrong_change_is_refused_even_where_its_condition_does_not_hold(
+    side: TableSide, change: str
+) -> None:
+    asked = {"UpdateExpression": change, "ExpressionAttributeValues": {":n": {"S": "x"}}}
+    wrong = {"Update": {"Key": KEY, "ConditionExpression": "attribute_exists(pk)", **asked}}
+    assert side.write(wrong) == ("ValidationException", [])
+
+
 def transactions(values: Sequence[Item]) -> st.SearchStrategy[list[list[Item]]]:
     return st.lists(st.lists(writes(values), min_size=1, max_size=3), min_size=1, max_size=8)
 
