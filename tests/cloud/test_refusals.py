@@ -210,7 +210,7 @@ def test_a_state_that_somebody_holds(account: Account, image_id: str) -> None:
     try:
         options = Options(image_id=image_id, out=io.StringIO())
         text = refusal(lambda: check(stack, options))
-        assert "ada@engine since 2026-01-02 03:04:05 UTC (apply)" in text
+        assert "ada@engine, since 2026-01-02 03:04:05 UTC (apply)" in text
         assert "make unlock ENV=prod REGION=eu-central-1 LOCK=0c7d0f5e" in text
         assert not is_complete(account, "aistratus")
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import aistratus_contracts
 from aistratus_contracts import event, job, models, problem
 from aistratus_contracts.codec import dumps
 from aistratus_contracts.errors import (
@@ -24,6 +25,7 @@ from aistratus_contracts.errors import (
     WrongType,
 )
 from aistratus_contracts.states import FinishReason, JobState, ResponseFormatType
+from support.event_samples import sample_body
 
 GOLDEN = Path(__file__).parents[2] / "contracts" / "golden"
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -37,10 +39,10 @@ class Case:
     decode: Callable[[str], Any]
 
 
-def event_case(name: str, body: event.EventBody) -> Case:
+def event_case(name: str) -> Case:
     return Case(
         f"event.{name}.v1.json",
-        event.Event(seq=3, attempt=1, at=NOON, body=body),
+        event.Event(seq=3, attempt=1, at=NOON, body=sample_body(aistratus_contracts, name)),
         event.encode_event,
         event.decode_event,
     )
@@ -83,11 +85,7 @@ CASES = [
         models.encode_catalogue,
         models.decode_catalogue,
     ),
-    event_case("state", event.StateChange(JobState.SUCCEEDED, FinishReason.STOP)),
-    event_case("delta", event.Delta(" naïve 🙂", (5, 17))),
-    event_case("usage", event.Usage(prompt_tokens=20, cached_tokens=12, completion_tokens=7)),
-    event_case("error", event.JobError(JobErrorCode.POISON, "It ended the engine three times.")),
-    event_case("notice", event.Notice(NoticeCode.TURNS_LEFT_OUT, "2 turns were left out.")),
+    *(event_case(kind) for kind in event.EVENT_BODIES),
     Case(
         "problem.json",
         problem.Problem(
@@ -111,7 +109,8 @@ def ids(case: Case) -> str:
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_encoding_is_the_golden_file(case: Case) -> None:
     assert json.loads(case.encode(case.value)) == json.loads((GOLDEN / case.file).read_text()), (
-        "The golden file is another. To add a field: run python tests/contracts/test_golden.py."
+        "The golden file is another. To add a field: run "
+        "PYTHONPATH=tests python tests/contracts/test_golden.py."
     )
 
 

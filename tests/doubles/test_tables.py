@@ -497,6 +497,15 @@ def writes(draw: st.DrawFn, values: Sequence[Item]) -> Item:
     return {kind: {"Key": key, **asked}}
 
 
+@pytest.mark.parametrize("change", ODD_CHANGES)
+def test_a_wrong_change_is_refused_even_where_its_condition_does_not_hold(
+    side: TableSide, change: str
+) -> None:
+    asked = {"UpdateExpression": change, "ExpressionAttributeValues": {":n": {"S": "x"}}}
+    wrong = {"Update": {"Key": KEY, "ConditionExpression": "attribute_exists(pk)", **asked}}
+    assert side.write(wrong) == ("ValidationException", [])
+
+
 def transactions(values: Sequence[Item]) -> st.SearchStrategy[list[list[Item]]]:
     return st.lists(st.lists(writes(values), min_size=1, max_size=3), min_size=1, max_size=8)
 
@@ -510,7 +519,7 @@ def check_agreement(sides: Sequence[TableSide], asked: list[list[Item]]) -> None
 
 
 @given(transactions(PLAIN))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 def test_all_agree_on_what_is_written_and_what_is_refused(
     tables: dict[str, Callable[[], TableSide]], asked: list[list[Item]]
 ) -> None:
@@ -518,7 +527,7 @@ def test_all_agree_on_what_is_written_and_what_is_refused(
 
 
 @given(transactions([*PLAIN, *RARE]))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 def test_the_emulator_s_two_ways_agree_on_what_the_project_does_not_write(
     tables: dict[str, Callable[[], TableSide]], asked: list[list[Item]]
 ) -> None:

@@ -92,7 +92,7 @@ def _sources() -> str:
     texts = []
     for path in tracked():
         name = _name(path)
-        if path.suffix in {".gguf", ".png", ".ico", ".whl", ".woff2", ".ttf"}:
+        if path.suffix in {".gguf", ".png", ".webp", ".ico", ".whl", ".woff2", ".ttf"}:
             continue
         if path.suffix == ".md" or name.startswith(("local/standin/", "tests/")):
             continue

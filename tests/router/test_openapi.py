@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
+import aistratus_contracts
 from aistratus_contracts.errors import JobErrorCode, NoticeCode
 from aistratus_contracts.event import (
-    Delta,
+    EVENT_BODIES,
     Event,
     EventBody,
     JobError,
@@ -27,6 +28,7 @@ from aistratus_router.api.openapi import document_text
 from aistratus_router.api.prose import IDS, PROSE
 from aistratus_router.api.routes import ROUTES
 from aistratus_router.api.routing import ID_PATTERNS, Route
+from support.event_samples import sample_body
 from support.fake_world import FakeTime
 from support.router_api import Api
 
@@ -131,10 +133,8 @@ def test_the_examples_are_right(route: Route) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        StateChange(JobState.RUNNING),
+        *[sample_body(aistratus_contracts, kind) for kind in EVENT_BODIES],
         *[StateChange(JobState.SUCCEEDED, reason) for reason in FinishReason],
-        Delta("Blue", (1, 2)),
-        Usage(1, 0, 2),
         *[JobError(code, "Why.") for code in JobErrorCode],
         *[Notice(code, "What.") for code in NoticeCode],
     ],

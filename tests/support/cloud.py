@@ -272,5 +272,5 @@ def provisioned(endpoint: str) -> Cloud:
         (Parameter.DEAD_LETTER_QUEUE_URL, urls[1]),
         (Parameter.TABLE_NAME, TABLE),
     ):
-        ssm.put_parameter(Name=parameter.under(PREFIX), Value=value, Type="String")
+        ssm.put_parameter(Name=parameter.under(PREFIX), Value=value, Type="String", Overwrite=True)
     return Cloud(endpoint, dynamodb, sqs, urls[0], urls[1])

@@ -114,7 +114,7 @@ class MemoryGroup:
 
 def create_group(autoscaling: Any, ec2: Any, name: str) -> None:
     """A group of Spot instances in the emulator, as Terraform makes it."""
-    image = ec2.describe_images()["Images"][0]["ImageId"]
+    image = ec2.register_image(Name=name)["ImageId"]
     ec2.create_launch_template(
         LaunchTemplateName=name,
         LaunchTemplateData={"ImageId": image, "InstanceType": "g6.xlarge"},

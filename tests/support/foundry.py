@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 
+# A build takes two minutes, and the machine may have more to do.
+BUILD_SECONDS = 900
+
 BASE: dict[str, Any] = {
     "ami_id": "ami-0debian12amd64000",
     "name": "debian-12-amd64-20260101-0000",
@@ -107,7 +110,7 @@ class Foundry:
                 var_file("cpu"),
                 *(f"-var={key}={value}" for key, value in given.items()),
                 "packer/worker",
-                seconds=280,
+                seconds=BUILD_SECONDS,
             )
         return Build(done, folder)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import boto3
+from botocore.config import Config
 
 from aistratus_contracts import table
 from aistratus_contracts.event import EventBody
@@ -36,6 +37,8 @@ CARDS = (
     ModelCard("small", "Small", 2048, 256, 0.7, "Apache-2.0"),
     ModelCard("large", "Large", 8192, 512, 0.5, "Apache-2.0"),
 )
+# The router gives up after seconds; the emulator may be busy beside other tests for longer.
+PATIENT_CONFIG = CLIENT_CONFIG.merge(Config(read_timeout=60))
 _serial = itertools.count()
 
 
@@ -247,7 +250,7 @@ class Emulator:
     def client(self, name: Any) -> Any:
         if name not in self.clients:
             session = boto3.Session("test", "test", region_name="eu-central-1")
-            options: Any = {"endpoint_url": self.endpoint, "config": CLIENT_CONFIG}
+            options: Any = {"endpoint_url": self.endpoint, "config": PATIENT_CONFIG}
             self.clients[name] = session.client(name, **options)
         return self.clients[name]
 
@@ -287,7 +290,10 @@ class Emulator:
             Parameter.MODELS: encode_catalogue(Catalogue(CARDS)),
             **fleet,
         }.items():
-            ssm.put_parameter(Name=parameter.under(prefix), Value=value, Type="String")
+            # Also if a put whose reply came late is sent again.
+            ssm.put_parameter(
+                Name=parameter.under(prefix), Value=value, Type="String", Overwrite=True
+            )
 
     def create_group(self) -> str:
         """Create a group with no instance, which may have one; returns its name."""

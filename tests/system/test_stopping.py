@@ -143,7 +143,11 @@ def test_the_same_demo_twice_is_one_sentence(demo: Demo) -> None:
 
 @pytest.mark.parametrize("command", ["demo", "ask"])
 def test_a_wrong_model_is_one_sentence(tmp_path: Path, command: str) -> None:
-    ended = run_local(command, environment=demo_environment(tmp_path, MODEL="gpt", PROMPT="x"))
+    ended = run_local(
+        command,
+        *(["x"] if command == "ask" else []),
+        environment=demo_environment(tmp_path, MODEL="gpt"),
+    )
     assert ended.returncode == 2
     assert ended.stdout == (
         f"There is no model 'gpt' here. Choose one of: {', '.join(CHOICES)} "
@@ -168,24 +172,24 @@ def test_a_wrong_port_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_asking_in_the_terminal_uses_the_demo_that_runs(demo: Demo) -> None:
-    environment = demo_environment(demo.state_dir, PROMPT="What is Aistratus?")
+    environment = demo_environment(demo.state_dir)
     began = time.monotonic()
-    ended = run_local("ask", environment=environment)
+    ended = run_local("ask", "What is Aistratus?", environment=environment)
     assert ended.returncode == 0, ended.stdout
     assert "Aistratus is" in ended.stdout
     assert time.monotonic() - began < 15
 
 
 def test_asking_in_the_terminal_needs_no_demo(tmp_path: Path) -> None:
-    environment = demo_environment(tmp_path, PROMPT="What is Aistratus?", TMPDIR=str(tmp_path))
-    ended = run_local("ask", "--json", environment=environment)
+    environment = demo_environment(tmp_path, TMPDIR=str(tmp_path))
+    ended = run_local("ask", "--json", "What is Aistratus?", environment=environment)
     assert ended.returncode == 0, ended.stdout
     assert '"state":"succeeded"' in ended.stdout.replace(" ", "")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_asking_nothing_is_one_sentence(tmp_path: Path) -> None:
-    ended = run_local("ask", environment=demo_environment(tmp_path, PROMPT=" "))
+    ended = run_local("ask", " ", environment=demo_environment(tmp_path))
     assert ended.returncode == 2
     assert ended.stdout == 'Say what to ask: make ask PROMPT="What is Aistratus?"\n'
 

@@ -66,14 +66,16 @@ class UnknownBody:
 
 EventBody = StateChange | Delta | Usage | JobError | Notice
 
-_BODIES: Final[dict[str, type[EventBody]]] = {
+EVENT_BODIES: Final[dict[str, type[EventBody]]] = {
     "state": StateChange,
     "delta": Delta,
     "usage": Usage,
     "error": JobError,
     "notice": Notice,
 }
-_NAMES: Final = {body: name for name, body in _BODIES.items()}
+"""Each kind of event, by its name on the wire."""
+
+_NAMES: Final = {body: name for name, body in EVENT_BODIES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,14 @@ def event_from_plain(document: object) -> Event:
 
 
 def _body(fields: Mapping[str, Any]) -> EventBody | UnknownBody:
-    names = [name for name in fields if name in _BODIES]
+    names = [name for name in fields if name in EVENT_BODIES]
     if len(names) > 1:
         raise Ambiguous("Event", names[0], names[1])
     if names:
-        return codec.from_plain(_BODIES[names[0]], fields[names[0]])
+        return codec.from_plain(EVENT_BODIES[names[0]], fields[names[0]])
     rest = {name: item for name, item in fields.items() if name not in _HEADER}
     if not rest:
-        raise MissingField("Event", "|".join(_BODIES))
+        raise MissingField("Event", "|".join(EVENT_BODIES))
     return UnknownBody(rest)
 
 

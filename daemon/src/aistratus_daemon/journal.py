@@ -75,6 +75,8 @@ class Journal(logging.Handler):
 
     def __init__(self, identifier: str, send: Send, lines: logging.Formatter) -> None:
         super().__init__()
+        # The text alone: level and logger are fields. Without one, `basicConfig` adds them to it.
+        self.setFormatter(logging.Formatter())
         self._identifier = identifier
         self._send = send
         self._lines = lines

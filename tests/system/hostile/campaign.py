@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from system.hostile import slots
-from system.hostile.rig import PACE_SECONDS, SHORT_PACE_SECONDS, Rig, Stand
+from system.hostile.rig import Rig, Stand
 from system.hostile.run import run
 from system.hostile.scenario import Scenario
 from system.hostile.verdict import Verdict, judge
@@ -29,7 +29,7 @@ class Campaign:
     say: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
-        self._stand = Stand(SHORT_PACE_SECONDS if self.is_short else PACE_SECONDS)
+        self._stand = Stand()
 
     def close(self) -> None:
         """Stop the system."""

@@ -23,7 +23,6 @@ RAISED: Final[Mapping[str, str]] = {
 }
 # The quiet user stays within the limits: 60 prompts at once, then one a second.
 PACE_SECONDS: Final = 1.05
-SHORT_PACE_SECONDS: Final = 0.6
 # A token of the login lives for an hour.
 FRESH_SECONDS: Final = 40 * 60.0
 QUIET_NAME: Final = "quiet"
@@ -75,7 +74,7 @@ def newcomer(demo: Demo, pools: Any, name: str) -> SignedIn:
 
 
 @contextmanager
-def running_rig(pace_seconds: float, settings: Mapping[str, str]) -> Iterator[Rig]:
+def running_rig(settings: Mapping[str, str]) -> Iterator[Rig]:
     """A system that is up, with its people, and nothing done yet."""
     with tempfile.TemporaryDirectory(prefix="aistratus-attack-") as folder, ExitStack() as stack:
         demo = stack.enter_context(started_demo(Path(folder), **settings))
@@ -84,7 +83,7 @@ def running_rig(pace_seconds: float, settings: Mapping[str, str]) -> Iterator[Ri
         pools = client("cognito-idp", demo.state["emulator_url"], access_key(demo.state))
         crowd = [newcomer(demo, pools, f"crowd-{number}") for number in range(slots)]
         quiet = newcomer(demo, pools, QUIET_NAME)
-        user = stack.enter_context(quiet_user(demo.state["api_url"], quiet.token, pace_seconds))
+        user = stack.enter_context(quiet_user(demo.state["api_url"], quiet.token, PACE_SECONDS))
         yield Rig(demo, slots, pools, crowd, user)
 
 
@@ -99,8 +98,7 @@ def slots_of(demo: Demo) -> int:
 class Stand:
     """Where scenarios get their system: the same one, as long as it is fit for the next."""
 
-    def __init__(self, pace_seconds: float) -> None:
-        self._pace_seconds = pace_seconds
+    def __init__(self) -> None:
         self._stack = ExitStack()
         self._rig: Rig | None = None
         self._is_raised = False
@@ -110,7 +108,7 @@ class Stand:
         if self._rig is None or not self._rig.is_fresh or self._is_raised is not is_raised:
             self.close()
             settings = RAISED if is_raised else {}
-            self._rig = self._stack.enter_context(running_rig(self._pace_seconds, settings))
+            self._rig = self._stack.enter_context(running_rig(settings))
             self._is_raised = is_raised
         return self._rig
 

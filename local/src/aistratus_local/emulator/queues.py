@@ -289,7 +289,8 @@ def _check_message(queue: Queue, body: str, sent: dict[str, Any]) -> None:
     size = len(body.encode())
     for name, each in (sent.get("message_attributes") or {}).items():
         value = each.get("StringValue") or each.get("BinaryValue") or ""
-        size += len(f"{name}{each.get('DataType', '')}".encode()) + len(value)
+        size += len(f"{name}{each.get('DataType', '')}".encode())
+        size += len(value if isinstance(value, bytes) else value.encode())
     if size > int(queue.maximum_message_size):  # type: ignore[attr-defined]
         raise InvalidParameterValue(
             "One or more parameters are invalid. Reason: Message must be shorter than "

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 MAX_BATCH_WRITES: Final = 25
 _EXPRESSIONS: Final = (
@@ -21,6 +22,8 @@ _EXPRESSIONS: Final = (
 )
 _ORDERED: Final = re.compile(r"(?:<=?|>=?|BETWEEN) (:\w+)")
 _BETWEEN: Final = re.compile(r"BETWEEN (:\w+) AND (:\w+)")
+_CHANGED: Final = re.compile(r"(?:\bSET|\bADD|\bREMOVE|,) *(#?\w+)")
+_ARGUMENTS: Final = re.compile(r"\([^()]*\)")
 
 
 def check(body: dict[str, Any], find_table: Callable[[str], Table]) -> None:
@@ -29,7 +32,9 @@ def check(body: dict[str, Any], find_table: Callable[[str], Table]) -> None:
         _check_placeholders(request)
         _check_values(request)
         if "TableName" in request:
-            _check_keys(request, find_table(request["TableName"]))
+            table = find_table(request["TableName"])
+            _check_keys(request, table)
+            _check_changes(request, table)
 
 
 def _requests(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -74,6 +79,26 @@ def _check_values(request: dict[str, Any]) -> None:
         if "S" in values[low] and values[low]["S"] > values[high].get("S", ""):
             raise MockValidationException(
                 "The BETWEEN operator requires upper bound to be at least lower bound"
+            )
+
+
+def _check_changes(request: dict[str, Any], table: Table) -> None:
+    """Moto looks at the condition first, and says that it does not hold."""
+    update = _ARGUMENTS.sub("", request.get("UpdateExpression") or "")
+    names = request.get("ExpressionAttributeNames") or {}
+    changed = [names.get(word, word) for word in _CHANGED.findall(update)]
+    if len(set(changed)) < len(changed):
+        raise MockValidationException(
+            "Invalid UpdateExpression: Two document paths overlap with each other"
+        )
+    for word, name in zip(_CHANGED.findall(update), changed, strict=True):
+        if word.upper() in ReservedKeywords.get_reserved_keywords():
+            raise MockValidationException(
+                f"Invalid UpdateExpression: Attribute name is a reserved keyword: {word}"
+            )
+        if name in {each["AttributeName"] for each in table.schema}:
+            raise MockValidationException(
+                f"Cannot update attribute {name}. This attribute is part of the key"
             )
 
 

@@ -1,4 +1,4 @@
-"""The system on this machine: a question to it, and the end of its instance.
+"""The system on this machine: a question to it, a token of it, and the end of its instance.
 
-`ask` and `interrupt` are commands; `running` finds the demo for `redrive`.
+`ask`, `token` and `interrupt` are commands; `running` finds the demo for `redrive`.
 """

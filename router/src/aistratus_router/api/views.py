@@ -28,12 +28,9 @@ from aistratus_router.wire.responses import (
     ConversationOut,
     Conversations,
     ConversationView,
-    JobErrorOut,
     JobView,
     MessageOut,
-    NoticeOut,
     TurnOut,
-    UsageOut,
     Waiting,
 )
 
@@ -118,22 +115,20 @@ def _job_view(found: LogPage) -> JobView:
     """A job with the sum of its log, which may be ahead of the job's own item."""
     job, state = found.record.job, found.record.cursor.state
     texts: list[str] = []
-    notices: list[NoticeOut] = []
-    usage: UsageOut | None = None
-    error: JobErrorOut | None = None
+    notices: list[Notice] = []
+    usage: Usage | None = None
+    error: JobError | None = None
     finish_reason: FinishReason | None = None
     for body in _bodies(found.events):
         match body:
             case str(text):
                 texts.append(text)
-            case Usage(prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion):
-                usage = UsageOut(
-                    prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion
-                )
-            case JobError(code=code, message=message):
-                error = JobErrorOut(code=code, message=message)
-            case Notice(code=notice, message=message):
-                notices.append(NoticeOut(code=notice, message=message))
+            case Usage():
+                usage = body
+            case JobError():
+                error = body
+            case Notice():
+                notices.append(body)
             case StateChange():
                 state, finish_reason = body.state, body.finish_reason
     return JobView(

@@ -1,12 +1,20 @@
 """What callers get to read, as JSON and as the OpenAPI document says it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    create_model,
+)
 
 from aistratus_contracts import codec
-from aistratus_contracts.errors import ErrorCode, JobErrorCode, NoticeCode
+from aistratus_contracts.errors import ErrorCode
+from aistratus_contracts.event import EVENT_BODIES, JobError, Notice, Usage
 from aistratus_contracts.limits import MAX_IDLE_TIMEOUT_SECONDS, MIN_IDLE_TIMEOUT_SECONDS
 from aistratus_contracts.states import FinishReason, FleetState, JobState, Purchase, Role
 
@@ -16,6 +24,7 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 Count = Annotated[int, Field(ge=0)]
+M = TypeVar("M", bound=BaseModel)
 
 
 class Answer(BaseModel):
@@ -59,28 +68,6 @@ class JobAccepted(Answer):
     state: JobState
 
 
-class UsageOut(Answer):
-    """Tokens that the job took; `cached_tokens` of the prompt needed no new work."""
-
-    prompt_tokens: Count
-    cached_tokens: Count
-    completion_tokens: Count
-
-
-class JobErrorOut(Answer):
-    """Why the job failed."""
-
-    code: JobErrorCode
-    message: str
-
-
-class NoticeOut(Answer):
-    """Something the reader should know."""
-
-    code: NoticeCode
-    message: str
-
-
 class Waiting(Answer):
     """Why a queued job has not begun."""
 
@@ -88,32 +75,28 @@ class Waiting(Answer):
     message: str
 
 
-class StateOut(Answer):
-    """The job is in this state from here on; a final state is the job's last event."""
-
-    state: JobState
-    finish_reason: FinishReason | None = None
-
-
-class DeltaOut(Answer):
-    """More of the answer: text to append, and the token ids that it came from."""
-
-    text: str
-    token_ids: list[Count]
-
-
-EVENT_BODIES: Final = ("state", "delta", "usage", "error", "notice")
-
-
 def _one_body(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": [name]} for name in EVENT_BODIES]
 
 
+def _with_event_bodies(model: type[M]) -> type[M]:
+    """The model with one more optional field for each kind of event; the contract has the kinds."""
+    fields: dict[str, Any] = {name: (body | None, None) for name, body in EVENT_BODIES.items()}
+    return create_model(
+        model.__name__,
+        __base__=model,
+        __module__=model.__module__,
+        __doc__=model.__doc__,
+        **fields,
+    )
+
+
+@_with_event_bodies
 class EventOut(Answer):
     """One entry of a job's log. `seq` runs 1, 2, 3 … without a gap; `v` is the form's version.
 
-    It holds exactly one of `state`, `delta`, `usage`, `error` and `notice`. A later release may add
-    to these, and to the codes: a client passes over what it does not know.
+    Beside these fields it holds exactly one, which is named after the event's kind. A later release
+    may add kinds and codes: a client passes over what it does not know.
     """
 
     model_config = ConfigDict(json_schema_extra=_one_body)
@@ -122,11 +105,6 @@ class EventOut(Answer):
     seq: Annotated[int, Field(ge=1)]
     attempt: Count
     at: Time
-    state: StateOut | None = None
-    delta: DeltaOut | None = None
-    usage: UsageOut | None = None
-    error: JobErrorOut | None = None
-    notice: NoticeOut | None = None
 
 
 class Events(Answer):
@@ -154,9 +132,9 @@ class JobView(Answer):
     attempt: Count
     created_at: Time
     events: Count
-    notices: list[NoticeOut]
-    usage: UsageOut | None = None
-    error: JobErrorOut | None = None
+    notices: list[Notice]
+    usage: Usage | None = None
+    error: JobError | None = None
     finish_reason: FinishReason | None = None
     waiting: Waiting | None = None
 
