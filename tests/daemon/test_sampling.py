@@ -90,6 +90,7 @@ def test_with_any_field_an_answer_cut_anywhere_and_resumed_is_the_uncut_one(
 
 def test_all_penalties_at_once_are_resumed_where_they_were(inner: InnerEngine) -> None:
     sampling = drawn(
+        seed=11,
         temperature=1.5,
         max_tokens=100,
         repeat_penalty=1.1,
@@ -97,7 +98,7 @@ def test_all_penalties_at_once_are_resumed_where_they_were(inner: InnerEngine) -
         presence_penalty=1.0,
     )
     whole = inner.answer(JOURNEY, sampling)
-    assert len(whole.ids) > 30
+    assert len(whole.ids) > 70
     for cut in range(0, len(whole.ids), 9):
         rest = inner.answer(JOURNEY, sampling, committed=tuple(whole.ids[:cut]))
         assert whole.ids[:cut] + rest.ids == whole.ids
