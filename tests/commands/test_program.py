@@ -127,31 +127,30 @@ def test_what_is_deployed_from_nowhere_is_a_sentence(
 # --- its end ------------------------------------------------------------------------------------
 
 
-def test_credentials_that_are_missing_are_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"AWS_EC2_METADATA_DISABLED": "true"}, "There are no usable AWS credentials"),
+        (
+            {"AWS_PROFILE": "nobody"},
+            "AWS_PROFILE names nobody, which your AWS configuration does not",
+        ),
+    ],
+)
+def test_without_credentials_one_sentence_says_what_is_missing(
+    tmp_path: Path, changes: dict[str, str], sentence: str
+) -> None:
     done = subprocess.run(
         [*START, "fleet", "--env", "dev"],
-        env=environment(HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true"),
+        env=environment(HOME=str(tmp_path), **changes),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("There are no usable AWS credentials")
+    assert done.stderr.startswith(sentence)
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_a_profile_that_is_missing_is_named(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*START, "fleet", "--env", "dev"],
-        env=environment(HOME=str(tmp_path), AWS_PROFILE="nobody"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("AWS_PROFILE names nobody, which your AWS configuration does not")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["deploy", "--help"]])
