@@ -5,12 +5,13 @@ import contextlib
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
+import anyio
 import httpx
 
 from system.hostile.evidence import Evidence
@@ -38,7 +39,7 @@ class Caller:
         """One request; `label` says what it is in the report."""
         began = time.monotonic()
         try:
-            answer = await self.http.request(method, path, **more)
+            answer = await _unless_cancelled(self.http.request(method, path, **more))
         except httpx.HTTPError as error:
             self.evidence.broken[type(error).__name__] += 1
             return None
@@ -132,6 +133,31 @@ class Caller:
                 if job_id not in self.jobs:
                     self.jobs[job_id] = None
                     self.evidence.accepted += 1
+
+
+async def _unless_cancelled(request: Awaitable[httpx.Response]) -> httpx.Response:
+    """Await a request; where it is cancelled, all its connections are closed.
+
+    httpcore closes connections in anyio's scopes, which a task's own cancellation breaks into: the
+    rest of a pool's expired connections would stay open. So it is cancelled by such a scope.
+    """
+    scope = anyio.CancelScope()
+
+    async def within() -> httpx.Response | None:
+        with scope:
+            return await request
+        return None
+
+    running = asyncio.create_task(within())
+    try:
+        answer = await asyncio.shield(running)
+    except asyncio.CancelledError:
+        scope.cancel()
+        await asyncio.wait([running])
+        running.exception()
+        raise
+    assert answer is not None, "only this function cancels the scope"
+    return answer
 
 
 @asynccontextmanager
