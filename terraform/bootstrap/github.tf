@@ -10,7 +10,8 @@ locals {
 
   github_provider_arn = "arn:${local.partition}:iam::${local.account_id}:oidc-provider/${local.github_url}"
 
-  # The subjects that a token may have, by role.
+  # The subjects that a token may have, by role. A repository has ids in its subject, or has none;
+  # the form without ids is never taken for one with them, because a name can be had by another.
   plan_subjects  = ["repo:${var.github_repository}:pull_request", "repo:${var.github_repository}:ref:refs/heads/main"]
   image_subjects = ["repo:${var.github_repository}:environment:image"]
 }

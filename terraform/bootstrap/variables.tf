@@ -39,10 +39,10 @@ variable "state_versions_kept_days" {
 variable "github_repository" {
   type        = string
   default     = ""
-  description = "The repository whose workflows may plan and deploy, as owner/name; empty for none."
+  description = "The repository whose workflows may plan and deploy; empty for none. Written as its tokens have it: owner/name, or owner@ID/name@ID for one made after 15 July 2026."
   validation {
-    condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "The repository is written owner/name."
+    condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+|@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)$", var.github_repository))
+    error_message = "The repository is written owner/name, or with both ids: owner@ID/name@ID."
   }
 }
 

@@ -144,7 +144,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "again": {"action": "store_true", "help": "send a new password to an invited user"},
     "github-repository": {
         "default": None,
-        "metavar": "OWNER/NAME",
+        "metavar": "OWNER[@ID]/NAME[@ID]",
         "help": "whose workflows get roles; an empty one removes the roles",
     },
     "lock": {"default": "", "metavar": "ID", "help": "free this lock"},

@@ -15,7 +15,9 @@ BOOTSTRAP: Final = "bootstrap"
 
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _IMAGE_ID: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
-_REPOSITORY: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
+_REPOSITORY: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9-]*(?:/[A-Za-z0-9._-]+|@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)"
+)
 # Checks the form of an address; only a mail can tell whether it exists.
 _ADDRESS: Final = re.compile(r"[^@\s,;<>()\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _MAX_ADDRESS_LENGTH: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
@@ -65,6 +67,9 @@ def check_address(email: str, environment: str) -> str:
 
 
 def check_repository(name: str) -> None:
-    """Check the form of a GitHub repository's name."""
+    """Check the form of a GitHub repository's name, with its ids or without."""
     if not _REPOSITORY.fullmatch(name):
-        raise Usage(f"{name!r} is no GitHub repository. Write it as owner/name.")
+        raise Usage(
+            f"{name!r} is no GitHub repository. Write it as owner/name, or with both ids: "
+            "owner@ID/name@ID."
+        )

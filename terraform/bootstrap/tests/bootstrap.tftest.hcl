@@ -59,6 +59,26 @@ run "with_github" {
   }
 }
 
+run "a_repository_with_ids" {
+  command = plan
+  variables {
+    github_repository = "some-one@123456/aistratus@456789"
+  }
+
+  assert {
+    condition     = local.plan_subjects == ["repo:some-one@123456/aistratus@456789:pull_request", "repo:some-one@123456/aistratus@456789:ref:refs/heads/main"]
+    error_message = "The ids are part of the subject."
+  }
+}
+
+run "a_repository_with_one_of_its_ids" {
+  command = plan
+  variables {
+    github_repository = "someone/aistratus@456789"
+  }
+  expect_failures = [var.github_repository]
+}
+
 run "a_provider_that_is_there" {
   command = plan
   variables {

@@ -143,6 +143,8 @@ def _bootstrap(chosen: argparse.Namespace) -> int:
         sys.stdout.writelines(
             f"  variable AWS_ROLE_ARN of the {e}: {r}\n" for e, r in roles.items()
         )
+        if "@" not in outputs["github_repository"]:
+            sys.stdout.write(f"{_ASKS_FOR_IDS}\n")
     return 0
 
 
@@ -180,6 +182,11 @@ def _unlock(chosen: argparse.Namespace) -> int:
     sys.stdout.write(f"The state of {chosen.env} is unlocked.\n")
     return 0
 
+
+_ASKS_FOR_IDS: Final = (
+    "A repository that was made after 15 July 2026 has ids in its tokens, and AWS will refuse them "
+    "with these roles. Then name it with its ids; docs/ci.md says how to read them."
+)
 
 _COMMANDS: Final = {
     "deploy": _deploy,
