@@ -22,6 +22,7 @@ from uuid import uuid4
 from machine import cgroup, record, ssh
 from machine.command import call
 from machine.errors import MachineError
+from machine.first_boot import leave_traces
 from machine.process import Process
 from machine.record import Record
 from machine.root import cache, debian_root
@@ -124,6 +125,7 @@ def _lay_out(machine: Record, lower: Path) -> None:
         f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n{machine.host_address} host\n",
         encoding="utf-8",
     )
+    leave_traces(machine.root)
 
 
 def _connect(machine: Record) -> None:
