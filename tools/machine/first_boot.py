@@ -1,8 +1,7 @@
 """What EC2's base images hold once they have booted, and a minimal Debian root does not.
 
-The packages that leave it are those of Debian's and Ubuntu's cloud images: `cloud-init`,
-`unattended-upgrades`, and on Ubuntu `amazon-ssm-agent`. An image that is baked from such a machine
-must have none of it.
+The packages that leave it are those of Debian's and Ubuntu's cloud images: `cloud-init` and
+`unattended-upgrades`. An image that is baked from such a machine must have none of it.
 """
 
 from pathlib import Path
@@ -18,14 +17,12 @@ _FILES: Final = {
     f"var/lib/cloud/instances/{INSTANCE}/boot-finished": "Up 9.30 seconds\n",
     f"var/lib/cloud/instances/{INSTANCE}/sem/config_ssh": "",
     "var/lib/cloud/data/instance-id": f"{INSTANCE}\n",
-    f"var/lib/amazon/ssm/{INSTANCE}/channels/health": "",
-    "var/lib/amazon/ssm/Vault/Store/EC2RegistrationKey": f'{{"instanceID":"{INSTANCE}"}}\n',
 }
 _LINKS: Final = {"var/lib/cloud/instance": f"instances/{INSTANCE}"}
 
 
 def leave_traces(root: Path) -> None:
-    """Write into a machine's root what cloud-init and the agents leave at a first boot."""
+    """Write into a machine's root what they leave at a first boot."""
     for name, text in _FILES.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
