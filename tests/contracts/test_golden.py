@@ -71,6 +71,7 @@ CASES = [
         job.encode_job,
         job.decode_job,
     ),
+    Case("job_head.v1.json", JOB.head, job.encode_job_head, job.decode_job_head),
     Case(
         "queue_message.v1.json",
         job.QueueMessage("job-aaaaaaaaaaaaaaaaaaaaaaaa"),

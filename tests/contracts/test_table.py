@@ -33,6 +33,17 @@ def test_a_job_comes_back_from_its_item() -> None:
     assert table.read_meta(table.meta_item(asked_to_stop)) == asked_to_stop
 
 
+def test_a_long_job_comes_back_from_two_items() -> None:
+    long = replace(JOB, sampling=replace(JOB.sampling, stop=("é" * 1000,)))
+    record = replace(RECORD, job=long)
+    meta, document = table.job_items(record)
+    assert table.read_meta(meta) == table.JobRecord(long.head, record.cursor)
+    assert table.read_document(document) == long
+    assert document["sk"]["S"] < table.event_sort_key(0) < meta["sk"]["S"]
+    with pytest.raises(TypeError, match="Only the head of job job-a is known"):
+        table.meta_item(table.read_meta(meta))
+
+
 def test_an_event_comes_back_from_its_item_and_is_told_from_the_job() -> None:
     event = Event(4, 1, NOW, Delta("naïve", (1, 2)))
     assert table.read_event(table.event_item(JOB, event)) == event

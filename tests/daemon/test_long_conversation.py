@@ -37,7 +37,7 @@ CANCELLED = Answer(JobState.CANCELLED, "")
 def job_of_turn(conversation_id: str, turn: int) -> Job:
     sampling = Sampling(max_tokens=5, temperature=0.0)
     job_id = f"job-{turn}"
-    return Job(job_id, OWNER, conversation_id, turn, "m", sampling, NOW, table.expiry_of(NOW))
+    return Job(job_id, OWNER, conversation_id, turn, "m", NOW, table.expiry_of(NOW), sampling)
 
 
 def items_of_turn(job: Job, text: str, answer: Answer | None) -> list[Item]:

@@ -17,7 +17,7 @@ from aistratus_daemon.worker.progress import AnswerProgress
 # What DynamoDB takes in one item, names and all.
 ITEM_BYTES = 400 * 1024
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-JOB = Job("job-1", "o" * 100, "conv", 1, "m", Sampling(5, 0.0), NOW, table.expiry_of(NOW))
+JOB = Job("job-1", "o" * 100, "conv", 1, "m", NOW, table.expiry_of(NOW), Sampling(5, 0.0))
 
 
 def size_of(item: Item) -> int:

@@ -44,7 +44,7 @@ def drawn(seed: int | None = 5, **changes: object) -> Sampling:
 
 def as_the_router_stores_it(settings: dict[str, Any]) -> Sampling:
     api = memory_api()
-    return api.record(api.infer({**HELLO, **settings})["job_id"]).job.sampling
+    return api.job(api.infer({**HELLO, **settings})["job_id"]).sampling
 
 
 def in_form(form: ResponseFormat, temperature: float = 0.0) -> Sampling:

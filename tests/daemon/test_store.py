@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from aistratus_contracts import table
 from aistratus_contracts.event import Delta, StateChange
-from aistratus_contracts.states import JobState
+from aistratus_contracts.job import Job, ResponseFormat
+from aistratus_contracts.states import JobState, ResponseFormatType
 from aistratus_contracts.table import JobRecord
 from aistratus_daemon.worker.store import CancelRequested, FenceLost, JobGone, JobStore
 from support.cloud import TABLE, Cloud, emulated_cloud, text_of
@@ -44,6 +46,21 @@ def loaded(store: JobStore, cloud: Cloud) -> JobRecord:
     record = store.load(cloud.put_job("hello", send=False).job_id)
     assert record is not None
     return record
+
+
+def test_a_long_job_is_read_from_where_its_grammar_lies(cloud: Cloud, store: JobStore) -> None:
+    form = ResponseFormat(ResponseFormatType.GRAMMAR, grammar='root ::= "a"'.ljust(16_000, "#"))
+    asked = cloud.put_job("hello", send=False, response_format=form)
+    record = store.load(asked.job_id)
+    assert record is not None
+    assert record.job.job_id == asked.job_id
+    assert not isinstance(record.job, Job)
+    whole = store.whole_job(record.job)
+    assert whole is not None
+    assert whole.sampling == asked.sampling
+    assert store.whole_job(whole) is whole
+    cloud.dynamodb.delete_item(TableName=TABLE, Key=table.document_key(asked.job_id))
+    assert store.whole_job(record.job) is None
 
 
 def test_of_two_that_take_a_job_at_once_one_has_it(cloud: Cloud, store: JobStore) -> None:

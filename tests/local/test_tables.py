@@ -42,9 +42,9 @@ def stored_record(dynamodb: "DynamoDBClient", name: str) -> table.JobRecord:
         new_conversation_id(),
         1,
         "model",
-        Sampling(10, 0.0),
         NOW,
         table.expiry_of(NOW),
+        Sampling(10, 0.0),
     )
     record = table.JobRecord(job, Cursor(JobState.RUNNING, 1, 2))
     dynamodb.put_item(TableName=name, Item=table.meta_item(record))

@@ -150,7 +150,7 @@ def test_a_number_for_sampling_may_be_either_of_its_bounds(quick_api: Api, name:
     _, bounds = sampling_numbers()[name]
     for value in (bounds.least, bounds.most):
         job_id = quick_api.infer({**HELLO, name: value})["job_id"]
-        assert getattr(quick_api.record(job_id).job.sampling, name) == value
+        assert getattr(quick_api.job(job_id).sampling, name) == value
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def by_grammar(text: str) -> dict[str, Any]:
 
 def asked(api: Api, **body: Any) -> Sampling:
     """How the job that came of it is to be sampled."""
-    return api.record(api.infer({**HELLO, **body})["job_id"]).job.sampling
+    return api.job(api.infer({**HELLO, **body})["job_id"]).sampling
 
 
 def refused(api: Api, **body: Any) -> Reply:

@@ -22,9 +22,8 @@ def test_an_accepted_prompt_is_stored_and_sent_by_id_only(api: Api) -> None:
     assert reply.json["state"] == "queued"
     record = api.record(job_id)
     assert (record.cursor.state, record.cursor.attempt, record.cursor.next_seq) == ("queued", 0, 2)
-    assert record.job.sampling.temperature == 0.0
-    assert record.job.sampling.max_tokens == 256
-    assert record.job.sampling.stop == ("\n",)
+    sampling = api.job(job_id).sampling
+    assert (sampling.temperature, sampling.max_tokens, sampling.stop) == (0.0, 256, ("\n",))
     assert record.job.expires_at == table.expiry_of(record.job.created_at)
     ((_, message),) = api.sqs.calls
     assert message["MessageGroupId"] == message_group("ann", 0)

@@ -20,7 +20,7 @@ from support.doubles.dynamodb import Item
 from support.doubles.dynamodb import Table as MemoryTable
 
 EPOCH = datetime(2026, 11, 23, 10, tzinfo=UTC)
-JOB = Job("job-a", "ann", "conv-b", 1, "m", Sampling(9, 0.0), EPOCH, table.expiry_of(EPOCH))
+JOB = Job("job-a", "ann", "conv-b", 1, "m", EPOCH, table.expiry_of(EPOCH), Sampling(9, 0.0))
 
 
 class CountedTable(MemoryTable):

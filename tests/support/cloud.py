@@ -14,8 +14,10 @@ from aistratus_contracts.event import Delta, Event, StateChange
 from aistratus_contracts.job import (
     Cursor,
     Job,
+    JobHead,
     Message,
     QueueMessage,
+    ResponseFormat,
     Sampling,
     encode_queue_message,
     new_conversation_id,
@@ -68,6 +70,7 @@ class Cloud:
         send: bool = True,
         owner: str = OWNER,
         lane: int | None = None,
+        response_format: ResponseFormat | None = None,
     ) -> Job:
         """Store a job with its turn, and tell the queue.
 
@@ -83,14 +86,16 @@ class Cloud:
             conversation_id=conversation_id,
             turn=turn,
             model="aistratus-standin",
-            sampling=Sampling(max_tokens=max_tokens, temperature=0.0),
+            sampling=Sampling(
+                max_tokens=max_tokens, temperature=0.0, response_format=response_format
+            ),
             created_at=now,
             expires_at=table.expiry_of(now),
         )
         cursor = Cursor(JobState.QUEUED, 0, 2, cancel_requested)
         first = Event(1, 0, now, StateChange(JobState.QUEUED))
         for item in (
-            table.meta_item(table.JobRecord(job, cursor)),
+            *table.job_items(table.JobRecord(job, cursor)),
             table.event_item(job, first),
             table.prompt_item(job, (Message(Role.USER, text),)),
         ):
@@ -109,11 +114,11 @@ class Cloud:
             MessageDeduplicationId=job.job_id + again,
         )
 
-    def cursor(self, job: Job) -> Cursor | None:
+    def cursor(self, job: JobHead) -> Cursor | None:
         answer = self.dynamodb.get_item(TableName=TABLE, Key=table.meta_key(job.job_id))
         return table.read_meta(answer["Item"]).cursor if "Item" in answer else None
 
-    def events(self, job: Job) -> list[Event]:
+    def events(self, job: JobHead) -> list[Event]:
         answer = self.dynamodb.query(
             TableName=TABLE,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :ev)",
@@ -124,7 +129,7 @@ class Cloud:
         )
         return [table.read_event(item) for item in answer["Items"]]
 
-    def answer(self, job: Job) -> table.Answer | None:
+    def answer(self, job: JobHead) -> table.Answer | None:
         answer = self.dynamodb.query(
             TableName=TABLE,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :turns)",
@@ -148,7 +153,7 @@ class Cloud:
         )
         return [table.read_worker(item) for item in answer["Items"]]
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: JobHead) -> None:
         self.dynamodb.update_item(
             TableName=TABLE,
             Key=table.meta_key(job.job_id),
@@ -156,7 +161,7 @@ class Cloud:
             ExpressionAttributeValues={":true": {"BOOL": True}},
         )
 
-    def take_over(self, job: Job) -> None:
+    def take_over(self, job: JobHead) -> None:
         """Another worker takes the job, as after a visibility timeout."""
         answer = self.dynamodb.get_item(TableName=TABLE, Key=table.meta_key(job.job_id))
         made = table.append(
@@ -168,7 +173,7 @@ class Cloud:
         )
         self.dynamodb.transact_write_items(TransactItems=cast("Any", made.transact_items))
 
-    def delete(self, job: Job) -> None:
+    def delete(self, job: JobHead) -> None:
         self.dynamodb.delete_item(TableName=TABLE, Key=table.meta_key(job.job_id))
 
     def until_event(self, job: Job, kind: type) -> None:

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from aistratus_contracts import table
 from aistratus_contracts.event import EventBody
-from aistratus_contracts.job import QueueMessage, encode_queue_message
+from aistratus_contracts.job import Job, QueueMessage, encode_queue_message
 from aistratus_contracts.models import Catalogue, ModelCard, encode_catalogue
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.table import JobRecord
@@ -169,6 +169,15 @@ class Api:
         client = self.dynamodb._client
         answer = client.get_item(TableName=self.table_name, Key=table.meta_key(job_id))
         return table.read_meta(answer["Item"])
+
+    def job(self, job_id: str) -> Job:
+        """A whole job, as the worker reads it."""
+        job = self.record(job_id).job
+        if isinstance(job, Job):
+            return job
+        key = table.document_key(job_id)
+        answer = self.dynamodb._client.get_item(TableName=self.table_name, Key=key)
+        return table.read_document(answer["Item"])
 
     def work(self, job_id: str, *bodies: EventBody, take: bool = False, text: str = "") -> None:
         """Do what a worker does: a fenced append."""

@@ -2,7 +2,7 @@
 
 import secrets
 from base64 import b32encode
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Annotated, Final, get_args, get_origin, get_type_hints
 
@@ -11,6 +11,7 @@ from aistratus_contracts.limits import MAX_REQUEST_ID_CHARS
 from aistratus_contracts.states import JobState, ResponseFormatType, Role
 
 JOB_VERSION: Final = 1
+JOB_HEAD_VERSION: Final = 1
 QUEUE_MESSAGE_VERSION: Final = 1
 JOB_ID_PATTERN: Final = r"^job-[a-z2-7]{24}$"
 CONVERSATION_ID_PATTERN: Final = r"^conv-[a-z2-7]{24}$"
@@ -113,11 +114,11 @@ def sampling_numbers() -> dict[str, tuple[type, Bounds]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One accepted prompt; it never changes after it is accepted.
+class JobHead:
+    """An accepted prompt without what was asked of the sampler: all that is short.
 
-    Its messages are stored once, in the conversation, as turn number `turn` (1, 2, 3 …).
-    `expires_at` is the table's TTL in epoch seconds.
+    It never changes after it is accepted. Its messages are stored once, in the conversation, as
+    turn number `turn` (1, 2, 3 …). `expires_at` is the table's TTL in epoch seconds.
     """
 
     job_id: str
@@ -125,9 +126,20 @@ class Job:
     conversation_id: str
     turn: int
     model: str
-    sampling: Sampling
     created_at: datetime
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job(JobHead):
+    """A whole accepted prompt, as an engine needs it."""
+
+    sampling: Sampling
+
+    @property
+    def head(self) -> JobHead:
+        """The job without its sampling."""
+        return JobHead(**{field.name: getattr(self, field.name) for field in fields(JobHead)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,16 @@ def encode_job(job: Job) -> str:
 def decode_job(text: str | bytes) -> Job:
     """The reverse of `encode_job`; raises a `ContractError`."""
     return codec.decode(Job, text, JOB_VERSION)
+
+
+def encode_job_head(head: JobHead) -> str:
+    """A job's head as versioned JSON text."""
+    return codec.encode(head, JOB_HEAD_VERSION)
+
+
+def decode_job_head(text: str | bytes) -> JobHead:
+    """The reverse of `encode_job_head`; raises a `ContractError`."""
+    return codec.decode(JobHead, text, JOB_HEAD_VERSION)
 
 
 def encode_queue_message(message: QueueMessage) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta, Event, StateChange
+from aistratus_contracts.job import Job
 from aistratus_contracts.states import JobState
 from aistratus_contracts.table import Answer, JobRecord, Turn
 from aistratus_daemon.worker.conversation import Due, messages_for
@@ -19,6 +20,7 @@ class JobLog:
     """A job as its writes have made it."""
 
     record: JobRecord
+    job: Job
     events: list[Event]
     text: str = ""
     # The process whose attempt holds the job now.
@@ -40,20 +42,27 @@ class Checker:
         metas = [w for w in writes if w.key[1] == table.META]
         answers = [w for w in writes if w.key[1].endswith("#ANSWER")]
         events = [w for w in writes if w.key[1].startswith(table.EVENT_PREFIX)]
+        documents = [w for w in writes if w.key[1] == table.DOCUMENT]
+        if any(w.old is not None or not metas for w in documents):
+            self.complain(f"{by} wrote to a job's document after the job was accepted: {writes}")
         if not metas and (answers or events):
             self.complain(f"{by} wrote to a log without moving its cursor: {writes}")
         for write in metas:
             if write.new is None:
                 self.complain(f"{by} deleted {write.key}.")
             elif write.old is None:
-                self._accepted(write.new, events)
+                self._accepted(write.new, documents, events)
             else:
                 self._moved(by, write.old, write.new, events, answers)
 
-    def _accepted(self, new: Item, events: list[Write]) -> None:
+    def _accepted(self, new: Item, documents: list[Write], events: list[Write]) -> None:
         record = table.read_meta(new)
+        jobs = [table.read_document(w.new) for w in documents if w.new is not None]
+        jobs += [record.job] if isinstance(record.job, Job) else []
+        if len(jobs) != 1:
+            self.complain(f"{record.job.job_id} was accepted with {len(jobs)} documents.")
         first = [table.read_event(w.new) for w in events if w.new is not None]
-        self.jobs[record.job.job_id] = JobLog(record, first)
+        self.jobs[record.job.job_id] = JobLog(record, jobs[0], first)
 
     def _moved(
         self, by: str, old: Item, new: Item, events: list[Write], answers: list[Write]
@@ -112,7 +121,7 @@ class Checker:
     def _check_end(
         self, log: JobLog, answers: list[Write], check: Callable[[bool, str], None]
     ) -> None:
-        job, state = log.record.job, log.record.cursor.state
+        job, state = log.job, log.record.cursor.state
         check(bool(answers) == state.is_final, "an answer without an end, or an end without one")
         if not state.is_final:
             return

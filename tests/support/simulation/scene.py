@@ -12,11 +12,12 @@ from aistratus_contracts.job import (
     Job,
     Message,
     QueueMessage,
+    ResponseFormat,
     Sampling,
     decode_queue_message,
     encode_queue_message,
 )
-from aistratus_contracts.states import FinishReason, JobState, Role
+from aistratus_contracts.states import FinishReason, JobState, ResponseFormatType, Role
 from aistratus_contracts.table import JobRecord
 from support.doubles.dynamodb import Item, Table, Write
 from support.doubles.sqs import Queue, Queues
@@ -38,6 +39,10 @@ FAILURES: Final = 3
 STRAGGLER_SECONDS: Final = 20.0
 CALM_SECONDS: Final = 600.0
 DRAIN_SECONDS: Final = 60.0
+# Every other job has it, so that its document lies apart from its cursor.
+LONG_FORM: Final = ResponseFormat(
+    ResponseFormatType.GRAMMAR, grammar="root ::= [a-z]+ # " + "x" * table.MAX_JOB_BYTES_IN_META
+)
 
 
 class _Scribe(logging.Handler):
@@ -108,7 +113,11 @@ class Scene:
             conversation_id=conversation,
             turn=turn,
             model="simulated",
-            sampling=Sampling(max_tokens=max_tokens, temperature=0.0),
+            sampling=Sampling(
+                max_tokens=max_tokens,
+                temperature=0.0,
+                response_format=LONG_FORM if len(self.jobs) % 2 else None,
+            ),
             created_at=now,
             expires_at=table.expiry_of(now),
         )
@@ -117,7 +126,7 @@ class Scene:
         record = JobRecord(job, Cursor(JobState.QUEUED, 0, 2))
         first = Event(1, 0, now, StateChange(JobState.QUEUED))
         items = [
-            table.meta_item(record),
+            *table.job_items(record),
             table.event_item(job, first),
             table.prompt_item(job, messages),
         ]

@@ -179,7 +179,7 @@ class _Readers:
         )
         record = JobRecord(job, Cursor(JobState.QUEUED, 0, 2))
         first = Event(1, 0, now, StateChange(JobState.QUEUED))
-        for item in (table.meta_item(record), table.event_item(job, first)):
+        for item in (*table.job_items(record), table.event_item(job, first)):
             self._dynamodb.put_item(TableName=self.table, Item=item)
         return record
 

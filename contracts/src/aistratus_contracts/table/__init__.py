@@ -2,7 +2,8 @@
 
 | pk | sk | holds |
 |---|---|---|
-| `JOB#id` | `META` | the job, and its cursor |
+| `JOB#id` | `META` | the job, and its cursor; of a long job, the head |
+| `JOB#id` | `DOC` | a long job (with a grammar, say), whole |
 | `JOB#id` | `EV#0000000001` … | one event each |
 | `USER#owner` | `CONV#id` | head of a conversation: title, times, number of turns |
 | `USER#owner` | `TURN#id#000001#PROMPT` | the messages that a turn added, and its job |
@@ -30,14 +31,16 @@ from aistratus_contracts.table.keys import *
 
 # fmt: off
 __all__ = [
-    "EVENT_PREFIX", "FLEET_PARTITION", "GROUP", "META", "OPEN_PARTITION", "PARTITION_KEY",
-    "READERS_PARTITION", "RECENCY_ATTRIBUTE", "RECENCY_INDEX", "SORT_KEY", "TABLE_SCHEMA",
-    "TTL_ATTRIBUTE", "TURN_VERSION", "WORKER_PREFIX", "Answer", "Append", "ConversationHead",
-    "Item", "JobRecord", "SignOfLife", "Turn", "all_readers_key", "answer_item", "answer_sort_key",
-    "append", "conversation_sort_key", "event_item", "event_sort_key", "expiry_of", "group_key",
-    "head_item", "is_event", "job_partition", "key", "limits_key", "meta_item", "meta_key",
-    "open_key", "prompt_item", "prompt_sort_key", "put_if_absent", "read_event", "read_head",
-    "read_meta", "read_turns", "read_turns_backwards", "read_worker", "readers_key",
-    "request_sort_key", "title_of", "turns_prefix", "user_partition", "worker_item", "worker_key",
+    "DOCUMENT", "EVENT_PREFIX", "FLEET_PARTITION", "GROUP", "JOB_APART_VERSION",
+    "MAX_JOB_BYTES_IN_META", "META", "OPEN_PARTITION", "PARTITION_KEY", "READERS_PARTITION",
+    "RECENCY_ATTRIBUTE", "RECENCY_INDEX", "SORT_KEY", "TABLE_SCHEMA", "TTL_ATTRIBUTE",
+    "TURN_VERSION", "WORKER_PREFIX", "Answer", "Append", "ConversationHead", "Item", "JobRecord",
+    "SignOfLife", "Turn", "all_readers_key", "answer_item", "answer_sort_key", "append",
+    "conversation_sort_key", "document_key", "event_item", "event_sort_key", "expiry_of",
+    "group_key", "head_item", "is_event", "job_items", "job_partition", "key", "limits_key",
+    "meta_item", "meta_key", "open_key", "prompt_item", "prompt_sort_key", "put_if_absent",
+    "read_document", "read_event", "read_head", "read_meta", "read_turns", "read_turns_backwards",
+    "read_worker", "readers_key", "request_sort_key", "title_of", "turns_prefix", "user_partition",
+    "worker_item", "worker_key",
 ]
 # fmt: on

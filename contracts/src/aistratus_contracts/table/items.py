@@ -7,7 +7,16 @@ from typing import Final, TypeVar
 
 from aistratus_contracts import codec
 from aistratus_contracts.event import Event, decode_event, encode_event
-from aistratus_contracts.job import Cursor, Job, Message, decode_job, encode_job
+from aistratus_contracts.job import (
+    Cursor,
+    Job,
+    JobHead,
+    Message,
+    decode_job,
+    decode_job_head,
+    encode_job,
+    encode_job_head,
+)
 from aistratus_contracts.limits import (
     JOB_RETENTION_DAYS,
     MAX_TITLE_CHARS,
@@ -24,6 +33,7 @@ from aistratus_contracts.table.keys import (
     Item,
     answer_sort_key,
     conversation_sort_key,
+    document_key,
     event_sort_key,
     job_partition,
     key,
@@ -38,12 +48,19 @@ T = TypeVar("T")
 # The version of prompts and answers. They never named one, and do not while it is 1.
 TURN_VERSION: Final = 1
 
+# The longest job that META holds itself, in bytes of JSON. DynamoDB bills an item's whole size at
+# each change of its cursor, in steps of 1 KB; keys, cursor and idempotency key take up to 240.
+MAX_JOB_BYTES_IN_META: Final = 784
+# What META says instead of a longer job. A reader from before such jobs does not know this version,
+# and leaves them to others. So it is taken: the next version of a whole job is 3.
+JOB_APART_VERSION: Final = 2
+
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A META item: the job and its cursor."""
+    """A META item: the job, or only its head where the job is long, and its cursor."""
 
-    job: Job
+    job: JobHead
     cursor: Cursor
 
 
@@ -105,25 +122,54 @@ def expiry_of(created_at: datetime) -> int:
     return int((created_at + timedelta(days=JOB_RETENTION_DAYS)).timestamp())
 
 
+def job_items(record: JobRecord) -> list[Item]:
+    """All items of a new job: META, and DOC if the job is long. `record` has the whole job."""
+    job = _whole(record)
+    meta = meta_item(record)
+    if "head" not in meta:
+        return [meta]
+    document = {
+        **document_key(job.job_id),
+        "job": {"S": encode_job(job)},
+        TTL_ATTRIBUTE: {"N": str(job.expires_at)},
+    }
+    return [meta, document]
+
+
 def meta_item(record: JobRecord) -> Item:
-    """A job's META item."""
+    """A job's META item, which holds a long job's head alone. `record` has the whole job."""
+    job = _whole(record)
+    text = encode_job(job)
+    attributes = {"job": {"S": text}}
+    if len(text.encode()) > MAX_JOB_BYTES_IN_META:
+        attributes = {
+            "job": {"S": codec.dumps({codec.VERSION_KEY: JOB_APART_VERSION})},
+            "head": {"S": encode_job_head(job.head)},
+        }
     return {
-        **meta_key(record.job.job_id),
-        "job": {"S": encode_job(record.job)},
+        **meta_key(job.job_id),
+        **attributes,
         "state": {"S": record.cursor.state.value},
         "attempt": {"N": str(record.cursor.attempt)},
         "next_seq": {"N": str(record.cursor.next_seq)},
         "cancel_requested": {"BOOL": record.cursor.cancel_requested},
         "append_id": {"S": record.cursor.append_id},
         "failures": {"N": str(record.cursor.failures)},
-        TTL_ATTRIBUTE: {"N": str(record.job.expires_at)},
+        TTL_ATTRIBUTE: {"N": str(job.expires_at)},
     }
 
 
+def _whole(record: JobRecord) -> Job:
+    if not isinstance(record.job, Job):
+        raise TypeError(f"Only the head of job {record.job.job_id} is known.")
+    return record.job
+
+
 def read_meta(item: Item) -> JobRecord:
-    """The reverse of `meta_item`."""
+    """The reverse of `meta_item`; of a long job it gives the head."""
+    head = item.get("head")
     return JobRecord(
-        job=decode_job(item["job"]["S"]),
+        job=decode_job(item["job"]["S"]) if head is None else decode_job_head(head["S"]),
         cursor=Cursor(
             state=JobState(item["state"]["S"]),
             attempt=int(item["attempt"]["N"]),
@@ -135,7 +181,12 @@ def read_meta(item: Item) -> JobRecord:
     )
 
 
-def event_item(job: Job, event: Event) -> Item:
+def read_document(item: Item) -> Job:
+    """A long job, from its DOC item."""
+    return decode_job(item["job"]["S"])
+
+
+def event_item(job: JobHead, event: Event) -> Item:
     """An event's item."""
     return {
         **key(job_partition(job.job_id), event_sort_key(event.seq)),
@@ -154,7 +205,7 @@ def is_event(item: Item) -> bool:
     return str(item[SORT_KEY]["S"]).startswith(EVENT_PREFIX)
 
 
-def prompt_item(job: Job, messages: tuple[Message, ...]) -> Item:
+def prompt_item(job: JobHead, messages: tuple[Message, ...]) -> Item:
     """The PROMPT item of a job's turn."""
     prompt = _Prompt(job.job_id, messages, job.created_at)
     return {
@@ -163,7 +214,7 @@ def prompt_item(job: Job, messages: tuple[Message, ...]) -> Item:
     }
 
 
-def answer_item(job: Job, answer: Answer) -> Item:
+def answer_item(job: JobHead, answer: Answer) -> Item:
     """The ANSWER item of a job's turn."""
     return {
         **key(user_partition(job.owner), answer_sort_key(job.conversation_id, job.turn)),

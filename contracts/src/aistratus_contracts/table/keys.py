@@ -13,6 +13,7 @@ TTL_ATTRIBUTE: Final = "expires_at"
 RECENCY_INDEX: Final = "by_recency"
 RECENCY_ATTRIBUTE: Final = "listed_at"
 META: Final = "META"
+DOCUMENT: Final = "DOC"
 OPEN_PARTITION: Final = "OPEN"
 FLEET_PARTITION: Final = "FLEET"
 READERS_PARTITION: Final = "READERS"
@@ -93,6 +94,11 @@ def request_sort_key(request_id: str) -> str:
 def meta_key(job_id: str) -> Item:
     """The primary key of a job's META item."""
     return key(job_partition(job_id), META)
+
+
+def document_key(job_id: str) -> Item:
+    """The primary key of a long job's DOC item, which sorts before its events."""
+    return key(job_partition(job_id), DOCUMENT)
 
 
 def open_key(job_id: str, created_at: datetime) -> Item:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_contracts.errors import ContractError, UnknownVersion
-from aistratus_contracts.job import Message, decode_queue_message
+from aistratus_contracts.job import Message, Sampling, decode_queue_message
 from aistratus_contracts.table import JobRecord
 from aistratus_daemon.job_context import UNKNOWN, JobContext, work_on
 from aistratus_daemon.worker.conversation import history_bytes, messages_for, next_due
@@ -36,6 +36,16 @@ REMEMBERED_CONVERSATIONS: Final = 1024
 
 _CLOUD_ERRORS: Final = (BotoCoreError, ClientError)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job to answer, what the model reads, and how many turns that leaves out."""
+
+    record: JobRecord
+    sampling: Sampling
+    messages: tuple[Message, ...]
+    left_out: int
 
 
 @dataclass
@@ -221,30 +231,25 @@ class Consumer:
         conversation_id = asked.job.conversation_id
         while True:
             ended_up_to = self._ended_up_to.pop(conversation_id, 0)
-            task = await asyncio.to_thread(self._next_due, asked, ended_up_to)
-            if task is None:
+            due = await asyncio.to_thread(self._next_due, asked, ended_up_to)
+            if due is None:
                 return
-            record, messages, left_out = task
-            self._remember(conversation_id, record.job.turn - 1)
-            job_log = JobLog(record, self.store)
+            self._remember(conversation_id, due.record.job.turn - 1)
+            job_log = JobLog(due.record, self.store)
             work_on(job_log.context)
             await JobRun(
                 job_log,
-                messages,
-                left_out,
+                due.sampling,
+                due.messages,
+                due.left_out,
                 self.engine,
                 self.suspects,
                 running=self.running,
                 given_up=self.queue.set_job_aside,
             ).run()
 
-    def _next_due(
-        self, asked: JobRecord, ended_up_to: int
-    ) -> tuple[JobRecord, tuple[Message, ...], int] | None:
-        """The next job to answer, what the model reads, and how many turns that leaves out.
-
-        The job is the first open turn, up to the one asked for.
-        """
+    def _next_due(self, asked: JobRecord, ended_up_to: int) -> DueJob | None:
+        """The first open turn's job, up to the one asked for."""
         room = history_bytes(self.engine.context)
         orphans: set[int] = set()
         ended: set[int] = set()
@@ -259,9 +264,11 @@ class Consumer:
                 # Since the turns were read, the last append of a worker thought dead has ended
                 # it. Read them again: the next turn must be answered with that answer in view.
                 ended.add(number)
+            elif (job := self.store.whole_job(record.job)) is None:
+                orphans.add(number)
             else:
                 opening = self.store.first_turn(asked.job) if due.left_out else None
-                return record, messages_for(due, opening), due.left_out
+                return DueJob(record, job.sampling, messages_for(due, opening), due.left_out)
         return None
 
     def _remember(self, conversation_id: str, ended_up_to: int) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import EventBody, JobError, StateChange, Usage
-from aistratus_contracts.job import Job, Message
+from aistratus_contracts.job import JobHead, Message, Sampling
 from aistratus_contracts.limits import MAX_ERROR_CHARS
 from aistratus_contracts.states import FinishReason, JobState
 from aistratus_daemon.errors import DaemonError
@@ -77,12 +77,13 @@ class JobRun:
     """
 
     job_log: JobLog
+    sampling: Sampling
     messages: tuple[Message, ...]
     left_out: int
     engine: EngineClient
     suspects: Suspects
     running: Callable[[], int]
-    given_up: Callable[[Job, str], None]
+    given_up: Callable[[JobHead, str], None]
     _committed_at: float = -float("inf")
     _is_cancelled: bool = False
     # Whether a token of this attempt has come.
@@ -249,7 +250,7 @@ class JobRun:
             cache_key=f"{job.owner}/{job.conversation_id}",
             attempt=self.job_log.record.cursor.attempt,
             messages=self.messages,
-            sampling=job.sampling,
+            sampling=self.sampling,
             committed=tuple(self.job_log.progress.token_ids),
             left_out=self.left_out,
         )

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from aistratus_contracts.job import Job, QueueMessage, encode_queue_message
+from aistratus_contracts.job import JobHead, QueueMessage, encode_queue_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -149,7 +149,7 @@ class JobsQueue:
         self._put_aside(message.body, message.group, message.message_id, reason)
         self.delete(message)
 
-    def set_job_aside(self, job: Job, reason: str) -> None:
+    def set_job_aside(self, job: JobHead, reason: str) -> None:
         """Send a dead letter for a job that is given up."""
         body = encode_queue_message(QueueMessage(job.job_id))
         self._put_aside(body, job.conversation_id, job.job_id, reason)

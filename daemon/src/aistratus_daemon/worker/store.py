@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Event, EventBody
-from aistratus_contracts.job import Job
+from aistratus_contracts.job import Job, JobHead
 from aistratus_contracts.table import JobRecord, SignOfLife, Turn
 from aistratus_daemon.errors import DaemonError
 
@@ -61,11 +61,20 @@ class JobStore:
     sleep: Callable[[float], None] = time.sleep
 
     def load(self, job_id: str) -> JobRecord | None:
-        """A job and its cursor as they are now."""
+        """A job, or a long job's head, and its cursor as they are now."""
         answer = self.client.get_item(
             TableName=self.table_name, Key=table.meta_key(job_id), ConsistentRead=True
         )
         return table.read_meta(answer["Item"]) if "Item" in answer else None
+
+    def whole_job(self, job: JobHead) -> Job | None:
+        """The job with its sampling; None if it was deleted meanwhile."""
+        if isinstance(job, Job):
+            return job
+        answer = self.client.get_item(
+            TableName=self.table_name, Key=table.document_key(job.job_id), ConsistentRead=True
+        )
+        return table.read_document(answer["Item"]) if "Item" in answer else None
 
     def events(self, job_id: str) -> list[Event]:
         """All events of a job, in order."""
@@ -82,7 +91,7 @@ class JobStore:
             )
         ]
 
-    def turns_backwards(self, job: Job) -> Iterator[Turn]:
+    def turns_backwards(self, job: JobHead) -> Iterator[Turn]:
         """The conversation's turns from this job's back to the first, read lazily.
 
         Only one page is held at a time; a caller that takes a few turns has read only a few.
@@ -101,7 +110,7 @@ class JobStore:
         )
         return table.read_turns_backwards(items)
 
-    def first_turn(self, job: Job) -> Turn | None:
+    def first_turn(self, job: JobHead) -> Turn | None:
         """The conversation's first turn, without its answer."""
         where = table.key(
             table.user_partition(job.owner), table.prompt_sort_key(job.conversation_id, 1)

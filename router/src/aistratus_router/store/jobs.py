@@ -94,13 +94,14 @@ class JobStore:
     def create(self, new: NewJob) -> Outcome:
         """Store a job, its first event, its turn and its entry as an open job, all at once."""
         job, name = new.record.job, self._table.name
-        meta = table.meta_item(new.record)
+        meta, *document = table.job_items(new.record)
         items = [
             _head_write(name, new),
             table.put_if_absent(name, table.event_item(job, new.first_event)),
             table.put_if_absent(name, table.prompt_item(job, new.messages)),
             table.put_if_absent(name, open_item(job, new.place.group)),
             new.place.write,
+            *(table.put_if_absent(name, item) for item in document),
         ]
         if new.request is not None:
             meta[REQUEST_ATTRIBUTE] = {"S": new.request.request_id}
@@ -126,12 +127,15 @@ class JobStore:
         return None if item is None else table.read_meta(item)
 
     def last_sign(self, job_id: str) -> LastSign | None:
-        """A job and its newest events, in one short query: the job's item sorts after them."""
+        """A job and its newest events, in one short query: META sorts after them."""
         items, _ = self._table.page(
             ScanIndexForward=False,
             Limit=1 + LAST_EVENTS,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": table.job_partition(job_id)}},
+            KeyConditionExpression="pk = :pk AND sk > :document",
+            ExpressionAttributeValues={
+                ":pk": {"S": table.job_partition(job_id)},
+                ":document": {"S": table.DOCUMENT},
+            },
         )
         if not items or table.is_event(items[0]):
             return None
@@ -140,7 +144,7 @@ class JobStore:
     def whole_log(self, job_id: str) -> LogPage | None:
         """A job with all its events."""
         events: list[Item] = []
-        for item in self._table.query(table.job_partition(job_id)):
+        for item in self._table.query(table.job_partition(job_id), after=table.DOCUMENT):
             if not table.is_event(item):
                 return LogPage(table.read_meta(item), _without_hole(events, 0))
             events.append(item)

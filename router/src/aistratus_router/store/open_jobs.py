@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aistratus_contracts import codec, table
-from aistratus_contracts.job import Job
+from aistratus_contracts.job import JobHead
 from aistratus_contracts.table import Item
 from aistratus_router.store.job_queue import JobQueue
 from aistratus_router.store.table import Table, key_of
@@ -75,7 +75,7 @@ class OpenJobs:
             },
         )
 
-    def find(self, job: Job) -> OpenJob | None:
+    def find(self, job: JobHead) -> OpenJob | None:
         """A job's entry; None once the job has ended."""
         item = self._table.get(table.open_key(job.job_id, job.created_at))
         return None if item is None else _read(item)
@@ -88,7 +88,7 @@ class OpenJobs:
         """Record that a worker was on a job at this time."""
         self._mark(entry.key, "heard_at", at)
 
-    def ask_cancel(self, job: Job, at: datetime) -> None:
+    def ask_cancel(self, job: JobHead, at: datetime) -> None:
         """Record when a job's owner first asked for it to stop."""
         self._mark(
             table.open_key(job.job_id, job.created_at), "cancel_asked_at", at, only_once=True
@@ -125,13 +125,13 @@ class OpenJobs:
         )
 
 
-def open_job(job: Job, group: str) -> OpenJob:
+def open_job(job: JobHead, group: str) -> OpenJob:
     """The entry of a job that was just stored."""
     key = table.open_key(job.job_id, job.created_at)
     return OpenJob(key, job.job_id, group, job.created_at)
 
 
-def open_item(job: Job, group: str) -> Item:
+def open_item(job: JobHead, group: str) -> Item:
     """The item of a new job's entry."""
     return {
         **table.open_key(job.job_id, job.created_at),

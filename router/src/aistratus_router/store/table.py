@@ -66,13 +66,18 @@ class Table:
         response: Any = self._client.query(TableName=self.name, ConsistentRead=True, **options)
         return response["Items"], "LastEvaluatedKey" in response
 
-    def query(self, partition: str, prefix: str = "", **options: Any) -> Iterator[Item]:
-        """All items of a partition, or those whose sort key begins with `prefix`, in order."""
+    def query(
+        self, partition: str, prefix: str = "", *, after: str = "", **options: Any
+    ) -> Iterator[Item]:
+        """A partition's items, in order: all, those with `prefix`, or those that sort `after`."""
         values: Item = {":pk": {"S": partition}}
         condition = "pk = :pk"
         if prefix:
             values[":prefix"] = {"S": prefix}
             condition += " AND begins_with(sk, :prefix)"
+        elif after:
+            values[":after"] = {"S": after}
+            condition += " AND sk > :after"
         while True:
             response: Any = self._client.query(
                 TableName=self.name,
