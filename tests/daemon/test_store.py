@@ -63,6 +63,19 @@ def test_a_long_job_is_read_from_where_its_grammar_lies(cloud: Cloud, store: Job
     assert store.whole_job(record.job) is None
 
 
+def test_only_an_append_that_is_in_the_table_moves_a_job_on(cloud: Cloud) -> None:
+    """The dead man's switch hears of no other."""
+    moves: list[str] = []
+    store = JobStore(cloud.dynamodb, TABLE, moved_on=lambda: moves.append("on"))
+    record = loaded(store, cloud)
+    assert moves == []
+    store.append(record, RUNNING, new_attempt=True)
+    assert moves == ["on"]
+    with pytest.raises(FenceLost):
+        store.append(record, RUNNING, new_attempt=True)
+    assert moves == ["on"]
+
+
 def test_of_two_that_take_a_job_at_once_one_has_it(cloud: Cloud, store: JobStore) -> None:
     record = loaded(store, cloud)
     taken = store.append(record, RUNNING, new_attempt=True)

@@ -1,16 +1,19 @@
-"""The dead man's switch: off after too long, off when idle for too long, else left alone."""
+"""The dead man's switch: off after too long, off after too long without a job, else left alone."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from aistratus_daemon.worker.last_job import LastJob
 from housekeeping import ROOT
 
 SCRIPT = ROOT / "roles" / "worker" / "files" / "deadman.py"
 HOUR = 3600.0
+NOW = 1_800_000_000 * 10**9
 
 
 @pytest.fixture(scope="module")
@@ -24,41 +27,71 @@ def deadman() -> ModuleType:
     return module
 
 
-def test_a_busy_engine_is_left_alone_until_the_last_hour(deadman: ModuleType) -> None:
+def test_a_machine_that_answers_once_a_minute_is_left_alone(deadman: ModuleType) -> None:
+    """However little processor time that takes."""
     before = None
     for minutes in range(5, 24 * 60, 5):
-        now = deadman.Seen(at=minutes * 60.0, pid=7, used=minutes * 30.0, busy_at=0.0)
-        before = deadman.compare(now, before)
+        before = deadman.compare(deadman.Seen(minutes * 60.0, minutes, 0.0), before, NOW)
         assert deadman.decide(before, idle_hours=2, hours=24) is None
-    late = deadman.Seen(at=24 * HOUR, pid=7, used=1e6, busy_at=24 * HOUR)
+    late = deadman.compare(deadman.Seen(24 * HOUR, 24 * 60, 0.0), before, NOW)
     assert "24 are the limit" in deadman.decide(late, idle_hours=2, hours=24)
 
 
-def test_an_idle_engine_is_turned_off_after_its_hours(deadman: ModuleType) -> None:
-    busy = deadman.compare(deadman.Seen(600.0, 7, 100.0, 0.0), deadman.Seen(300.0, 7, 1.0, 0.0))
+def test_a_machine_without_a_job_is_turned_off_after_its_hours(deadman: ModuleType) -> None:
+    busy = deadman.compare(deadman.Seen(600.0, 2, 0.0), deadman.Seen(300.0, 1, 0.0), NOW)
     assert busy.busy_at == 600.0
-    soon = deadman.compare(deadman.Seen(600.0 + 1.9 * HOUR, 7, 110.0, 0.0), busy)
+    soon = deadman.compare(deadman.Seen(600.0 + 1.9 * HOUR, 2, 0.0), busy, NOW)
     assert deadman.decide(soon, idle_hours=2, hours=0) is None
-    later = deadman.compare(deadman.Seen(600.0 + 2 * HOUR, 7, 111.0, 0.0), soon)
-    assert "idle for 2.00 hours" in deadman.decide(later, idle_hours=2, hours=0)
+    later = deadman.compare(deadman.Seen(600.0 + 2 * HOUR, 2, 0.0), soon, NOW)
+    assert "no job moved on for 2.00 hours" in deadman.decide(later, idle_hours=2, hours=0)
 
 
-def test_an_engine_that_is_gone_is_idle(deadman: ModuleType) -> None:
-    before = deadman.Seen(HOUR, 7, 900.0, HOUR)
-    now = deadman.compare(deadman.Seen(3 * HOUR, 0, 0.0, 0.0), before)
-    assert "idle" in deadman.decide(now, idle_hours=2, hours=24)
+def test_a_worker_that_never_began_or_is_gone_is_idle(deadman: ModuleType) -> None:
+    never = deadman.compare(deadman.Seen(2 * HOUR, 0, 0.0), deadman.Seen(HOUR, 0, 0.0), NOW)
+    assert "no job" in deadman.decide(never, idle_hours=2, hours=24)
+    gone = deadman.compare(deadman.Seen(3 * HOUR, 0, 0.0), deadman.Seen(HOUR, 5, HOUR), NOW)
+    assert "no job" in deadman.decide(gone, idle_hours=2, hours=24)
 
 
-def test_an_engine_that_was_restarted_counts_with_what_it_has_used_since(
-    deadman: ModuleType,
+def test_without_an_earlier_look_the_files_age_tells(deadman: ModuleType) -> None:
+    touched = NOW - int(600 * 1e9)
+    seen = deadman.compare(deadman.Seen(9 * HOUR, touched, 0.0), None, NOW)
+    assert seen.busy_at == pytest.approx(9 * HOUR - 600)
+    ahead = deadman.compare(deadman.Seen(9 * HOUR, NOW + int(HOUR * 1e9), 0.0), None, NOW)
+    assert ahead.busy_at == 9 * HOUR
+    assert deadman.compare(deadman.Seen(9 * HOUR, 0, 0.0), None, NOW).busy_at == 0
+
+
+def test_a_clock_that_is_set_moves_nothing(deadman: ModuleType) -> None:
+    before = deadman.Seen(HOUR, NOW, HOUR)
+    for clock in (0, NOW * 2):
+        later = deadman.compare(deadman.Seen(3 * HOUR, NOW, 0.0), before, clock)
+        assert later.busy_at == HOUR
+
+
+def test_the_switch_sees_what_the_worker_does(deadman: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "last-job"
+    assert deadman.look(file).mark == 0
+    LastJob(file).moved()
+    first = deadman.look(file).mark
+    os.utime(file, ns=(0, first - 1))
+    LastJob(file).moved()
+    assert deadman.look(file).mark > first - 1 > 0
+
+
+def test_a_file_that_cannot_be_touched_stops_no_job_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = deadman.Seen(300.0, 7, 900.0, 300.0)
-    now = deadman.compare(deadman.Seen(600.0, 8, 200.0, 0.0), before)
-    assert now.busy_at == 600.0
+    last_job = LastJob(tmp_path / "nowhere" / "last-job")
+    last_job.moved()
+    last_job.moved()
+    (record,) = caplog.records
+    assert "takes this machine for idle" in record.getMessage()
+    LastJob(None).moved()
 
 
 def test_no_hours_are_for_never(deadman: ModuleType) -> None:
-    seen = deadman.Seen(1000 * HOUR, 0, 0.0, 0.0)
+    seen = deadman.Seen(1000 * HOUR, 0, 0.0)
     assert deadman.decide(seen, idle_hours=0, hours=0) is None
 
 

@@ -1,13 +1,15 @@
-"""The dead man's switch: powers the machine off after too long a run, or too long an idle time.
+"""The dead man's switch: powers the machine off after too long a run, or too long without a job.
 
 The steward does that from outside, within minutes. This switch is for the day when the steward
-fails: it needs no network, no credentials and neither of the two services. The machine counts as
-idle while the engine uses almost no processor time, or does not run at all.
+fails: it needs no network, no credentials and neither of the two services. The worker touches a
+file whenever a job has moved on, that is, after each append that is in the table. The machine is
+idle while nobody touches it: no jobs come, or the worker hangs or is gone. How busy the processor
+or the card is does not count: a model on a card may answer once a minute, and a loop compute
+forever.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,21 +17,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-# A waiting engine uses less than a hundredth of a core, a computing one at least a whole core.
-BUSY_SHARE: Final = 0.05
-_SECONDS_PER_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+_NANOSECONDS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One observation, in seconds; `at` and `busy_at` count from the machine's start.
+    """One observation. `at` and `busy_at` are in seconds, and count from the machine's start.
 
-    `pid` is the engine's process id, 0 for none; `used` is its processor time so far.
+    `mark` is when the file was last touched, in the clock's nanoseconds, 0 for never. Only its
+    change counts, so a clock that is set moves nothing.
     """
 
     at: float
-    pid: int
-    used: float
+    mark: int
     busy_at: float
 
 
@@ -39,44 +39,38 @@ def decide(seen: Seen, *, idle_hours: float, hours: float) -> str | None:
         return f"it has been on for {seen.at / 3600:.2f} hours, and {hours:g} are the limit"
     idle = seen.at - seen.busy_at
     if idle_hours and idle >= idle_hours * 3600:
-        return f"the engine was idle for {idle / 3600:.2f} hours, and {idle_hours:g} are the limit"
+        return f"no job moved on for {idle / 3600:.2f} hours, and {idle_hours:g} are the limit"
     return None
 
 
-def compare(now: Seen, before: Seen | None) -> Seen:
-    """`now`, with the time at which the engine was last seen busy."""
+def compare(now: Seen, before: Seen | None, clock: int) -> Seen:
+    """`now`, with the time at which a job last moved on.
+
+    Without an earlier observation the file's age tells, by `clock`, in nanoseconds.
+    """
     if before is None or before.at > now.at:
-        return now
-    same = now.pid == before.pid
-    worked = now.used - (before.used if same else 0.0)
-    passed = max(now.at - before.at, 1.0)
-    is_busy = now.pid != 0 and worked / passed >= BUSY_SHARE
-    return Seen(now.at, now.pid, now.used, now.at if is_busy else before.busy_at)
+        age = max(0.0, (clock - now.mark) / _NANOSECONDS)
+        return Seen(now.at, now.mark, max(0.0, now.at - age))
+    is_busy = now.mark not in (0, before.mark)
+    return Seen(now.at, now.mark, now.at if is_busy else before.busy_at)
 
 
-def look(unit: str) -> Seen:
-    """Observe the machine and the engine now; `busy_at` is left at 0."""
+def look(last_job: Path) -> Seen:
+    """Observe the machine and the worker's file now; `busy_at` is left at 0."""
     # Not /proc/uptime, which in a container is the host's.
-    began = int(_show("--property=UserspaceTimestampMonotonic") or 0) / 1_000_000
-    at = time.clock_gettime(time.CLOCK_MONOTONIC) - began
-    pid = int(_show("--property=MainPID", unit) or 0)
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return Seen(at, 0, 0.0, 0.0)
-    # utime and stime, proc(5); the first field after the name is the third.
-    used = (int(fields[11]) + int(fields[12])) * _SECONDS_PER_TICK
-    return Seen(at, pid, used, 0.0)
-
-
-def _show(*what: str) -> str:
     shown = subprocess.run(
-        ["/usr/bin/systemctl", "show", "--value", *what],
+        ["/usr/bin/systemctl", "show", "--value", "--property=UserspaceTimestampMonotonic"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return shown.stdout.strip()
+    began = int(shown.stdout.strip() or 0) / 1_000_000
+    at = time.clock_gettime(time.CLOCK_MONOTONIC) - began
+    try:
+        mark = last_job.stat().st_mtime_ns
+    except OSError:
+        mark = 0
+    return Seen(at, mark, 0.0)
 
 
 def read(state: Path) -> Seen | None:
@@ -96,12 +90,14 @@ def main() -> int:
     parser.add_argument(
         "--hours", type=float, required=True, help="power off this long after the start; 0: never"
     )
-    parser.add_argument("--unit", required=True, help="the engine's unit")
+    parser.add_argument(
+        "--last-job", type=Path, required=True, help="the file that the worker touches for a job"
+    )
     parser.add_argument(
         "--state", type=Path, required=True, help="the file that keeps the last observation"
     )
     chosen = parser.parse_args()
-    seen = compare(look(chosen.unit), read(chosen.state))
+    seen = compare(look(chosen.last_job), read(chosen.state), time.time_ns())
     chosen.state.write_text(json.dumps(asdict(seen)), encoding="utf-8")
     why = decide(seen, idle_hours=chosen.idle_hours, hours=chosen.hours)
     if why is None:

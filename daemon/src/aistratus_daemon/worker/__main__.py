@@ -28,6 +28,7 @@ from aistratus_daemon.worker.engine_client import EngineClient
 from aistratus_daemon.worker.heartbeat import Heartbeat
 from aistratus_daemon.worker.interruption import AutoScaling, Interruption
 from aistratus_daemon.worker.jobs_queue import JobsQueue
+from aistratus_daemon.worker.last_job import LastJob
 from aistratus_daemon.worker.metrics import Metrics
 from aistratus_daemon.worker.settings import WorkerSettings, read_settings
 from aistratus_daemon.worker.store import JobStore
@@ -66,7 +67,11 @@ def main() -> int:
             settings.queue_url,
             settings.dead_letter_queue_url,
         )
-        store = JobStore(session.client("dynamodb", config=config), settings.table_name)
+        store = JobStore(
+            session.client("dynamodb", config=config),
+            settings.table_name,
+            moved_on=LastJob(settings.last_job).moved,
+        )
     except SettingsError as error:
         log.error("%s", error)
         return 2

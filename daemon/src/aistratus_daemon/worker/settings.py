@@ -24,6 +24,7 @@ class WorkerSettings:
     """Where the engine listens, and which ids the registry holds.
 
     `environment` is the deployment's name: `dev`, if the registry is `/aistratus/dev`.
+    `last_job` is the file for the dead man's switch, None where there is no such switch.
     `imds` is None where there is no metadata service, `termination_hook` where there is no fleet.
     """
 
@@ -33,6 +34,7 @@ class WorkerSettings:
     queue_url: str
     dead_letter_queue_url: str
     table_name: str
+    last_job: Path | None
     imds: Imds | None
     termination_hook: TerminationHook | None
 
@@ -50,6 +52,7 @@ def read_settings(environment: Environment, ssm: "SSMClient") -> WorkerSettings:
             f"The registry lacks {', '.join(missing)}; deploy this environment first."
         )
     group, hook = (found.get(parameter.under(prefix), "") for parameter in _OPTIONAL)
+    last_job = environment.variables.get("AISTRATUS_LAST_JOB", "")
     return WorkerSettings(
         engine_socket=environment.path("AISTRATUS_ENGINE_SOCKET"),
         environment=prefix.rstrip("/").rpartition("/")[2],
@@ -58,6 +61,7 @@ def read_settings(environment: Environment, ssm: "SSMClient") -> WorkerSettings:
         queue_url=found[Parameter.QUEUE_URL.under(prefix)],
         dead_letter_queue_url=found[Parameter.DEAD_LETTER_QUEUE_URL.under(prefix)],
         table_name=found[Parameter.TABLE_NAME.under(prefix)],
+        last_job=Path(last_job) if last_job else None,
         imds=Imds.from_environment(environment),
         termination_hook=TerminationHook(group, hook) if group and hook else None,
     )

@@ -59,6 +59,8 @@ class JobStore:
     table_name: str
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
+    # Called after each append that is in the table.
+    moved_on: Callable[[], None] = lambda: None
 
     def load(self, job_id: str) -> JobRecord | None:
         """A job, or a long job's head, and its cursor as they are now."""
@@ -148,12 +150,14 @@ class JobStore:
                 codes = _reasons(error)
                 if "ConditionalCheckFailed" in codes:
                     self._explain(record, after)
+                    self.moved_on()
                     return after
                 if "TransactionConflict" not in codes or attempt == CONFLICT_TRIES - 1:
                     raise
                 pause = CONFLICT_PAUSE_SECONDS * 2**attempt
                 self.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
             else:
+                self.moved_on()
                 return after
         raise AssertionError("unreachable: the last try returns or raises")
 
