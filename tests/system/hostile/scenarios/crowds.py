@@ -40,7 +40,7 @@ async def long_polls(attack: Attack) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             readers = group.create_task(attack.again(count, once))
-            # However slow the machine is, they have all come once one of them is refused.
+            # However slow the machine is: once one is refused, more have come than may wait.
             await refused.wait()
             await asyncio.wait([readers], timeout=max(MIN_HELD_SECONDS, attack.share(HELD_SECONDS)))
             readers.cancel()
