@@ -15,6 +15,10 @@ class ModelError(DaemonError):
     """The model file cannot be used."""
 
 
+class DeviceError(DaemonError):
+    """There is nothing to compute with: no llama.cpp, or no GPU where one must be."""
+
+
 class FrameError(DaemonError):
     """A line on the socket is no frame of this protocol.
 

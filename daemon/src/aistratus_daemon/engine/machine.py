@@ -23,6 +23,14 @@ _GPU_TYPES: Final = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU that llama.cpp offers: its name and its free memory in bytes."""
+
+    name: str
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """Cores that this process may use, and free memory in bytes; `gpu_bytes` 0 without a GPU."""
 
@@ -45,7 +53,9 @@ class Machine:
 
 def look() -> Machine:
     """This machine as it is now; ask again after the weights are loaded."""
-    return Machine(len(os.sched_getaffinity(0)), _free_memory(), _free_gpu_memory())
+    return Machine(
+        len(os.sched_getaffinity(0)), _free_memory(), sum(gpu.free_bytes for gpu in gpus())
+    )
 
 
 def _free_memory() -> int:
@@ -64,17 +74,34 @@ def _free_memory() -> int:
     return free if limit == "max" else max(0, min(free, int(limit) - used))
 
 
-def _free_gpu_memory() -> int:
+def gpus() -> list[Gpu]:
+    """The GPUs that llama.cpp computes on."""
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     libggml.ggml_backend_dev_get.restype = ctypes.c_void_p
     libggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
     libggml.ggml_backend_dev_count.restype = ctypes.c_size_t
     libggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    libggml.ggml_backend_dev_description.restype = ctypes.c_char_p
+    libggml.ggml_backend_dev_description.argtypes = [ctypes.c_void_p]
     libggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    found = 0
+    found = []
     for index in range(libggml.ggml_backend_dev_count()):
         device = libggml.ggml_backend_dev_get(index)
         if libggml.ggml_backend_dev_type(device) in _GPU_TYPES:
+            name = libggml.ggml_backend_dev_description(device).decode(errors="replace")
             libggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
-            found += free.value
+            found.append(Gpu(name, free.value))
     return found
+
+
+def backends() -> list[str]:
+    """What this build of llama.cpp can compute with, by llama.cpp's names: `CPU`, `CUDA`."""
+    libggml.ggml_backend_reg_count.restype = ctypes.c_size_t
+    libggml.ggml_backend_reg_get.restype = ctypes.c_void_p
+    libggml.ggml_backend_reg_get.argtypes = [ctypes.c_size_t]
+    libggml.ggml_backend_reg_name.restype = ctypes.c_char_p
+    libggml.ggml_backend_reg_name.argtypes = [ctypes.c_void_p]
+    return [
+        libggml.ggml_backend_reg_name(libggml.ggml_backend_reg_get(index)).decode()
+        for index in range(libggml.ggml_backend_reg_count())
+    ]

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from aistratus_daemon.environment import Environment
+from aistratus_daemon.errors import SettingsError
 
 
 class Switch(StrEnum):
@@ -36,7 +37,9 @@ class EngineSettings:
     `context` is in tokens per conversation, 0 for what the model was trained with. `batch_tokens`
     is the most prompt tokens that one call to llama.cpp computes, `micro_batch_tokens` how many it
     computes in one piece. `parked_mib` bounds the host memory for conversations that have lost
-    their slot. `system_prompt` opens every conversation that brings none of its own.
+    their slot. `gpu` on refuses to start without a GPU; off leaves all layers on the processor;
+    `refusal_file` then says why. `system_prompt` opens every conversation that brings none of its
+    own.
     """
 
     socket: Path
@@ -47,6 +50,7 @@ class EngineSettings:
     batch_tokens: int = 512
     micro_batch_tokens: int = 512
     threads: int = 0
+    gpu: Switch = Switch.AUTO
     gpu_layers: int = 999
     flash_attention: Switch = Switch.AUTO
     cache_type: CacheType = CacheType.F16
@@ -54,10 +58,19 @@ class EngineSettings:
     parked_mib: int = 1024
     system_prompt: str = ""
     peers: Peers = Peers.USER
+    refusal_file: Path | None = None
 
 
 def read_settings(environment: Environment) -> EngineSettings:
     """The settings, or a `SettingsError` that names the variable."""
+    gpu = environment.choice("AISTRATUS_ENGINE_GPU", Switch.AUTO)
+    layers = environment.count("AISTRATUS_ENGINE_GPU_LAYERS", 999, low=0, high=999)
+    if gpu is Switch.ON and not layers:
+        raise SettingsError(
+            "AISTRATUS_ENGINE_GPU is on and AISTRATUS_ENGINE_GPU_LAYERS is 0; leave one of them "
+            "out."
+        )
+    refusal_file = environment.variables.get("AISTRATUS_ENGINE_REFUSAL_FILE", "")
     return EngineSettings(
         socket=environment.path("AISTRATUS_ENGINE_SOCKET"),
         model_file=environment.path("AISTRATUS_MODEL_FILE"),
@@ -69,11 +82,13 @@ def read_settings(environment: Environment) -> EngineSettings:
             "AISTRATUS_ENGINE_MICRO_BATCH", 512, low=64, high=16_384
         ),
         threads=environment.count("AISTRATUS_ENGINE_THREADS", 0, low=0, high=1024),
-        gpu_layers=environment.count("AISTRATUS_ENGINE_GPU_LAYERS", 999, low=0, high=999),
+        gpu=gpu,
+        gpu_layers=0 if gpu is Switch.OFF else layers,
         flash_attention=environment.choice("AISTRATUS_ENGINE_FLASH_ATTENTION", Switch.AUTO),
         cache_type=environment.choice("AISTRATUS_ENGINE_CACHE_TYPE", CacheType.F16),
         repack=environment.choice("AISTRATUS_ENGINE_REPACK", Switch.AUTO),
         parked_mib=environment.count("AISTRATUS_ENGINE_PARKED_MIB", 1024, low=0, high=1_048_576),
         system_prompt=environment.variables.get("AISTRATUS_SYSTEM_PROMPT", ""),
         peers=environment.choice("AISTRATUS_ENGINE_PEERS", Peers.USER),
+        refusal_file=Path(refusal_file) if refusal_file else None,
     )
