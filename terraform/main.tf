@@ -67,6 +67,7 @@ module "router" {
   snapstart                    = var.snapstart
   reserved_concurrency         = var.reserved_concurrency
   steward_reserved_concurrency = var.steward_reserved_concurrency
+  available_concurrency        = var.available_concurrency
   user_limits                  = var.user_limits
 }
 

@@ -120,13 +120,19 @@ variable "reserved_concurrency" {
 }
 
 variable "steward_reserved_concurrency" {
-  description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round: 1 is enough; -1: none, because new accounts cannot reserve any."
+  description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round; -1: none; null: 1 if the account has enough, else none."
   type        = number
-  default     = -1
+  default     = null
+}
+
+variable "available_concurrency" {
+  description = "How many functions this deployment may run at once: the account's limit, less what other functions reserve. `make deploy` asks Lambda; null: not known, and taken for a new account's 10."
+  type        = number
+  default     = null
 }
 
 variable "user_limits" {
-  description = "How much one user may have: lanes (jobs in workers' hands at once), open jobs, prompts a minute and in a burst, held polls; and held polls of all users together (readers). What is left out has the program's default."
+  description = "How much one user may have: lanes (jobs in workers' hands at once), open jobs, prompts a minute and in a burst, held polls; and held polls of all users together (readers). What is left out has the program's default; readers: half of what the router can run at once, at most 256."
   type = object({
     lanes              = optional(number)
     open_jobs          = optional(number)

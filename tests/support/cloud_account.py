@@ -10,17 +10,23 @@ from typing import Any
 
 from aistratus_operator.cloud.aws import Account
 
-# From a request's body to the answer's status, type and text.
+# From a request's body (of a GET: its path) to the answer's status, type and text.
 Answer = Callable[[bytes], tuple[int, str, str]]
 
 
 @contextmanager
 def scripted(answer: Answer) -> Iterator[str]:
-    """The address of a service that answers each POST with a function."""
+    """The address of a service that answers each request with a function."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(self.path.encode())
+
         def do_POST(self) -> None:
-            status, kind, text = answer(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _answer(self, asked: bytes) -> None:
+            status, kind, text = answer(asked)
             body = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -66,6 +72,35 @@ def quotas_server() -> Iterator[Quotas]:
     quotas = Quotas()
     with scripted(quotas.answer) as quotas.url:
         yield quotas
+
+
+@dataclass
+class Concurrency:
+    """Lambda's limits of an account, which the emulator lacks, and what functions reserve.
+
+    Source: Lambda API Reference, GetAccountSettings and GetFunctionConcurrency.
+    """
+
+    limit: int
+    reserved: dict[str, int] = field(default_factory=dict)
+    may_look: bool = True
+
+    def answer(self, path: bytes) -> tuple[int, str, str]:
+        asked = path.decode()
+        document: dict[str, Any] = {}
+        if not self.may_look:
+            return 403, "application/json", '{"Type": "User", "Message": "Not for you."}'
+        if asked.endswith("/account-settings"):
+            unreserved = self.limit - sum(self.reserved.values())
+            document["AccountLimit"] = {
+                "ConcurrentExecutions": self.limit,
+                "UnreservedConcurrentExecutions": unreserved,
+            }
+        else:
+            name = asked.split("/")[-2]
+            if name in self.reserved:
+                document["ReservedConcurrentExecutions"] = self.reserved[name]
+        return 200, "application/json", json.dumps(document)
 
 
 def refusing(code: str) -> Answer:

@@ -35,6 +35,7 @@ from aistratus_local.provision import (
 )
 from aistratus_operator.cloud.instance_types import default_instance_types
 from aistratus_router.steward.sweep import RESERVE_SECONDS
+from aistratus_router.user_limits import VARIABLES
 from support.terraform_folders import copied, initialized
 from terraform_pages.page import TERRAFORM
 from terraform_pages.reader import blocks
@@ -216,7 +217,8 @@ def test_the_functions_are_what_the_package_holds(state: State) -> None:
         assert f"def {name}(" in Path(spec.origin).read_text("utf-8")
         assert function["runtime"] == f"python{build_zip.LAMBDA_PYTHON}"
         assert function["architectures"] == ["arm64"]
-        assert function["environment"][0]["variables"] == {REGISTRY_VARIABLE: PREFIX}
+        variables = function["environment"][0]["variables"]
+        assert variables == {REGISTRY_VARIABLE: PREFIX, VARIABLES["readers"][0]: "5"}
     assert "aarch64" in build_zip.ARCHITECTURES  # which Lambda calls arm64
 
 

@@ -20,7 +20,21 @@ locals {
   }
 
   publishes = { router = true, steward = false }
-  reserved  = { router = var.reserved_concurrency, steward = var.steward_reserved_concurrency }
+
+  # A new account may run 10 functions at once.
+  concurrency = coalesce(var.available_concurrency, 10)
+  # AWS keeps 100 of them for the functions that reserve none.
+  can_reserve = local.concurrency - max(0, var.reserved_concurrency) > 100
+
+  reserved = {
+    router  = var.reserved_concurrency
+    steward = var.steward_reserved_concurrency != null ? var.steward_reserved_concurrency : local.can_reserve ? 1 : -1
+  }
+
+  # Half of what the router can run at once may wait with a held poll; prompts, and a steward without
+  # a reservation, find room in the other half. 256 is the program's own limit.
+  router_concurrency = var.reserved_concurrency > 0 ? var.reserved_concurrency : local.concurrency
+  readers            = coalesce(var.user_limits.readers, min(256, max(1, floor(local.router_concurrency / 2))))
 
   # The limits of one user. The program has defaults for those that are not set.
   user_limits = {
@@ -30,7 +44,7 @@ locals {
       AISTRATUS_PROMPTS_PER_MINUTE = var.user_limits.prompts_per_minute
       AISTRATUS_PROMPT_BURST       = var.user_limits.prompt_burst
       AISTRATUS_READERS_PER_USER   = var.user_limits.readers_per_user
-      AISTRATUS_READERS            = var.user_limits.readers
+      AISTRATUS_READERS            = local.readers
     } : name => tostring(most) if most != null
   }
 }

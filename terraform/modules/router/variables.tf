@@ -103,17 +103,27 @@ variable "reserved_concurrency" {
 }
 
 variable "steward_reserved_concurrency" {
-  description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round: 1 is enough; -1: none. New accounts have so few that reserving any is refused."
+  description = "How much of the account's concurrency is kept for the steward, so that no flood of requests keeps it from its round; -1: none; null: 1 if the account has enough, else none."
   type        = number
 
   validation {
-    condition     = var.steward_reserved_concurrency == -1 || var.steward_reserved_concurrency >= 1
+    condition     = var.steward_reserved_concurrency == null ? true : var.steward_reserved_concurrency == -1 || var.steward_reserved_concurrency >= 1
     error_message = "Reserve at least 1, or -1 for none; 0 would switch the steward off."
   }
 }
 
+variable "available_concurrency" {
+  description = "How many functions this deployment may run at once: the account's limit, less what other functions reserve. null: not known, and taken for a new account's 10."
+  type        = number
+
+  validation {
+    condition     = var.available_concurrency == null ? true : var.available_concurrency >= 1 && var.available_concurrency == floor(var.available_concurrency)
+    error_message = "The concurrency is a whole number from 1, or null if it is not known."
+  }
+}
+
 variable "user_limits" {
-  description = "How much one user may have: lanes (jobs in workers' hands at once), open jobs, prompts a minute and in a burst, held polls; and held polls of all users together (readers). What is left out has the program's default."
+  description = "How much one user may have: lanes (jobs in workers' hands at once), open jobs, prompts a minute and in a burst, held polls; and held polls of all users together (readers). What is left out has the program's default; readers: half of what the router can run at once, at most 256."
   type = object({
     lanes              = optional(number)
     open_jobs          = optional(number)

@@ -17,6 +17,7 @@ from aistratus_operator import ROOT
 from aistratus_operator.cloud.adopt import orphans
 from aistratus_operator.cloud.bootstrap import bootstrap, is_complete
 from aistratus_operator.cloud.capacity import check_offerings, check_quotas
+from aistratus_operator.cloud.concurrency import concurrency_warning
 from aistratus_operator.cloud.environments import TERRAFORM
 from aistratus_operator.cloud.images import Image, choose
 from aistratus_operator.cloud.progress import Progress, tell
@@ -123,6 +124,8 @@ def check(stack: Stack, options: Options) -> Image:
     environment, account = stack.environment, stack.account
     offered = check_offerings(account, environment)
     warnings = check_quotas(account, environment)
+    if warning := concurrency_warning(stack.concurrency, account.region):
+        warnings.append(warning)
     image = choose(account, environment.project, options.image_id)
     if has_bucket(account, stack.bucket):
         stack.check_unlocked()

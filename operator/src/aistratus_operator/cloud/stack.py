@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from aistratus_operator import ROOT
 from aistratus_operator.cloud import state
 from aistratus_operator.cloud.aws import Account, sign_in
+from aistratus_operator.cloud.concurrency import available_concurrency
 from aistratus_operator.cloud.environments import TERRAFORM, Environment, load
 from aistratus_operator.cloud.images import Image
 from aistratus_operator.cloud.terraform import Finished, Terraform, TerraformFailed, find
@@ -39,6 +41,11 @@ class Stack:
     def terraform(self) -> Terraform:
         """Terraform in its root module."""
         return Terraform(self.folder, self.data)
+
+    @cached_property
+    def concurrency(self) -> int | None:
+        """How many functions it may run at once; None if that cannot be read."""
+        return available_concurrency(self.account, self.environment)
 
     def is_deployed(self) -> bool:
         """Whether any part of it exists, even if only half of it was made."""
@@ -103,6 +110,7 @@ class Stack:
             "image_id": image.id,
             "weights_device": image.weights_device,
             "router_zip": str(router_zip),
+            **({} if self.concurrency is None else {"available_concurrency": self.concurrency}),
             **self.variables,
         }
         file = self.environment.variables_file.resolve()

@@ -39,7 +39,8 @@ variables {
   log_retention_days           = 30
   snapstart                    = false
   reserved_concurrency         = -1
-  steward_reserved_concurrency = -1
+  steward_reserved_concurrency = null
+  available_concurrency        = null
   user_limits                  = {}
 }
 
@@ -63,8 +64,8 @@ run "functions" {
   }
 
   assert {
-    condition     = alltrue([for function in aws_lambda_function.this : one(function.environment).variables == tomap({ AISTRATUS_REGISTRY = "/aistratus/test" })])
-    error_message = "All that a function is told is where the registry is."
+    condition     = alltrue([for function in aws_lambda_function.this : one(function.environment).variables == tomap({ AISTRATUS_REGISTRY = "/aistratus/test", AISTRATUS_READERS = "5" })])
+    error_message = "All that a function is told is where the registry is, and how many polls are held in a new account."
   }
 
   assert {
@@ -166,6 +167,60 @@ run "with_options" {
   }
 }
 
+run "a_new_account" {
+  command = plan
+
+  variables {
+    available_concurrency = 10
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["steward"].reserved_concurrent_executions == -1 && one(aws_lambda_function.this["router"].environment).variables.AISTRATUS_READERS == "5"
+    error_message = "It can reserve nothing, so half of its concurrency is kept free of held polls."
+  }
+}
+
+run "the_most_that_can_reserve_nothing" {
+  command = plan
+
+  variables {
+    available_concurrency = 120
+    reserved_concurrency  = 20
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["steward"].reserved_concurrent_executions == -1 && one(aws_lambda_function.this["router"].environment).variables.AISTRATUS_READERS == "10"
+    error_message = "AWS keeps 100 unreserved, and the router's share bounds its held polls."
+  }
+}
+
+run "the_least_that_can_reserve" {
+  command = plan
+
+  variables {
+    available_concurrency = 101
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["steward"].reserved_concurrent_executions == 1 && one(aws_lambda_function.this["router"].environment).variables.AISTRATUS_READERS == "50"
+    error_message = "The steward should have one of its own."
+  }
+}
+
+run "a_large_account" {
+  command = plan
+
+  variables {
+    available_concurrency        = 1000
+    steward_reserved_concurrency = -1
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["steward"].reserved_concurrent_executions == -1 && one(aws_lambda_function.this["router"].environment).variables.AISTRATUS_READERS == "256"
+    error_message = "What the operator says goes, and no more polls are held than the program allows."
+  }
+}
+
 run "refuses_every_wrong_value" {
   command = plan
 
@@ -179,7 +234,8 @@ run "refuses_every_wrong_value" {
     user_limits          = { lanes = 0 }
 
     steward_reserved_concurrency = 0
+    available_concurrency        = 0.5
   }
 
-  expect_failures = [var.zip, var.reserved_concurrency, var.steward_reserved_concurrency, var.user_limits, var.memory_mb, var.registry_prefix, var.name]
+  expect_failures = [var.zip, var.reserved_concurrency, var.steward_reserved_concurrency, var.available_concurrency, var.user_limits, var.memory_mb, var.registry_prefix, var.name]
 }
