@@ -11,7 +11,12 @@ import pytest
 from aistratus_contracts.event import Delta, Event
 from aistratus_contracts.job import Job
 from aistratus_daemon.frames import Generate, NewTokens, Tokens
-from aistratus_daemon.worker.job_run import COMMIT_SECONDS, COMMITS_PER_SECOND, commit_seconds
+from aistratus_daemon.worker.job_run import (
+    COMMIT_SECONDS,
+    COMMITS_PER_SECOND,
+    MAX_COMMIT_SECONDS,
+    commit_seconds,
+)
 from support.cloud import Cloud, emulated_cloud, text_of
 from support.scripted_engine import ScriptedEngine, scripted_engine
 from support.worker_process import running_worker
@@ -73,6 +78,15 @@ def test_one_answer_is_committed_at_once_and_then_every_tenth_of_a_second(
     assert first.token_ids == (0,), "the first token waits for no other"
     assert min(gaps(found)) >= COMMIT_SECONDS
     assert statistics.median(gaps(found)) < 2 * COMMIT_SECONDS
+
+
+def test_a_long_answer_is_committed_less_often_and_never_later_than_is_said() -> None:
+    ages = [tenths / 10 for tenths in range(600)]
+    paces = [commit_seconds(1, age) for age in ages]
+    assert paces == sorted(paces)
+    assert (paces[0], commit_seconds(1, 2.0), paces[-1]) == (0.1, 0.1, MAX_COMMIT_SECONDS)
+    assert commit_seconds(1, -float("inf")) == COMMIT_SECONDS, "nothing is committed yet"
+    assert commit_seconds(16, 60.0) == 16 / COMMITS_PER_SECOND
 
 
 def test_many_answers_together_are_committed_no_more_often_than_is_said(

@@ -11,8 +11,10 @@ from aistratus_contracts.states import FinishReason, JobState
 from aistratus_router.jobs.polling import (
     MAX_PAUSE_QUEUED_SECONDS,
     MAX_PAUSE_RUNNING_SECONDS,
+    MAX_QUEUED_RETRY_SECONDS,
     MIN_PAUSE_SECONDS,
     pause_seconds,
+    queued_retry_seconds,
 )
 from support.router_api import Api
 
@@ -59,36 +61,80 @@ def test_events_of_an_ended_job_can_be_read_again_from_the_start(api: Api) -> No
 
 
 def test_a_held_poll_answers_as_soon_as_there_is_an_event(api: Api) -> None:
+    job_id = running(api)
+
+    def worker(passed: float) -> None:
+        if passed >= 3 and api.record(job_id).cursor.next_seq == 3:
+            api.work(job_id, word("Blue"))
+
+    api.time.meanwhile = worker
+    page = events(api, job_id, after=2, wait=20)
+
+    assert page["events"][0]["delta"]["text"] == "Blue"
+    assert 3 <= sum(api.time.naps) < 3.3
+
+
+def test_a_queued_job_that_a_free_worker_takes_is_held_for(api: Api) -> None:
     job_id = api.infer()["job_id"]
 
     def worker(passed: float) -> None:
-        if passed >= 3 and api.record(job_id).cursor.attempt == 0:
+        if passed >= 1 and api.record(job_id).cursor.attempt == 0:
             api.work(job_id, RUNNING, take=True)
 
     api.time.meanwhile = worker
     page = events(api, job_id, after=1, wait=20)
 
     assert page["events"][0]["state"] == {"state": "running"}
-    assert 3 <= sum(api.time.naps) < 3.6
+    assert 1 <= sum(api.time.naps) < 1.2
+
+
+def test_a_job_that_stays_queued_is_not_held_for(api: Api) -> None:
+    job_id = api.infer()["job_id"]
+    page = events(api, job_id, after=1, wait=20)
+    assert (page["events"], page["next_after"], page["retry_after"]) == ([], 1, 0.5)
+    assert 2 <= sum(api.time.naps) < 2.5
+    api.time.naps.clear()
+    api.dynamodb.calls.clear()
+
+    reply = api.call("GET", f"/jobs/{job_id}/events", query={"after": 1, "wait": 20})
+    assert (reply.json["retry_after"], reply.headers["Retry-After"]) == (0.5, "1")
+    assert api.time.naps == []
+    assert [name for name, _ in api.dynamodb.calls] == ["query"]
+    api.time.now += 100
+    assert events(api, job_id, after=1, wait=20)["retry_after"] == pytest.approx(2.04, abs=0.01)
+    api.work(job_id, RUNNING, take=True)
+    page = events(api, job_id, after=1, wait=20)
+    assert page["events"][0]["state"] == {"state": "running"}
+    assert "retry_after" not in page
+
+
+def test_a_queued_job_is_asked_for_less_often_the_longer_it_waits() -> None:
+    waits = [queued_retry_seconds(seconds) for seconds in range(2, 1000)]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (MAX_PAUSE_QUEUED_SECONDS, MAX_QUEUED_RETRY_SECONDS)
+    assert all(
+        wait <= max(MAX_PAUSE_QUEUED_SECONDS, seconds / 50 + 0.01)
+        for seconds, wait in enumerate(waits, 2)
+    )
 
 
 def test_a_held_poll_ends_with_its_time(api: Api) -> None:
-    job_id = api.infer()["job_id"]
-    page = events(api, job_id, after=1, wait=20)
+    job_id = running(api)
+    page = events(api, job_id, after=2, wait=20)
 
-    assert (page["events"], page["done"], page["next_after"]) == ([], False, 1)
+    assert (page["events"], page["done"], page["next_after"]) == ([], False, 2)
     assert sum(api.time.naps) == pytest.approx(20)
 
 
 def test_a_held_poll_ends_before_the_function_does(api: Api) -> None:
-    job_id = api.infer()["job_id"]
+    job_id = running(api)
     api.context.left_ms = 5_000
-    events(api, job_id, after=1, wait=20)
+    events(api, job_id, after=2, wait=20)
     assert sum(api.time.naps) == pytest.approx(3)
 
     api.time.naps.clear()
     api.context.left_ms = 500
-    events(api, job_id, after=1, wait=20)
+    events(api, job_id, after=2, wait=20)
     assert api.time.naps == []
 
 
@@ -122,12 +168,12 @@ def test_a_running_job_is_looked_at_often_and_a_queued_one_seldom() -> None:
     assert waits == sorted(waits)
 
 
-def test_a_full_poll_of_a_queued_job_costs_few_reads(quick_api: Api) -> None:
-    job_id = quick_api.infer()["job_id"]
+def test_a_full_poll_costs_few_reads(quick_api: Api) -> None:
+    job_id = running(quick_api)
     quick_api.dynamodb.calls.clear()
-    events(quick_api, job_id, after=1, wait=20)
+    events(quick_api, job_id, after=2, wait=20)
 
-    assert len(quick_api.dynamodb.calls) < 80
+    assert len(quick_api.dynamodb.calls) < 110
 
 
 def test_a_page_holds_a_thousand_events_and_the_next_goes_on(quick_api: Api) -> None:
@@ -246,6 +292,12 @@ def events(api: Api, job_id: str, **query: int) -> dict[str, Any]:
     reply = api.call("GET", f"/jobs/{job_id}/events", query=query)
     assert reply.status == 200, reply.text
     return dict(reply.json)
+
+
+def running(api: Api) -> str:
+    job_id: str = api.infer()["job_id"]
+    api.work(job_id, RUNNING, take=True)
+    return job_id
 
 
 def ended(api: Api) -> str:

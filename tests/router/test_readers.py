@@ -28,6 +28,12 @@ def poll(api: Api, job_id: str, *, after: int = 1, wait: int = 20) -> Reply:
     return api.call("GET", f"/jobs/{job_id}/events", query={"after": after, "wait": wait})
 
 
+def running(api: Api) -> str:
+    job_id: str = api.infer()["job_id"]
+    api.work(job_id, RUNNING, take=True)
+    return job_id
+
+
 def enter(some: Readers) -> Lease:
     lease = some.enter()
     assert lease is not None
@@ -55,17 +61,17 @@ def test_another_users_polls_do_not_count(api: Api) -> None:
 
 def test_when_all_together_have_no_place_a_poll_is_answered_at_once(api: Api) -> None:
     api.limit(readers=2)
-    job_id = api.infer()["job_id"]
+    job_id = running(api)
     leases = [enter(readers(api, owner, readers=2)) for owner in ("bob", "carl")]
 
-    reply = poll(api, job_id)
+    reply = poll(api, job_id, after=2)
     assert (reply.status, reply.json["events"], reply.json["done"]) == (200, [], False)
-    assert reply.headers["Retry-After"] == "1"
+    assert (reply.headers["Retry-After"], reply.json["retry_after"]) == ("1", 1.0)
     assert sum(api.time.naps) < 1
     # And no place of her own stays taken by it.
     readers(api, "bob").leave(leases[0])
     for _ in range(20):
-        reply = poll(api, job_id, wait=1)
+        reply = poll(api, job_id, after=2, wait=1)
         assert "Retry-After" not in reply.headers
 
 

@@ -183,6 +183,7 @@ class Person:
             after = page["next_after"]
             if page["done"]:
                 return events
+            time.sleep(page.get("retry_after", 0.0))
 
     def until_text(self, job_id: str) -> int:
         """Wait for the first words of an answer; returns the number of the last event so far."""

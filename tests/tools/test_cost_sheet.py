@@ -9,18 +9,19 @@ from PIL import Image
 
 from aistratus_contracts import table
 from aistratus_contracts.event import StateChange
+from aistratus_contracts.limits import MAX_EVENT_WAIT_SECONDS
 from aistratus_contracts.states import JobState
 from aistratus_daemon.worker import job_run
 from cost_sheet import assumptions as given
 from cost_sheet.__main__ import PAGE, PICTURE, the_sheet
 from cost_sheet.configured import read_configured
 from cost_sheet.errors import CostError
-from cost_sheet.lines import Line, total
+from cost_sheet.lines import Line, total, total_beyond_free
 from cost_sheet.offers import Offer, cheaper_from, offers, on_and_starts
 from cost_sheet.page import page
 from cost_sheet.picture import DIGEST, digest, draw
 from cost_sheet.prices import FILE, Price, read_prices
-from cost_sheet.sheet import IDLE_BAR_USD, INSTANCE_TYPES, ON_DEMAND, SPOT, Sheet
+from cost_sheet.sheet import IDLE_BAR_USD, INSTANCE_TYPES, ON_DEMAND, READING_BAR, SPOT, Sheet
 from housekeeping import ROOT
 from support.auto_scaling import GROUP
 from support.router_api import memory_api
@@ -68,14 +69,14 @@ def test_sums_on_the_page_add_up(sheet: Sheet) -> None:
     text = page(sheet)
     hours = 2 * len(INSTANCE_TYPES)
     checked = 0
-    for section in text.split("\n## ")[1:4]:
+    for section in text.split("\n## ")[1:5]:
         rows = [
             [cell.strip() for cell in line.strip("|").split("|")]
             for line in section.splitlines()
             if line.startswith("| ")
         ]
-        columns = range(-hours, 0) if section.startswith("An hour") else [-1]
-        if section.startswith("A month"):
+        columns = range(-hours, 0) if section.startswith("An hour with") else [-1]
+        if section.startswith(("A month", "An hour of reading")):
             columns = [-2, -1]
         for column in columns:
             cells = [row[column] for row in rows]
@@ -84,7 +85,7 @@ def test_sums_on_the_page_add_up(sheet: Sheet) -> None:
             # Each amount is rounded to the page's digits, and so is the sum.
             assert math.isclose(sum(amounts), float(stated), abs_tol=0.0005 * len(amounts) + 0.005)
             checked += 1
-    assert checked == 2 + 1 + hours
+    assert checked == 2 + 1 + 2 + hours
 
 
 # --- the prices ---------------------------------------------------------------------------
@@ -268,7 +269,35 @@ def test_a_prompt_writes_no_more_than_is_counted() -> None:
         "jobs", api.record(job["job_id"]), [StateChange(JobState.RUNNING)], api.time.clock()
     )
     assert 2 * len(append.transact_items) == given.WRITE_UNITS_PER_COMMIT
-    assert given.COMMIT_SECONDS == job_run.COMMIT_SECONDS
+    for name in ("COMMIT_SECONDS", "COMMIT_SHARE", "MAX_COMMIT_SECONDS"):
+        assert getattr(given, name) == getattr(job_run, name)
+
+
+def test_reading_costs_half_of_what_it_did(sheet: Sheet) -> None:
+    waiting, stream = total_beyond_free(sheet.waiting_hour), total_beyond_free(sheet.stream_hour)
+    assert waiting <= READING_BAR * given.WAITING_HOUR_BEFORE_USD
+    assert stream <= READING_BAR * given.STREAM_HOUR_BEFORE_USD
+    assert "missed" not in page(sheet)
+
+
+def test_a_reader_who_waits_asks_no_more_often_than_is_counted() -> None:
+    """A boot, with an app that is told at once and asks at once when it may."""
+    api = memory_api()
+    job_id = api.infer()["job_id"]
+    api.dynamodb.calls.clear()
+    began, polls = api.time.now, 0
+    while api.time.now - began < given.BOOT_SECONDS:
+        query = {"after": 1, "wait": MAX_EVENT_WAIT_SECONDS}
+        found = api.call("GET", f"/jobs/{job_id}/events", query=query).json
+        polls += 1
+        held = api.time.now - began
+        if polls == 1:
+            assert held == pytest.approx(given.HELD_QUEUED_SECONDS, abs=0.5)
+            names = [name for name, _ in api.dynamodb.calls]
+            assert names.count("query") + 2 * names.count("batch_get_item") <= given.HELD_READS
+            assert names.count("update_item") <= given.HELD_WRITES
+        api.time.now += found["retry_after"]
+    assert polls <= given.POLLS_PER_BOOT
 
 
 def test_the_agents_metrics_are_counted() -> None:

@@ -1,5 +1,6 @@
 """The sheet's assumptions. A test compares those that come from the code with the code."""
 
+from math import log
 from typing import Final
 
 from aistratus_contracts.known_models import known_models
@@ -40,9 +41,23 @@ ANSWER_TOKENS: Final = 300
 # One answer alone, TinyLlama on an L4: not measured. The card's memory would allow 400.
 TOKENS_PER_SECOND: Final = 100
 ANSWER_SECONDS: Final = ANSWER_TOKENS / TOKENS_PER_SECOND
+# A commit's tokens collect for a share of the answer's age, between these.
 COMMIT_SECONDS: Final = 0.1
+COMMIT_SHARE: Final = 0.05
+MAX_COMMIT_SECONDS: Final = 0.25
+
+
+def steps(seconds: float, shortest: float, share: float, longest: float) -> float:
+    """How many pauses fill the time, if each is that share of the time so far, within limits."""
+    grows, grown = shortest / share, longest / share
+    count = min(seconds, grows) / shortest
+    if seconds > grows:
+        count += log(min(seconds, grown) / grows) / share
+    return count + max(0.0, seconds - grown) / longest
+
+
 # When the job is taken, at the first token, once per commit interval, at the end.
-COMMITS: Final = 3 + round(ANSWER_SECONDS / COMMIT_SECONDS)
+COMMITS: Final = 3 + round(steps(ANSWER_SECONDS, COMMIT_SECONDS, COMMIT_SHARE, MAX_COMMIT_SECONDS))
 # Two items of up to 1 KB, each counted twice because the write is a transaction.
 WRITE_UNITS_PER_COMMIT: Final = 4
 # The intake's transaction and its mark, the extra writes of the last append, and an allowance for
@@ -54,8 +69,25 @@ READ_UNITS: Final = 2 * COMMITS + 10
 HTTP_REQUESTS: Final = 1 + COMMITS
 QUEUE_REQUESTS: Final = 4
 LOG_BYTES_PER_REQUEST: Final = 1500
-TRACE_SHARE: Final = 0.15
 OUT_BYTES_PER_REQUEST: Final = 1200
+
+# --- an hour of reading ---------------------------------------------------------------------
+# A reader who waits for a boot: held at first, then one poll after another, none of them held.
+HELD_QUEUED_SECONDS: Final = 2.0
+QUEUED_RETRY_SHARE: Final = 0.02
+MIN_QUEUED_RETRY_SECONDS: Final = 0.5
+MAX_QUEUED_RETRY_SECONDS: Final = 5.0
+# A poll that is held for the first seconds: its looks, and its place among the readers.
+HELD_READS: Final = 36
+HELD_WRITES: Final = 4
+# A query and the answer around it: not measured on Lambda.
+POLL_SECONDS: Final = 0.03
+# The app asks why a job waits: the job's log, the fleet's state, perhaps the turn before.
+SECONDS_BETWEEN_QUESTIONS: Final = 5
+READS_PER_QUESTION: Final = 3
+# What both cost before decision 25: the bar is half of it.
+WAITING_HOUR_BEFORE_USD: Final = 0.0495
+STREAM_HOUR_BEFORE_USD: Final = 0.28
 
 # --- an hour with a GPU ---------------------------------------------------------------------
 # The engine's metrics and those of the CloudWatch agent; an hour without them costs nothing.
@@ -67,6 +99,10 @@ WORKER_LOG_BYTES_PER_HOUR: Final = 500_000
 
 # --- how it is used -------------------------------------------------------------------------
 BOOT_SECONDS: Final = 45
+POLLS_PER_BOOT: Final = 1 + round(
+    steps(BOOT_SECONDS, MIN_QUEUED_RETRY_SECONDS, QUEUED_RETRY_SHARE, MAX_QUEUED_RETRY_SECONDS)
+    - HELD_QUEUED_SECONDS / MIN_QUEUED_RETRY_SECONDS
+)
 PROMPTS_PER_SITTING: Final = 10
 SECONDS_BETWEEN_PROMPTS: Final = 60
 ACTIVE_HOURS_PER_DAY: Final = 12

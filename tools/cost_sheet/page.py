@@ -7,7 +7,7 @@ from cost_sheet import assumptions as given
 from cost_sheet.lines import Line, total, total_beyond_free
 from cost_sheet.offers import MOST_PROMPTS_PER_DAY, Offer, cheaper_from, offers
 from cost_sheet.prices import Price
-from cost_sheet.sheet import IDLE_BAR_USD, INSTANCE_TYPES, ON_DEMAND, SPOT, Sheet
+from cost_sheet.sheet import IDLE_BAR_USD, INSTANCE_TYPES, ON_DEMAND, READING_BAR, SPOT, Sheet
 
 MADE: Final = "<!-- Made by `make cost` from tools/cost_sheet and terraform; do not edit. -->"
 _BY_DAY: Final = (10, 30, 100, 300, 1000, 3000, 10_000)
@@ -21,7 +21,7 @@ _CONFIRMED: Final = {
 
 def page(sheet: Sheet) -> str:
     """The whole page."""
-    parts = (_head, _idle, _prompts, _hours, _others, _given, _prices)
+    parts = (_head, _idle, _prompts, _reading, _hours, _others, _given, _prices)
     return "\n".join(line for part in parts for line in part(sheet)) + "\n"
 
 
@@ -113,6 +113,35 @@ def _prompts(sheet: Sheet) -> Iterator[str]:
     yield ""
     yield from _table(lines)
     yield f"| **sum** | | **{total_beyond_free(lines):.3f}** |"
+    yield ""
+
+
+def _reading(sheet: Sheet) -> Iterator[str]:
+    yield "## An hour of reading, without the GPU"
+    yield ""
+    yield (
+        f"One reader who waits for boots of {given.BOOT_SECONDS} s, one after another "
+        f"({given.POLLS_PER_BOOT} polls each; [decision 25](adr/0025-waiting-is-cheap.md)), and "
+        "one who reads a single long answer as it is written. Free units are not taken off."
+    )
+    yield ""
+    yield "| | waiting | an answer |"
+    yield "|---|---|---|"
+    hours = (sheet.waiting_hour, sheet.stream_hour)
+    for what in [line.what for line in sheet.stream_hour]:
+        usd = [total_beyond_free(line for line in hour if line.what == what) for hour in hours]
+        yield f"| {what} | {usd[0]:.4f} | {usd[1]:.4f} |"
+    sums = [total_beyond_free(hour) for hour in hours]
+    yield f"| **sum** | **{sums[0]:.4f}** | **{sums[1]:.4f}** |"
+    before = (given.WAITING_HOUR_BEFORE_USD, given.STREAM_HOUR_BEFORE_USD)
+    before = (given.WAITING_HOUR_BEFORE_USD, given.STREAM_HOUR_BEFORE_USD)
+    shares = [now / then for now, then in zip(sums, before, strict=True)]
+    verdict = "holds" if max(shares) <= READING_BAR else "**is missed**"
+    yield ""
+    yield (
+        f"Before decision 25 these were {before[0]:.4f} and {before[1]:.4f}; now it is "
+        f"{shares[0]:.2f} and {shares[1]:.2f} of that (bar: {READING_BAR:.2f}; {verdict})."
+    )
     yield ""
 
 

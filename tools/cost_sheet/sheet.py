@@ -11,6 +11,8 @@ from cost_sheet.lines import Line, total, total_beyond_free
 from cost_sheet.prices import Prices, instance_price
 
 IDLE_BAR_USD: Final = 1.50
+# Of what an hour of reading cost before decision 25.
+READING_BAR: Final = 0.5
 INSTANCE_TYPES: Final = tuple(each.type for each in default_instance_types())
 SPOT, ON_DEMAND = "Spot", "on-demand"
 _PER: Final = 1000
@@ -98,12 +100,45 @@ class Sheet:
             line("router: calls", _PER * requests, "lambda_request"),
             line("queue", _PER * given.QUEUE_REQUESTS, "queue_request"),
             line("logs", _PER * requests * given.LOG_BYTES_PER_REQUEST / _GB, "log_ingestion"),
-            line("traces", _PER * requests * given.TRACE_SHARE, "trace"),
             line(
                 "text to the reader",
                 _PER * requests * given.OUT_BYTES_PER_REQUEST / _GB,
                 "traffic_out",
             ),
+        ]
+
+    @cached_property
+    def waiting_hour(self) -> list[Line]:
+        """The cost of one reader who waits for boots, one after another, for an hour."""
+        boots = 3600 / given.BOOT_SECONDS
+        polls, questions = boots * given.POLLS_PER_BOOT, 3600 / given.SECONDS_BETWEEN_QUESTIONS
+        seconds = boots * given.HELD_QUEUED_SECONDS + (polls + questions) * given.POLL_SECONDS
+        reads = polls + boots * given.HELD_READS + questions * given.READS_PER_QUESTION
+        return [
+            self._line("table: writes", boots * given.HELD_WRITES, "table_write"),
+            *self._reading(polls + questions, seconds, reads),
+        ]
+
+    @cached_property
+    def stream_hour(self) -> list[Line]:
+        """The cost of one answer that is read as it is written, for an hour."""
+        commits = 3600 / given.MAX_COMMIT_SECONDS
+        writes = commits * given.WRITE_UNITS_PER_COMMIT
+        return [
+            self._line("table: writes", writes, "table_write"),
+            *self._reading(commits, 3600, 2 * commits),
+        ]
+
+    def _reading(self, requests: float, seconds: float, reads: float) -> list[Line]:
+        gb_seconds = seconds * self.configured.memory_mb / 1024
+        line = self._line
+        return [
+            line("table: reads", reads, "table_read"),
+            line("API requests", requests, "http_api_request"),
+            line("router: time", gb_seconds, "lambda_duration"),
+            line("router: calls", requests, "lambda_request"),
+            line("logs", requests * given.LOG_BYTES_PER_REQUEST / _GB, "log_ingestion"),
+            line("text to the reader", requests * given.OUT_BYTES_PER_REQUEST / _GB, "traffic_out"),
         ]
 
     @property

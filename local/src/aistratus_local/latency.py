@@ -91,6 +91,7 @@ async def _sample(http: httpx.AsyncClient, question: str, max_tokens: int) -> Sa
         page = await http.get(url, params={"after": after, "wait": 20})
         page.raise_for_status()
         now = time.time()
+        await asyncio.sleep(page.json().get("retry_after", 0.0))
         new = [event_from_plain(event) for event in page.json()["events"]]
         deltas = [event.at.timestamp() for event in new if isinstance(event.body, Delta)]
         events += new

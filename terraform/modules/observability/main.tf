@@ -57,7 +57,7 @@ locals {
     }
     # Readers poll for up to 20 seconds for the next token, so only longer requests are slow.
     router-slow = {
-      description = "One request in 20 takes more than 22 of the router's 29 seconds. Look into its traces."
+      description = "One request in 20 takes more than 22 of the router's 29 seconds. Look into its log."
       namespace   = "AWS/Lambda"
       metric      = "Duration"
       dimensions  = { FunctionName = var.router_function }

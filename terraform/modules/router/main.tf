@@ -86,8 +86,10 @@ resource "aws_lambda_function" "this" {
     variables = merge(local.user_limits, { AISTRATUS_REGISTRY = var.registry_prefix })
   }
 
+  # Lambda traces one request a second and does not let that be changed; of readers that poll, that
+  # would be nearly every one. The gateway asks for no trace, so the router has none.
   tracing_config {
-    mode = "Active"
+    mode = each.key == "steward" ? "Active" : "PassThrough"
   }
 
   dynamic "snap_start" {

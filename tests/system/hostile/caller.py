@@ -118,6 +118,7 @@ class Caller:
                 self.evidence.ended(events)
             if page["done"] or (only_until_text and has_text):
                 return events
+            await asyncio.sleep(page.get("retry_after", 0.0))
 
     async def until_heard(self) -> None:
         """Return when all that was posted is answered."""

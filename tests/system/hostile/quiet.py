@@ -183,6 +183,7 @@ def _read(http: httpx.Client, job_id: str, began: float, accept: float) -> Round
             # What all came at once has no rate that anybody could see.
             rate = later / (whole - first) if first is not None and later else None
             return Round(began, accept, first, whole, rate, last_state(events))
+        time.sleep(page.get("retry_after", 0.0))
     return Round(began, accept, first, end="given up")
 
 

@@ -31,9 +31,12 @@ from aistratus_daemon.worker.suspects import Suspects
 
 log = logging.getLogger("worker")
 
-# The first token is committed at once, later ones after collecting for this long. A reader still
-# sees the text flow, and an answer of 30 s costs 300 writes rather than a thousand.
+# The first token is committed at once, later ones after collecting for this long: a reader sees the
+# text flow from the start. Each commit costs four write units and a reader's poll, so the time is a
+# share of the answer's age: an answer of 30 s costs 140 commits rather than 300 (decision 25).
 COMMIT_SECONDS: Final = 0.1
+COMMIT_SHARE: Final = 0.05
+MAX_COMMIT_SECONDS: Final = 0.25
 # For all answers of a worker together. A commit takes four write units (two items, in a
 # transaction), so this rate costs 0.18 USD an hour at 0.625 USD a million; 16 answers with ten
 # commits a second each would cost 1.44, more than the GPU that computes them. On one machine,
@@ -55,9 +58,13 @@ UNHEARD_TOKENS: Final = 16
 ENGINE_PATIENCE_SECONDS: Final = 120.0
 
 
-def commit_seconds(running: int) -> float:
-    """How long an answer's tokens collect while `running` answers are under way."""
-    return max(COMMIT_SECONDS, running / COMMITS_PER_SECOND)
+def commit_seconds(running: int, age_seconds: float = 0.0) -> float:
+    """How long an answer's tokens collect while `running` answers are under way.
+
+    `age_seconds` is how long ago its first token came.
+    """
+    alone = min(max(COMMIT_SECONDS, age_seconds * COMMIT_SHARE), MAX_COMMIT_SECONDS)
+    return max(alone, running / COMMITS_PER_SECOND)
 
 
 class EngineStaysAway(DaemonError):
@@ -85,6 +92,7 @@ class JobRun:
     running: Callable[[], int]
     given_up: Callable[[JobHead, str], None]
     _committed_at: float = -float("inf")
+    _first_at: float = float("inf")
     _is_cancelled: bool = False
     # Whether a token of this attempt has come.
     _is_generating: bool = False
@@ -307,7 +315,7 @@ class JobRun:
         """How long to wait for the next frame, in seconds."""
         if not self.job_log.progress.pending():
             return CHECK_SECONDS
-        due = self._committed_at + commit_seconds(self.running())
+        due = self._committed_at + commit_seconds(self.running(), _now() - self._first_at)
         return max(0.0, due - _now())
 
     async def _commit_or_stop(self, stream: JobStream) -> None:
@@ -326,6 +334,7 @@ class JobRun:
                 pending, has_new=True, unless_cancelled=True, failures=failures
             )
             self._committed_at = _now()
+            self._first_at = min(self._first_at, self._committed_at)
 
     async def _keep(self) -> None:
         """Commit what is new, if the table takes it in time."""

@@ -33,6 +33,8 @@ from aistratus_desktop.gateway.wire import Wire
 PATIENCE_SECONDS: Final = 120.0
 # Prevents a busy loop when a server answers long polls at once and empty.
 SHORTEST_EMPTY_POLL_SECONDS: Final = 0.5
+# How much longer than before the first question why a job waits the pauses between the others are.
+LATER_QUESTIONS: Final = 2.5
 
 
 class GatewayClient:
@@ -184,11 +186,13 @@ class GatewayClient:
     async def waiting(self, job_id: str, *, every: float = 2.0) -> AsyncGenerator[str, None]:
         """Sentences that say why a job still waits, one per change; ends when the job begins.
 
-        Polls every `every` seconds. On an error it ends silently: `follow` reports errors.
+        Asks after `every` seconds, then less often, as each question is paid for. On an error it
+        ends silently: `follow` reports errors.
         """
-        told = ""
+        told, pause = "", every
         while True:
-            await self._wire.pace.sleep(every)
+            await self._wire.pace.sleep(pause)
+            pause = every * LATER_QUESTIONS
             try:
                 view = await self.job(job_id)
             except GatewayError:

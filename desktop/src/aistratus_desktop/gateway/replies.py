@@ -125,6 +125,7 @@ class _EventPage:
     job_id: str
     state: JobState
     done: bool
+    retry_after: float | None = None
 
 
 def read_models(document: object) -> tuple[ModelCard, ...]:
@@ -151,6 +152,8 @@ def read_events(document: object, retry_after: float | None = None) -> EventPage
                 raise Unreadable(str(error)) from error
             break
     is_whole = len(events) == len(plain)
+    # A browser hides the header from other sites' pages, and it counts whole seconds.
+    retry_after = retry_after if head.retry_after is None else head.retry_after
     return EventPage(head.job_id, head.state, tuple(events), head.done and is_whole, retry_after)
 
 

@@ -1,6 +1,7 @@
 """The routes: who may call, what they read, what they do and what they answer."""
 
 from functools import cache
+from math import ceil
 from typing import Final
 
 from aistratus_contracts.registry import Scope
@@ -74,7 +75,8 @@ def get_job(context: RequestContext, job_id: str) -> JobView:
 def get_job_events(context: RequestContext, job_id: str, query: EventsQuery) -> Written:
     """What is new in a job?"""
     page = context.poller().events(job_id, query.after, query.wait, context.left_seconds())
-    headers = {} if page.retry_after is None else {"Retry-After": str(page.retry_after)}
+    # The header counts whole seconds (RFC 9110), and a browser hides it from other sites' pages.
+    headers = {} if page.retry_after is None else {"Retry-After": str(ceil(page.retry_after))}
     return Written(_events_text(page), headers)
 
 
@@ -149,8 +151,9 @@ def _document_text() -> str:
 
 def _events_text(page: EventsPage) -> str:
     """A page as JSON. An event is stored in the form that it travels in: it is not read again."""
+    retry = "" if page.retry_after is None else f',"retry_after":{page.retry_after}'
     return (
         f'{{"job_id":"{page.job_id}","state":"{page.state.value}",'
         f'"events":[{",".join(page.events)}],'
-        f'"next_after":{page.next_after},"done":{"true" if page.done else "false"}}}'
+        f'"next_after":{page.next_after},"done":{"true" if page.done else "false"}{retry}}}'
     )

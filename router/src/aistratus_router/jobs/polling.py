@@ -3,8 +3,11 @@
 A worker commits an answer in even steps: short ones when it has few jobs, longer ones when it has
 many. So the second read comes when the next step is due, and is usually the last. Otherwise the
 pause between two reads grows with the time that this request has waited: an early event is seen
-early, and a long wait costs few reads. A queued job, which may wait for an instance to boot, is
-read least often.
+early, and a long wait costs few reads.
+
+A job that is still queued after seconds waits for an instance to boot, or for others' jobs. Its
+polls are not held: a function that waits costs as much as one that works. They are answered at
+once, with the time after which to ask again, which grows with the wait (decision 25).
 """
 
 from collections.abc import Callable, Sequence
@@ -28,10 +31,17 @@ MAX_PAUSE_QUEUED_SECONDS: Final = 0.5
 STEPS_OF_A_PACE: Final = 2
 COMMIT_ALLOWANCE_SECONDS: Final = 0.02
 MAX_STEP_SECONDS: Final = 1.0
+# For how long after a prompt its polls are held while it is queued: a free worker takes it by then.
+HELD_QUEUED_SECONDS: Final = 2.0
+# A queued job's next poll, as a share of its wait so far. The shortest is as long as the longest
+# pause between two reads: nothing is seen later than by a held poll, until the share exceeds it.
+QUEUED_RETRY_SHARE: Final = 0.02
+MIN_QUEUED_RETRY_SECONDS: Final = MAX_PAUSE_QUEUED_SECONDS
+MAX_QUEUED_RETRY_SECONDS: Final = 5.0
 # How long a poll is held without a place among the readers.
 QUICK_SECONDS: Final = 0.3
 # When a poll that got no place may ask again.
-UNHELD_RETRY_SECONDS: Final = 1
+UNHELD_RETRY_SECONDS: Final = 1.0
 # A poll gives up with this much of the function's time left, to send its answer.
 RESERVE_SECONDS: Final = 2.0
 
@@ -40,7 +50,7 @@ RESERVE_SECONDS: Final = 2.0
 class EventsPage:
     """Events as JSON texts; `done`: the job's last event is in this page or before it.
 
-    `retry_after`: the poll got no place and was not held; ask again after this many seconds.
+    `retry_after`: the poll was not held; ask again after this many seconds.
     """
 
     job_id: str
@@ -48,7 +58,7 @@ class EventsPage:
     events: list[str]
     next_after: int
     done: bool
-    retry_after: int | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,10 @@ class Poller:
                 now = self.monotonic()
                 if page.events or page.done or now >= deadline:
                     return page
+                if page.state is JobState.QUEUED:
+                    waited = (self.clock() - found.record.job.created_at).total_seconds()
+                    if waited >= HELD_QUEUED_SECONDS:
+                        return replace(page, retry_after=queued_retry_seconds(waited))
                 pause = pause_seconds(page.state, now - began)
                 if since < after:
                     due = seconds_until_due(found.events, self.clock())
@@ -125,6 +139,12 @@ def pause_seconds(state: JobState, waited_seconds: float) -> float:
     is_queued = state is JobState.QUEUED
     most = MAX_PAUSE_QUEUED_SECONDS if is_queued else MAX_PAUSE_RUNNING_SECONDS
     return min(max(waited_seconds * PAUSE_SHARE, MIN_PAUSE_SECONDS), most)
+
+
+def queued_retry_seconds(waited_seconds: float) -> float:
+    """When to ask again for a job that has been queued for so long; in hundredths of a second."""
+    share = round(waited_seconds * QUEUED_RETRY_SHARE, 2)
+    return min(max(share, MIN_QUEUED_RETRY_SECONDS), MAX_QUEUED_RETRY_SECONDS)
 
 
 def _page(found: LogPage, after: int) -> EventsPage:

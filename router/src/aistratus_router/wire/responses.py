@@ -111,7 +111,8 @@ class Events(Answer):
     """New events, in order and without a gap.
 
     `next_after` is what to ask for `after` next; `done` says that the job's last event is in
-    this page or before it.
+    this page or before it. `retry_after` is there if the poll was not held: ask again after that
+    many seconds.
     """
 
     job_id: str
@@ -119,6 +120,7 @@ class Events(Answer):
     events: list[EventOut]
     next_after: Count
     done: bool
+    retry_after: Annotated[float, Field(gt=0)] | None = None
 
 
 class JobView(Answer):

@@ -58,9 +58,9 @@ run "functions" {
   assert {
     condition = alltrue([
       for function in aws_lambda_function.this :
-      function.architectures == tolist(["arm64"]) && function.runtime == "python3.13" && one(function.tracing_config).mode == "Active"
-    ])
-    error_message = "Both should run on arm64, with traces."
+      function.architectures == tolist(["arm64"]) && function.runtime == "python3.13"
+    ]) && one(aws_lambda_function.this["steward"].tracing_config).mode == "Active" && one(aws_lambda_function.this["router"].tracing_config).mode == "PassThrough"
+    error_message = "Both should run on arm64, and the steward alone with traces, which are paid for."
   }
 
   assert {
