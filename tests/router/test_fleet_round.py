@@ -8,6 +8,7 @@ import pytest
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta
+from aistratus_router.fleet.round import NONE_USABLE, TRYING
 from aistratus_router.steward.sweep import Unfinished
 from support.doubles.aws import error
 from support.fake_world import Crash
@@ -20,6 +21,7 @@ from support.fleet_rounds import (
     desired,
     group,
     minutes,
+    shown,
     state,
 )
 from support.router_api import Api
@@ -279,6 +281,78 @@ def test_a_worker_s_clock_that_is_ahead_keeps_no_fleet_on(quick_fleet: Api) -> N
     quick_fleet.sign(seconds_ago=-86_400)
 
     assert "fleet_stuck" in minutes(quick_fleet, 30)[-1]
+
+
+def fail(api: Api) -> None:
+    """The instance powers itself off, and Auto Scaling starts another."""
+    group(api).instances.clear()
+    group(api).work()
+
+
+def test_after_a_bad_card_the_next_instance_is_tried_and_jobs_say_so(quick_fleet: Api) -> None:
+    job_id = quick_fleet.infer()["job_id"]
+    minutes(quick_fleet, 1)
+    fail(quick_fleet)
+
+    assert minutes(quick_fleet, 1) == [{}]
+    assert group(quick_fleet).desired == 1
+    waiting = quick_fleet.call("GET", f"/jobs/{job_id}").json["waiting"]
+    assert waiting["message"] == TRYING
+    quick_fleet.sign()
+    minutes(quick_fleet, 1)
+    assert "problem" not in shown(quick_fleet)
+
+
+def test_after_three_bad_cards_in_a_row_no_other_is_tried(quick_fleet: Api) -> None:
+    job_id = quick_fleet.infer()["job_id"]
+    for _ in range(3):
+        assert not any("fleet_none_usable" in done for done in minutes(quick_fleet, 1))
+        fail(quick_fleet)
+
+    assert minutes(quick_fleet, 1) == [{"fleet_none_usable": 1}]
+    assert (group(quick_fleet).desired, group(quick_fleet).instances) == (0, [])
+    minutes(quick_fleet, 60)
+    assert (group(quick_fleet).desired, group(quick_fleet).instances) == (0, [])
+    assert shown(quick_fleet)["problem"] == NONE_USABLE
+    assert quick_fleet.call("GET", f"/jobs/{job_id}").json["waiting"]["message"] == NONE_USABLE
+
+    # It ends as every hold does, and then three are tried again.
+    quick_fleet.infer()
+    assert group(quick_fleet).desired == 1
+    assert "problem" not in shown(quick_fleet)
+    for _ in range(2):
+        minutes(quick_fleet, 1)
+        fail(quick_fleet)
+    assert minutes(quick_fleet, 1) == [{}]
+    assert group(quick_fleet).desired == 1
+
+
+def test_an_instance_on_its_way_out_counts_as_gone(quick_fleet: Api) -> None:
+    quick_fleet.infer()
+    for _ in range(2):
+        minutes(quick_fleet, 1)
+        fail(quick_fleet)
+    minutes(quick_fleet, 1)
+    group(quick_fleet).states = ["Terminating:Wait"]
+
+    assert minutes(quick_fleet, 1) == [{"fleet_none_usable": 1}]
+
+
+def test_a_worker_that_was_ready_between_them_makes_three_bad_cards_three_accidents(
+    quick_fleet: Api,
+) -> None:
+    quick_fleet.limit(open_jobs=1000)
+    for _ in range(5):
+        quick_fleet.infer()
+        minutes(quick_fleet, 1)
+        fail(quick_fleet)
+        quick_fleet.sign()
+        minutes(quick_fleet, 1)
+        quick_fleet.dynamodb._client.delete_item(
+            TableName=quick_fleet.table_name, Key=table.worker_key("i-1")
+        )
+
+    assert group(quick_fleet).desired == 1
 
 
 # --- the round as a whole -----------------------------------------------------------------

@@ -25,7 +25,7 @@ class GroupView:
 
     `in_service` counts the instances that are neither starting nor stopping. `may_switch`: the
     group buys Spot unless we tell it to buy on demand. `distribution` is how it buys, in AWS's
-    terms.
+    terms. `staying` are the ids of the instances that are not on their way out.
     """
 
     desired: int
@@ -34,6 +34,7 @@ class GroupView:
     purchase: Purchase
     may_switch: bool
     distribution: Mapping[str, Any]
+    staying: frozenset[str] = frozenset()
 
 
 class Group:
@@ -64,6 +65,11 @@ class Group:
             purchase=Purchase.ON_DEMAND if is_on_demand else Purchase.SPOT,
             may_switch=may_switch,
             distribution=spread,
+            staying=frozenset(
+                str(instance["InstanceId"])
+                for instance in group.get("Instances", ())
+                if not instance["LifecycleState"].startswith("Terminat")
+            ),
         )
 
     def set_desired(self, capacity: int) -> None:

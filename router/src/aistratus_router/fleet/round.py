@@ -22,6 +22,9 @@ from aistratus_router.store.open_jobs import OpenJobs
 # An instance boots, loads its model and gives a sign of life within minutes. One that has not
 # after this time never will, and meanwhile it costs money.
 STUCK_AFTER: Final = timedelta(minutes=30)
+# An instance without a usable card powers itself off within minutes, and Auto Scaling replaces it.
+# The next may be better; after so many in a row the cause is elsewhere.
+MAX_TRIES: Final = 3
 # An open job that a worker is on shows a sign at least this often: the steward looks for one after
 # 300 s of silence, and records it within another round.
 SIGN_WITHIN: Final = timedelta(seconds=600)
@@ -33,6 +36,16 @@ STUCK: Final = (
     "Look at the instance's log, then start the fleet or send a prompt to try again."
 )
 
+TRYING: Final = (
+    "The last instance ended before its worker was ready, as it does without a usable GPU; "
+    "another one is being tried."
+)
+NONE_USABLE: Final = (
+    "Three instances in a row ended before a worker was ready, as they do if they find no usable "
+    "GPU, so no other is started. Look at their logs, then start the fleet or send a prompt to try "
+    "again."
+)
+
 
 class Done(StrEnum):
     """What a round did to the fleet, for the counts that the steward returns."""
@@ -41,6 +54,7 @@ class Done(StrEnum):
     WOKEN = auto()
     STOPPED = auto()  # idle, or still on though not wanted
     STUCK = auto()
+    NONE_USABLE = auto()  # one instance after another ended before a worker was ready
     ON_DEMAND = auto()  # Spot had no instance
 
 
@@ -71,7 +85,14 @@ class FleetRound:
         return self._turn_off(view)
 
     def _while_on(self, seen: Seen, view: GroupView, now: datetime) -> Done:
-        wanted = self._noted(seen, now)
+        wanted = self._noted(seen, view, now)
+        lost = wanted.tried - view.staying
+        if len(lost) >= MAX_TRIES:
+            if not self.store.want_none_since(wanted, now, is_held=True, problem=NONE_USABLE):
+                return Done.NOTHING
+            logger.error("no instance had a worker", group=self.group.name, tried=sorted(lost))
+            self._turn_off(view)
+            return Done.NONE_USABLE
         if view.instances and now - _alive_at(wanted) >= STUCK_AFTER:
             if not self.store.want_none_since(wanted, now, is_held=True, problem=STUCK):
                 return Done.NOTHING
@@ -83,24 +104,32 @@ class FleetRound:
         if view.desired < 1:
             carry_out(self.store, self.group, is_on=True)
             return Done.WOKEN
+        if lost or view.instances:
+            problem = TRYING if lost else ""
+            if wanted.problem != problem:
+                self.store.note(wanted, problem=problem)
         if view.instances:
-            if wanted.problem:
-                self.store.note(wanted, problem="")
             return Done.NOTHING
         return self._without_instance(wanted, view, now)
 
-    def _noted(self, seen: Seen, now: datetime) -> Wanted:
+    def _noted(self, seen: Seen, view: GroupView, now: datetime) -> Wanted:
         """Record for later rounds when there was last work, and when last a ready worker.
+
+        And, until there is one, which instances have been tried.
 
         A worker's own item does not keep that: a worker deletes it when it drains, and overwrites
         it when it loses its engine.
         """
         wanted = seen.wanted
         active_at = now if self._has_work(seen, now) else wanted.active_at
-        ready_at = now if seen.is_ready(now) else wanted.ready_at
-        if (active_at, ready_at) != (wanted.active_at, wanted.ready_at):
-            self.store.note(wanted, active_at=active_at, ready_at=ready_at)
-        return replace(wanted, active_at=active_at, ready_at=ready_at)
+        is_ready = seen.is_ready(now)
+        ready_at = now if is_ready else wanted.ready_at
+        tried = frozenset() if is_ready else wanted.tried | view.staying
+        noted = replace(wanted, active_at=active_at, ready_at=ready_at, tried=tried)
+        if noted != wanted:
+            names = " ".join(sorted(tried))
+            self.store.note(wanted, active_at=active_at, ready_at=ready_at, tried=names)
+        return noted
 
     def _idle(self, wanted: Wanted, view: GroupView, now: datetime) -> Done:
         if not self.store.want_none_since(wanted, now):

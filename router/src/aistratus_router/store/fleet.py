@@ -28,8 +28,9 @@ class Wanted:
     `changed_at`: since when, or when somebody last asked for it. `is_held`: off until the next
     prompt or start; waiting jobs do not wake the fleet. The rest are the steward's notes:
     `active_at` is when there was last work, `ready_at` when a worker was last ready, `shortage_at`
-    when AWS last had no instance, `switched_at` when the steward began to buy on demand, and
-    `problem` what a person should know.
+    when AWS last had no instance, `switched_at` when the steward began to buy on demand, `tried`
+    the instances that it saw since a worker was last ready, and `problem` what a person should
+    know.
     """
 
     is_on: bool = False
@@ -39,6 +40,7 @@ class Wanted:
     ready_at: datetime = _EARLIEST
     shortage_at: datetime = _EARLIEST
     switched_at: datetime = _EARLIEST
+    tried: frozenset[str] = frozenset()
     problem: str = ""
 
 
@@ -82,18 +84,23 @@ class FleetStore:
     def want_if_off(self, at: datetime) -> bool:
         """Want instances; False if they are wanted already. Of many at once, one gets True."""
         return self._write(
-            {"wanted": _ON, "held": "", "problem": "", "changed_at": at},
+            {"wanted": _ON, "held": "", "problem": "", "tried": "", "changed_at": at},
             "attribute_not_exists(pk) OR wanted = :before",
             {":before": {"S": _OFF}},
         )
 
     def want(self, at: datetime) -> None:
         """Want instances, from now on."""
-        self._write({"wanted": _ON, "held": "", "problem": "", "changed_at": at})
+        self._write({"wanted": _ON, "held": "", "problem": "", "tried": "", "changed_at": at})
 
     def want_since(self, before: Wanted, at: datetime) -> bool:
         """Want instances, unless the decision has changed since `before` was read."""
-        values: dict[str, datetime | str] = {"wanted": _ON, "problem": "", "changed_at": at}
+        values: dict[str, datetime | str] = {
+            "wanted": _ON,
+            "problem": "",
+            "tried": "",
+            "changed_at": at,
+        }
         if before.changed_at == _EARLIEST:
             return self._write(values, "attribute_not_exists(pk)")
         return self._note(before, values)
@@ -159,5 +166,6 @@ def _read(item: Item) -> Wanted:
         ready_at=time("ready_at"),
         shortage_at=time("shortage_at"),
         switched_at=time("switched_at"),
+        tried=frozenset(text("tried").split()),
         problem=text("problem"),
     )
