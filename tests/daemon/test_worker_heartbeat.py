@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aistratus_contracts.limits import SIGN_OF_LIFE_SECONDS
+from aistratus_contracts.limits import MAX_REFUSAL_CHARS, SIGN_OF_LIFE_SECONDS
 from support.cloud import TABLE, Cloud, emulated_cloud
 from support.scripted_engine import ScriptedEngine, scripted_engine, stats
 from support.worker_process import running_worker
@@ -37,6 +37,30 @@ def test_a_worker_is_seen_once_its_engine_is_ready_and_no_more_when_it_has_drain
             assert datetime.now(UTC) - sign.seen_at < timedelta(seconds=SIGN_OF_LIFE_SECONDS)
             assert worker.stop() == 0
     assert cloud.signs_of_life() == []
+
+
+def test_an_engine_that_refuses_to_start_is_told_with_its_reason_until_one_is_ready(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    word = tmp_path / "engine-refusal"
+    with running_worker(
+        cloud,
+        tmp_path / "scripted.sock",
+        tmp_path,
+        worker_id="w-refused",
+        AISTRATUS_ENGINE_REFUSAL_FILE=str(word),
+    ) as worker:
+        while "Started." not in worker.log_file.read_text():
+            assert worker.process.poll() is None
+        word.write_text("No GPU was found, so the engine does not start.\n" + "x" * 5000)
+        sign = cloud.until_sign_of_life("w-refused")
+        assert sign.refusal.startswith("No GPU was found, so the engine does not start. xxx")
+        assert (sign.slots, len(sign.refusal)) == (0, MAX_REFUSAL_CHARS)
+        word.unlink()
+        with scripted_engine(tmp_path, slots=7):
+            ready = cloud.until_sign_of_life("w-refused", lambda sign: sign.slots == 7)
+            assert ready.refusal == ""
+            assert worker.stop() == 0
 
 
 def test_it_says_what_it_holds_what_its_engine_counts_and_that_it_still_lives(

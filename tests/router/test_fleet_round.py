@@ -8,7 +8,7 @@ import pytest
 
 from aistratus_contracts import table
 from aistratus_contracts.event import Delta
-from aistratus_router.fleet.round import NONE_USABLE, TRYING
+from aistratus_router.fleet.round import NONE_USABLE, REFUSED, TRYING
 from aistratus_router.steward.sweep import Unfinished
 from support.doubles.aws import error
 from support.fake_world import Crash
@@ -299,6 +299,29 @@ def test_after_a_bad_card_the_next_instance_is_tried_and_jobs_say_so(quick_fleet
     waiting = quick_fleet.call("GET", f"/jobs/{job_id}").json["waiting"]
     assert waiting["message"] == TRYING
     quick_fleet.sign()
+    minutes(quick_fleet, 1)
+    assert "problem" not in shown(quick_fleet)
+
+
+def test_what_an_engine_says_when_it_refuses_to_start_is_what_readers_see(
+    quick_fleet: Api,
+) -> None:
+    job_id = quick_fleet.infer()["job_id"]
+    minutes(quick_fleet, 1)
+    quick_fleet.sign(slots=0, refusal="No GPU was found.")
+    minutes(quick_fleet, 1)
+    waiting = quick_fleet.call("GET", f"/jobs/{job_id}").json["waiting"]
+    assert waiting["message"] == f"{REFUSED}No GPU was found."
+    assert shown(quick_fleet)["state"] == "requested"
+
+    for _ in range(3):
+        fail(quick_fleet)
+        minutes(quick_fleet, 1)
+    assert shown(quick_fleet)["problem"].endswith("The last one said: No GPU was found.")
+
+    # An old word says nothing about the next instance.
+    quick_fleet.time.sleep(60)
+    quick_fleet.infer()
     minutes(quick_fleet, 1)
     assert "problem" not in shown(quick_fleet)
 

@@ -228,10 +228,14 @@ class Api:
         addresses = self.registry.addresses
         self.registry.addresses = replace(addresses, group_name=group)
 
-    def sign(self, *, slots: int = 4, held_jobs: int = 0, seconds_ago: float = 0) -> None:
+    def sign(
+        self, *, slots: int = 4, held_jobs: int = 0, seconds_ago: float = 0, refusal: str = ""
+    ) -> None:
         """Write a worker's sign of life."""
         seen_at = self.time.clock() - timedelta(seconds=seconds_ago)
-        item = table.worker_item(table.SignOfLife("i-1", seen_at, slots, held_jobs))
+        item = table.worker_item(
+            table.SignOfLife("i-1", seen_at, slots, held_jobs, refusal=refusal)
+        )
         put = {"Put": {"TableName": self.table_name, "Item": item}}
         self.dynamodb._client.transact_write_items(TransactItems=[put])
 

@@ -71,3 +71,6 @@ READERS = 256
 # that a person can see what became of it.
 SIGN_OF_LIFE_SECONDS = 10
 SIGN_OF_LIFE_RETENTION_DAYS = 1
+
+# What an engine says when it refuses to start, in a worker's sign of life: one sentence.
+MAX_REFUSAL_CHARS = 300

@@ -100,7 +100,8 @@ class SignOfLife:
 
     `slots` is how many jobs its engine runs at once, 0 while it has no engine; `held_jobs` is
     how many jobs it holds from the queue. `stats` are its engine's counters, under llama-server's
-    names. A newer engine may report more of them; a reader uses those that it knows.
+    names. A newer engine may report more of them; a reader uses those that it knows. `refusal` is
+    what its engine said when it would not start, empty unless it did.
     """
 
     worker_id: str
@@ -108,6 +109,7 @@ class SignOfLife:
     slots: int
     held_jobs: int
     stats: Mapping[str, float] = field(default_factory=dict)
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +288,7 @@ def worker_item(sign: SignOfLife) -> Item:
         "slots": {"N": str(sign.slots)},
         "held_jobs": {"N": str(sign.held_jobs)},
         "stats": {"S": codec.dumps(dict(sign.stats))},
+        **({"refusal": {"S": sign.refusal}} if sign.refusal else {}),
         TTL_ATTRIBUTE: {"N": str(int(expires_at.timestamp()))},
     }
 
@@ -298,6 +301,7 @@ def read_worker(item: Item) -> SignOfLife:
         slots=int(item["slots"]["N"]),
         held_jobs=int(item["held_jobs"]["N"]),
         stats=codec.parse("Stats", item["stats"]["S"]),
+        refusal=item.get("refusal", {}).get("S", ""),
     )
 
 

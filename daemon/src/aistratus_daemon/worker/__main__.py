@@ -109,8 +109,8 @@ async def _serve(
     )
     consumer = Consumer(queue, store, engine, suspects, stopping)
     drained = asyncio.Event()
-    heartbeat = Heartbeat(store, engine, settings.worker_id, consumer.held).run(drained)
-    signs_of_life = asyncio.create_task(heartbeat)
+    heartbeat = Heartbeat(store, engine, settings.worker_id, consumer.held, settings.engine_refusal)
+    signs_of_life = asyncio.create_task(heartbeat.run(drained))
     helpers = [
         signs_of_life,
         asyncio.create_task(engine.run()),

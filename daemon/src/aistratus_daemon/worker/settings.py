@@ -25,6 +25,7 @@ class WorkerSettings:
 
     `environment` is the deployment's name: `dev`, if the registry is `/aistratus/dev`.
     `last_job` is the file for the dead man's switch, None where there is no such switch.
+    `engine_refusal` is the file in which an engine says why it would not start, if it does.
     `imds` is None where there is no metadata service, `termination_hook` where there is no fleet.
     """
 
@@ -35,6 +36,7 @@ class WorkerSettings:
     dead_letter_queue_url: str
     table_name: str
     last_job: Path | None
+    engine_refusal: Path | None
     imds: Imds | None
     termination_hook: TerminationHook | None
 
@@ -52,6 +54,7 @@ def read_settings(environment: Environment, ssm: "SSMClient") -> WorkerSettings:
             f"The registry lacks {', '.join(missing)}; deploy this environment first."
         )
     group, hook = (found.get(parameter.under(prefix), "") for parameter in _OPTIONAL)
+    refusal = environment.variables.get("AISTRATUS_ENGINE_REFUSAL_FILE", "")
     last_job = environment.variables.get("AISTRATUS_LAST_JOB", "")
     return WorkerSettings(
         engine_socket=environment.path("AISTRATUS_ENGINE_SOCKET"),
@@ -62,6 +65,7 @@ def read_settings(environment: Environment, ssm: "SSMClient") -> WorkerSettings:
         dead_letter_queue_url=found[Parameter.DEAD_LETTER_QUEUE_URL.under(prefix)],
         table_name=found[Parameter.TABLE_NAME.under(prefix)],
         last_job=Path(last_job) if last_job else None,
+        engine_refusal=Path(refusal) if refusal else None,
         imds=Imds.from_environment(environment),
         termination_hook=TerminationHook(group, hook) if group and hook else None,
     )

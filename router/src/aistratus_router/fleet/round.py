@@ -40,6 +40,9 @@ TRYING: Final = (
     "The last instance ended before its worker was ready, as it does without a usable GPU; "
     "another one is being tried."
 )
+REFUSED: Final = (
+    "The GPU instance cannot answer, and another one is tried when it is gone. It said: "
+)
 NONE_USABLE: Final = (
     "Three instances in a row ended before a worker was ready, as they do if they find no usable "
     "GPU, so no other is started. Look at their logs, then start the fleet or send a prompt to try "
@@ -87,8 +90,10 @@ class FleetRound:
     def _while_on(self, seen: Seen, view: GroupView, now: datetime) -> Done:
         wanted = self._noted(seen, view, now)
         lost = wanted.tried - view.staying
+        refusal = seen.refusal(max(wanted.changed_at, wanted.ready_at) - CLOCK_SKEW)
         if len(lost) >= MAX_TRIES:
-            if not self.store.want_none_since(wanted, now, is_held=True, problem=NONE_USABLE):
+            why = f"{NONE_USABLE} The last one said: {refusal}" if refusal else NONE_USABLE
+            if not self.store.want_none_since(wanted, now, is_held=True, problem=why):
                 return Done.NOTHING
             logger.error("no instance had a worker", group=self.group.name, tried=sorted(lost))
             self._turn_off(view)
@@ -105,7 +110,7 @@ class FleetRound:
             carry_out(self.store, self.group, is_on=True)
             return Done.WOKEN
         if lost or view.instances:
-            problem = TRYING if lost else ""
+            problem = REFUSED + refusal if refusal else TRYING if lost else ""
             if wanted.problem != problem:
                 self.store.note(wanted, problem=problem)
         if view.instances:

@@ -58,6 +58,11 @@ class Seen:
             for worker in self.workers
         )
 
+    def refusal(self, since: datetime) -> str:
+        """Why an engine refused to start, if one did since then: the newest such word."""
+        said = [each for each in self.workers if each.refusal and each.seen_at >= since]
+        return max(said, key=lambda worker: worker.seen_at).refusal if said else ""
+
 
 class FleetStore:
     """The partition `FLEET`."""
