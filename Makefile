@@ -118,6 +118,10 @@ bootstrap: ## The state bucket, and roles for workflows (GITHUB_REPOSITORY=owner
 	$(call aistratus,--region="$$REGION" \
 		$(if $(GITHUB_REPOSITORY),--github-repository="$$GITHUB_REPOSITORY") $(ARGS))
 
+.PHONY: image
+image: ## Bakes the worker's image with Packer (VARIANT=tinyllama, REGION=…, ARGS="-var …")
+	$(call aistratus,--variant="$$VARIANT" --region="$$REGION" -- $(ARGS))
+
 .PHONY: publish-image
 publish-image: ## Makes the last image, or IMAGE_ID, the one that deploys take elsewhere
 	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID")
@@ -202,17 +206,6 @@ pin-wheels: ## Makes a release's wheels those that make demo takes (VERSION=v1.2
 picture: ## Films README's moving picture from the running demo, with Chromium
 	@$(READY)
 	PYTHONPATH=tests:tools $(PY) -m moving_picture $(ARGS)
-
-.PHONY: image
-image: ## Bakes the worker's image on AWS with Packer (VARIANT=tinyllama, ARGS="-var region=eu-west-1")
-	@$(READY) -- $(ARGS)
-	@$(PY) -m aistratus_operator credentials
-	@mkdir -p build/image
-	PYTHONPATH=tools $(PY) -m wheelhouse --source build/wheelhouse
-	PATH="$(CURDIR)/.venv/bin:$$PATH" CHECKPOINT_DISABLE=1 packer build \
-		-var-file="packer/worker/$$VARIANT.pkrvars.hcl" \
-		-var git_revision="$$(git describe --always --dirty --abbrev=40 --exclude='*')" \
-		$(ARGS) packer/worker
 
 .PHONY: bench
 bench: ## Measures the router, the way of a token through all parts, and the engine (an hour)

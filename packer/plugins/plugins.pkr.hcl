@@ -1,5 +1,5 @@
-# The plugins that Packer 1.7 and later installs with `packer init packer/plugins`. They are apart
-# from the template because Debian's 1.6.6 refuses this block and has both plugins built in.
+# The plugins that Packer 1.7 and later installs with `packer init packer/plugins`; make image does.
+# They are apart from the template because Debian's 1.6.6 refuses this block and has both inside.
 
 packer {
   required_plugins {

@@ -31,8 +31,9 @@ locals {
   }
   base = local.bases[var.distribution]
 
-  builders      = { x86_64 = "c7i.4xlarge", arm64 = "c7g.4xlarge" }
-  instance_type = var.instance_type != "" ? var.instance_type : local.builders[var.architecture]
+  # The quickest first; make image takes the first that the account's quota allows.
+  builders      = jsondecode(file("../../packer/builders.json"))
+  instance_type = var.instance_type != "" ? var.instance_type : local.builders[var.architecture][0]
   root_gib      = var.gpu ? max(var.root_gib, 24) : var.root_gib
   weights_gib   = max(1, ceil(local.model.bytes * 1.1 / 1073741824))
 
@@ -115,7 +116,12 @@ source "amazon-ebs" "worker" {
   iam_instance_profile        = var.instance_profile
   user_data_file              = var.private ? "${path.root}/session-manager.sh" : ""
 
+  # An empty list means: from anywhere. make image names the address that it runs at.
+  temporary_security_group_source_cidrs = var.ssh_cidrs
+
   custom_endpoint_ec2     = var.ec2_endpoint
   skip_metadata_api_check = var.ec2_endpoint != ""
   skip_region_validation  = var.ec2_endpoint != ""
+
+  # make image puts packer/newer/source.hcl here, for Packer 1.7 and later.
 }

@@ -72,7 +72,7 @@ variable "region" {
 variable "instance_type" {
   type        = string
   default     = ""
-  description = "What it is built on; empty for what suits the architecture. No card is needed."
+  description = "What it is built on; empty for the first in packer/builders.json. No card is needed."
 }
 
 variable "root_gib" {
@@ -91,6 +91,18 @@ variable "kms_key_id" {
   type        = string
   default     = ""
   description = "The key that encrypts the volumes; empty for the account's own key for EBS."
+}
+
+variable "ssh_cidrs" {
+  type        = list(string)
+  default     = []
+  description = "From where the instance may be reached while it is built; empty for anywhere. make image fills in its own address."
+}
+
+variable "deprecate_days" {
+  type        = number
+  default     = 180
+  description = "After how many days EC2 marks the image as deprecated. Packer 1.6.6 cannot."
 }
 
 variable "git_revision" {

@@ -392,6 +392,7 @@ data "aws_iam_policy_document" "image" {
       "ec2:DeregisterImage",
       "ec2:Describe*",
       "ec2:DetachVolume",
+      "ec2:EnableImageDeprecation",
       "ec2:ModifyImageAttribute",
       "ec2:ModifyInstanceAttribute",
       "ec2:RegisterImage",
@@ -406,6 +407,14 @@ data "aws_iam_policy_document" "image" {
       variable = "aws:RequestedRegion"
       values   = [var.region]
     }
+  }
+
+  # make image looks how large a builder may be.
+  statement {
+    sid     = "Quota"
+    actions = ["servicequotas:GetServiceQuota"]
+    # Wildcard: any quota of this account.
+    resources = ["*"]
   }
 
   statement {

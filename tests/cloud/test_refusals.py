@@ -96,7 +96,7 @@ def test_aws_is_not_there(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_image_yet(account: Account, tmp_path: Path) -> None:
     text = refusal(lambda: choose(account, "aistratus", manifest=tmp_path / "none.json"))
     assert "no image for the workers in eu-central-1 yet" in text
-    assert 'make image ARGS="-var region=eu-central-1"' in text
+    assert "make image REGION=eu-central-1" in text
 
 
 @pytest.mark.parametrize("image_id", ["ami-1", "worker", "ami-0123456789abcdeg0", " "])

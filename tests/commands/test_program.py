@@ -177,7 +177,7 @@ def test_a_fault_of_our_own_is_a_sentence_with_a_file(
 
     monkeypatch.setattr(program, "_serve", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert main(["credentials"]) == 1
+    assert main(["publish-image"]) == 1
     said = capsys.readouterr().err
     assert "by a fault of its own (ZeroDivisionError: one by nought)" in said
     assert len(said.splitlines()) == 1

@@ -31,7 +31,6 @@ WRITES = {
 
 NOT_MAKE = {
     'sudo env CI=true "HOME=$HOME" "PATH=$PATH" .ci/run': "what CI runs, as root",
-    "packer init packer/plugins": "as docs/image.md says",
     'ls "packer/worker/$VARIANT.pkrvars.hcl"': "refuses what is no variant",
     'gh run download "$GITHUB_RUN_ID" --name release': "the release's files",
     **{

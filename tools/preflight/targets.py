@@ -24,9 +24,6 @@ from release_notes.notes import NotesError, notes
 Check = Callable[[str, Sequence[str], Mapping[str, str]], str | None]
 """Gets a target, its program's arguments and the environment; may return the set that it needs."""
 
-IMAGES: Final = ROOT / "packer" / "worker"
-_VARIABLES_OF_AN_IMAGE: Final = ".pkrvars.hcl"
-
 
 def _nothing(_target: str, _arguments: Sequence[str], _environ: Mapping[str, str]) -> None:
     """The check of targets that take no arguments or check their own."""
@@ -62,23 +59,6 @@ def _options(make_parser: Callable[[], argparse.ArgumentParser]) -> Check:
 
 def _wrong(target: str, message: str) -> WrongCall:
     return WrongCall(f"make {target}: {message}. make {target} ARGS=--help lists what it takes.")
-
-
-def _image(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    known = sorted(
-        path.name.removesuffix(_VARIABLES_OF_AN_IMAGE)
-        for path in IMAGES.glob(f"*{_VARIABLES_OF_AN_IMAGE}")
-    )
-    if environ.get("VARIANT", "") not in known:
-        raise WrongCall(
-            f"There is no image {environ.get('VARIANT', '')!r}. Say VARIANT= one of: "
-            f"{', '.join(known)}."
-        )
-    if shutil.which("packer", path=environ.get("PATH")) is None:
-        raise PreflightError(
-            "Packer is not installed. Install 1.6.6 or newer "
-            "(https://developer.hashicorp.com/packer/install), and put it on the PATH."
-        )
 
 
 def _release_notes(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -157,6 +137,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "stop": _alias("ENV REGION ARGS"),
     "app": _alias("ENV"),
     "bootstrap": _alias("REGION GITHUB_REPOSITORY ARGS"),
+    "image": _alias("VARIANT REGION ARGS"),
     "publish-image": _alias("REGION IMAGE_ID"),
     "unlock": _alias("ENV REGION LOCK"),
     "setup": _target(),
@@ -173,7 +154,6 @@ TARGETS: Final[Mapping[str, Target]] = {
     "native-wheel": _target("PROCESSOR", _native_wheel),
     "pin-wheels": _target("VERSION GITHUB_REPOSITORY", _pin_wheels),
     "picture": _target("ARGS", _picture),
-    "image": _target("VARIANT ARGS", _image),
     "bench": _target("ARGS", _options(engine_bench.options.parser)),
     "bench-engine": _target("ARGS", _options(engine_bench.options.parser)),
     "soak": _target("ARGS", _options(system.faults.options.parser)),

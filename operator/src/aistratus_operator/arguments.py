@@ -26,6 +26,8 @@ from aistratus_operator.checks import (
     check_region,
     check_repository,
 )
+from aistratus_operator.cloud import packer
+from aistratus_operator.cloud.packer import DEFAULT_VARIANT, check_variant
 from aistratus_operator.cloud.public_file import PUBLIC_FILE, environment_of
 from aistratus_operator.cloud.terraform import find
 from aistratus_operator.errors import OperatorError, Usage
@@ -102,6 +104,12 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "Once per account and region; a deploy makes the bucket by itself.",
         "region github-repository json",
     ),
+    "image": Command(
+        "bake the workers' image on AWS with Packer",
+        "Checks Packer, credentials, region, quota and architecture first, and takes a smaller "
+        "builder if the quota is small. What follows -- is for `packer build`.",
+        "variant region",
+    ),
     "publish-image": Command(
         "make the last baked image the one that other checkouts deploy",
         takes="region image-id",
@@ -111,7 +119,6 @@ COMMANDS: Final[Mapping[str, Command]] = {
         f"--env {BOOTSTRAP} is the state of the state bucket itself.",
         "env region lock",
     ),
-    "credentials": Command("check that there are AWS credentials, without calling AWS"),
 }
 
 _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -128,6 +135,11 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "region": {
         "default": "",
         "help": "by default the environment's own, AWS_REGION, or eu-central-1",
+    },
+    "variant": {
+        "default": DEFAULT_VARIANT,
+        "metavar": "NAME",
+        "help": "which image, a file in packer/worker (default: %(default)s)",
     },
     "image-id": {
         "default": "",
@@ -195,10 +207,14 @@ def check_programs(chosen: argparse.Namespace) -> None:
     """Raises an `OperatorError` if a program that the command calls is missing or too old."""
     if chosen.command in _WITH_TERRAFORM:
         find()
+    elif chosen.command == "image":
+        packer.find()
 
 
 def needed_set(chosen: argparse.Namespace) -> str:
     """The set of packages that the command needs: `tools/setup setup SET` installs it."""
+    if chosen.command == "image":
+        return "dev"  # Packer runs Ansible
     return "operator" if chosen.place == CLOUD else "demo"
 
 
@@ -255,6 +271,10 @@ def _add_own(name: str, parser: argparse.ArgumentParser, environ: Mapping[str, s
             demo_options.add_ports(parser, environ, ["gateway"])
         case "token":
             demo_options.add_ports(parser, environ, ["gateway"])
+        case "image":
+            parser.add_argument(
+                "packer", nargs="*", metavar="ARGUMENT", help="more for packer build, after --"
+            )
         case "redrive":
             redrive_request.add_options(parser)
             demo_options.add_ports(parser, environ, ["gateway"])
@@ -321,6 +341,8 @@ def _check_cloud(chosen: argparse.Namespace, environ: Mapping[str, str]) -> None
             chosen.email = check_address(chosen.email, chosen.env)
         case "redrive":
             chosen.request = redrive_request.request_of(chosen)
+        case "image":
+            check_variant(chosen.variant)
         case "bootstrap" if chosen.github_repository:
             check_repository(chosen.github_repository)
         case "destroy" if not chosen.yes and not sys.stdin.isatty():

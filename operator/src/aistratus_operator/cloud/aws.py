@@ -71,16 +71,6 @@ def sign_in(region: str) -> Account:
     return Account(str(identity["Account"]), region, str(identity["Arn"]))
 
 
-def check_credentials() -> None:
-    """Raises an `OperatorError` without credentials; only AWS knows whether they are valid."""
-    try:
-        found = boto3.Session().get_credentials()
-    except BotoCoreError as error:
-        raise OperatorError(_NO_CREDENTIALS.format(_gist(error))) from error
-    if found is None:
-        raise OperatorError(_NO_CREDENTIALS.format("unable to locate credentials"))
-
-
 def code_of(error: ClientError) -> str:
     """The error's code, such as `AccessDenied`."""
     return str(error.response.get("Error", {}).get("Code", ""))

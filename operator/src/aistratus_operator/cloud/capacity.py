@@ -54,7 +54,7 @@ def check_quotas(account: Account, environment: Environment) -> list[str]:
     Raises an `OperatorError` with the way to ask for more, if no GPU could ever start.
     """
     codes = [ON_DEMAND_QUOTA] if environment.on_demand_only else [SPOT_QUOTA, ON_DEMAND_QUOTA]
-    quotas = {code: _quota(account, code) for code in codes}
+    quotas = {code: quota(account, code) for code in codes}
     small = [code for code, vcpus in quotas.items() if vcpus is not None and vcpus < SMALLEST_VCPUS]
     if small == codes:
         kinds = " nor ".join(_NAMES[code] for code in codes)
@@ -62,8 +62,8 @@ def check_quotas(account: Account, environment: Environment) -> list[str]:
         raise OperatorError(
             f"Your account may start {start} GPU instances in {account.region}: the quota is "
             f"{int(quotas[codes[-1]] or 0)} vCPUs, and the smallest needs {SMALLEST_VCPUS}. "
-            f"{_how_to_ask(account.region, codes[-1])}, then run the same command again when AWS "
-            "has agreed (minutes to days)."
+            f"{how_to_ask(account.region, codes[-1], SMALLEST_VCPUS)}, then run the same "
+            "command again when AWS has agreed (minutes to days)."
         )
     warnings = []
     for code in small:
@@ -71,7 +71,7 @@ def check_quotas(account: Account, environment: Environment) -> list[str]:
         warnings.append(
             f"The quota for {_NAMES[code]} GPU instances in {account.region} is "
             f"{int(quotas[code] or 0)} vCPUs: only {_NAMES[other]} ones will start. "
-            f"{_how_to_ask(account.region, code)}."
+            f"{how_to_ask(account.region, code, SMALLEST_VCPUS)}."
         )
     if unread := [_NAMES[code] for code, vcpus in quotas.items() if vcpus is None]:
         warnings.append(
@@ -91,7 +91,7 @@ def _offered(ec2: object, types: list[str]) -> list[str]:
     return [each for each in types if each in found]
 
 
-def _quota(account: Account, code: str) -> float | None:
+def quota(account: Account, code: str) -> float | None:
     """The quota in vCPUs; None if it cannot be read, for example for lack of the right."""
     try:
         found = account.client("service-quotas").get_service_quota(
@@ -102,10 +102,11 @@ def _quota(account: Account, code: str) -> float | None:
     return float(found["Quota"]["Value"])
 
 
-def _how_to_ask(region: str, code: str) -> str:
+def how_to_ask(region: str, code: str, vcpus: int) -> str:
+    """How to ask AWS for that many vCPUs; the caller ends the sentence."""
     return (
         "Ask for more with `aws service-quotas request-service-quota-increase --service-code ec2 "
-        f"--quota-code {code} --desired-value {SMALLEST_VCPUS} --region {region}` or at "
+        f"--quota-code {code} --desired-value {vcpus} --region {region}` or at "
         f"{_console(region, code)}"
     )
 

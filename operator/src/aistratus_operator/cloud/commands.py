@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aistratus_operator import redrive
 from aistratus_operator.checks import BOOTSTRAP
 from aistratus_operator.cloud import state
-from aistratus_operator.cloud.aws import check_credentials, code_of, said_by, sign_in
+from aistratus_operator.cloud.aws import code_of, said_by, sign_in
+from aistratus_operator.cloud.bake import bake
 from aistratus_operator.cloud.bootstrap import bootstrap
 from aistratus_operator.cloud.deploy import DIFFERS, Options, deploy, drift, plan
 from aistratus_operator.cloud.destroy import destroy
@@ -124,11 +125,6 @@ def _redrive(chosen: argparse.Namespace) -> int:
     return redrive.run(chosen.request, open_registry(account, environment))
 
 
-def _credentials(_chosen: argparse.Namespace) -> int:
-    check_credentials()
-    return 0
-
-
 def _bootstrap(chosen: argparse.Namespace) -> int:
     outputs = bootstrap(sign_in(choose_region(chosen.region)), _project(), chosen.github_repository)
     if chosen.json:
@@ -146,6 +142,10 @@ def _bootstrap(chosen: argparse.Namespace) -> int:
         if "@" not in outputs["github_repository"]:
             sys.stdout.write(f"{_ASKS_FOR_IDS}\n")
     return 0
+
+
+def _image(chosen: argparse.Namespace) -> int:
+    bake(chosen.variant, chosen.region, chosen.packer)
 
 
 def _publish_image(chosen: argparse.Namespace) -> int:
@@ -200,9 +200,9 @@ _COMMANDS: Final = {
     "stop": _fleet,
     "redrive": _redrive,
     "bootstrap": _bootstrap,
+    "image": _image,
     "publish-image": _publish_image,
     "unlock": _unlock,
-    "credentials": _credentials,
 }
 
 

@@ -16,7 +16,7 @@ MANIFEST: Final = ROOT / "build" / "image" / "manifest.json"
 # The device on which packer/worker puts the weights, if they have their own volume.
 WEIGHTS_DEVICE: Final = "/dev/sdf"
 
-_BAKE: Final = 'Bake one, which takes about half an hour: make image ARGS="-var region={region}"'
+_BAKE: Final = "Bake one, which takes about half an hour: make image REGION={region}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def publish(account: Account, project: str, asked: str = "", manifest: Path = MA
     if not baked:
         raise OperatorError(
             f"build/image has no image for {account.region}. Name one with IMAGE_ID, or bake it: "
-            f'make image ARGS="-var region={account.region}"'
+            f"make image REGION={account.region}"
         )
     image = choose(account, project, baked)
     account.client("ssm").put_parameter(
