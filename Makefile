@@ -126,6 +126,10 @@ image: ## Bakes the worker's image with Packer (VARIANT=tinyllama, REGION=…, A
 publish-image: ## Makes the last image, or IMAGE_ID, the one that deploys take elsewhere
 	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID")
 
+.PHONY: prune-images
+prune-images: ## Removes old images and their snapshots, after a question (ARGS="--dry-run", YES=1)
+	$(call aistratus,--variant="$$VARIANT" --region="$$REGION" $(if $(YES),--yes) $(ARGS))
+
 .PHONY: unlock
 unlock: ## Says who holds a state, and frees it from a dead run: make unlock ENV=dev (LOCK=…)
 	$(call aistratus,--region="$$REGION" --lock="$$LOCK")

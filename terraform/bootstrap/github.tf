@@ -409,6 +409,14 @@ data "aws_iam_policy_document" "image" {
     }
   }
 
+  # make prune-images keeps what a group starts.
+  statement {
+    sid     = "Groups"
+    actions = ["autoscaling:DescribeAutoScalingGroups"]
+    # Wildcard: the call takes no other resource.
+    resources = ["*"]
+  }
+
   # make image looks how large a builder may be.
   statement {
     sid     = "Quota"

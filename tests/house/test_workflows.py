@@ -198,6 +198,7 @@ def test_what_is_run_is_what_people_run() -> None:
         assert re.search(rf"^{re.escape(found[1])}:", MAKEFILE, re.MULTILINE), command
         run_targets.add(found[1])
     wanted = {"lint", "plan", "deploy", "drift", "image", "publish-image", "router.zip"}
+    wanted |= {"prune-images"}
     assert run_targets == wanted | {"test-long", "release-notes", "native-wheel"}
 
 

@@ -139,6 +139,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "bootstrap": _alias("REGION GITHUB_REPOSITORY ARGS"),
     "image": _alias("VARIANT REGION ARGS"),
     "publish-image": _alias("REGION IMAGE_ID"),
+    "prune-images": _alias("VARIANT REGION YES ARGS"),
     "unlock": _alias("ENV REGION LOCK"),
     "setup": _target(),
     "test": _target("ARGS"),

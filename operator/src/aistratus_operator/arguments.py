@@ -20,9 +20,11 @@ from aistratus_local.errors import LocalError
 from aistratus_operator import ROOT, redrive_request
 from aistratus_operator.checks import (
     BOOTSTRAP,
+    DEFAULT_KEPT,
     check_address,
     check_environment,
     check_image_id,
+    check_kept,
     check_region,
     check_repository,
 )
@@ -114,6 +116,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "make the last baked image the one that other checkouts deploy",
         takes="region image-id",
     ),
+    "prune-images": Command(
+        "remove old images of a variant, with their snapshots",
+        "Keeps the newest, the published one, and all that an instance or a launch template has.",
+        "variant region keep dry-run yes json",
+    ),
     "unlock": Command(
         "say which run has locked a state, and unlock it if that run is dead",
         f"--env {BOOTSTRAP} is the state of the state bucket itself.",
@@ -151,6 +158,13 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "action": "store_true",
         "help": "end with 2 if there is something to change",
     },
+    "keep": {
+        "type": int,
+        "default": DEFAULT_KEPT,
+        "metavar": "N",
+        "help": "how many of the newest stay (default: %(default)s)",
+    },
+    "dry-run": {"action": "store_true", "help": "say what would be removed, and remove nothing"},
     "yes": {"action": "store_true", "help": "do not ask"},
     "email": {"default": "", "metavar": "ADDRESS", "help": "whom to invite"},
     "again": {"action": "store_true", "help": "send a new password to an invited user"},
@@ -343,6 +357,14 @@ def _check_cloud(chosen: argparse.Namespace, environ: Mapping[str, str]) -> None
             chosen.request = redrive_request.request_of(chosen)
         case "image":
             check_variant(chosen.variant)
+        case "prune-images":
+            check_variant(chosen.variant)
+            check_kept(chosen.keep)
+            if not chosen.yes and not chosen.dry_run and not sys.stdin.isatty():
+                raise Usage(
+                    f"To remove old images of {chosen.variant}, type its name at a terminal. In a "
+                    f"script, confirm with: make prune-images VARIANT={chosen.variant} YES=1"
+                )
         case "bootstrap" if chosen.github_repository:
             check_repository(chosen.github_repository)
         case "destroy" if not chosen.yes and not sys.stdin.isatty():

@@ -13,6 +13,9 @@ from aistratus_operator.errors import OperatorError, Usage
 BOOTSTRAP: Final = "bootstrap"
 """What `unlock` takes in place of an environment: the state of the state bucket itself."""
 
+DEFAULT_KEPT: Final = 3
+"""How many images of a variant `prune-images` keeps: the last, and two to go back to."""
+
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _IMAGE_ID: Final = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 _REPOSITORY: Final = re.compile(
@@ -54,6 +57,12 @@ def check_image_id(image_id: str) -> None:
             f"{image_id!r} is no image id: those are ami- and 8 or 17 hexadecimal digits. "
             "Correct IMAGE_ID, or leave it out."
         )
+
+
+def check_kept(number: int) -> None:
+    """Check how many images are to stay."""
+    if number < 1:
+        raise Usage(f'To keep {number} images means nothing. Say ARGS="--keep 1" or more.')
 
 
 def check_address(email: str, environment: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ from aistratus_operator.cloud.destroy import destroy
 from aistratus_operator.cloud.environments import TERRAFORM, choose_region, load, read_defaults
 from aistratus_operator.cloud.gpu import fleet_of, told
 from aistratus_operator.cloud.images import publish
+from aistratus_operator.cloud.prune import OldImage, prune
 from aistratus_operator.cloud.registry import open_registry
 from aistratus_operator.cloud.stack import open_stack
 from aistratus_operator.cloud.terraform import Terraform
@@ -155,6 +157,34 @@ def _publish_image(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _prune_images(chosen: argparse.Namespace) -> int:
+    account = sign_in(choose_region(chosen.region))
+
+    def confirm(old: list[OldImage]) -> bool:
+        listed = "".join(f"  {image.id}  {image.name}\n" for image in old)
+        sys.stderr.write(f"{listed}These images and their snapshots go from {account.region}. ")
+        return bool(input(f"Type {chosen.variant} to go on: ").strip() == chosen.variant)
+
+    images = prune(
+        account,
+        _project(),
+        chosen.variant,
+        chosen.keep,
+        dry_run=chosen.dry_run,
+        confirm=None if chosen.yes else confirm,
+    )
+    if chosen.json:
+        _print_json({"dry_run": chosen.dry_run, "images": [asdict(image) for image in images]})
+        return 0
+    gone = "would go" if chosen.dry_run else "removed"
+    for image in images:
+        fate = f"kept: {image.kept_for}" if image.kept_for else gone
+        sys.stdout.write(f"{image.id}  {image.created[:10]}  {image.name}  {fate}\n")
+    count = sum(not image.kept_for for image in images)
+    sys.stdout.write(f"{count} of {len(images)} images of {chosen.variant} {gone}.\n")
+    return 0
+
+
 def _unlock(chosen: argparse.Namespace) -> int:
     is_bootstrap = chosen.env == BOOTSTRAP
     account = sign_in(
@@ -202,6 +232,7 @@ _COMMANDS: Final = {
     "bootstrap": _bootstrap,
     "image": _image,
     "publish-image": _publish_image,
+    "prune-images": _prune_images,
     "unlock": _unlock,
 }
 

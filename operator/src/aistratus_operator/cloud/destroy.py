@@ -52,7 +52,7 @@ def destroy(
         forget(options.env_file, name)
         progress.say(
             f"{name} is gone, in {progress.took}. Kept: the state bucket {stack.bucket}, and "
-            "images with their snapshots (deregister those in EC2's console)."
+            "images with their snapshots (make prune-images removes all but the newest)."
         )
 
 

@@ -41,8 +41,8 @@ def choose(account: Account, project: str, asked: str = "", manifest: Path = MAN
     baked, device = _baked(account.region, manifest)
     if baked:
         return _look_at(account, baked, "the last make image", device)
-    if published := _published(account, project):
-        return _look_at(account, published, parameter_name(project))
+    if image_id := published(account, project):
+        return _look_at(account, image_id, parameter_name(project))
     raise OperatorError(
         f"There is no image for the workers in {account.region} yet. "
         + _BAKE.format(region=account.region)
@@ -93,7 +93,8 @@ def _baked(region: str, manifest: Path) -> tuple[str, str]:
     return baked.get(region, ("", ""))
 
 
-def _published(account: Account, project: str) -> str:
+def published(account: Account, project: str) -> str:
+    """The id of the published image, or an empty string."""
     try:
         found = account.client("ssm").get_parameter(Name=parameter_name(project))
     except ClientError as error:
