@@ -109,6 +109,10 @@ start: ## Turns the GPU on before the first prompt: make start ENV=dev
 stop: ## Turns the GPU off now; what it was at goes on with the next prompt: make stop ENV=dev
 	$(call aistratus,--region="$$REGION" $(ARGS))
 
+.PHONY: shell
+shell: ## A shell on the instance that is on, without an open port: make shell ENV=dev
+	$(call aistratus,--region="$$REGION")
+
 .PHONY: app
 app: ## The chat for your browser, with what is deployed, at http://localhost:8571
 	$(call aistratus)

@@ -87,6 +87,7 @@ module "network" {
   region               = var.region
   private              = var.private_network
   customer_managed_key = var.customer_managed_key
+  session_manager      = var.session_manager
 }
 
 module "fleet" {
@@ -102,6 +103,7 @@ module "fleet" {
   instance_types              = local.instance_types
   max_instances               = var.max_instances
   on_demand_only              = var.on_demand_only
+  session_manager             = var.session_manager
   registry_prefix             = local.registry_prefix
   queue_arn                   = module.jobs.queue_arn
   dead_letter_queue_arn       = module.jobs.dead_letter_queue_arn

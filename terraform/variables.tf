@@ -156,6 +156,12 @@ variable "private_network" {
   default     = false
 }
 
+variable "session_manager" {
+  description = "Whether people with the right to do so may open a shell on an instance, with `make shell`. There is no other way in, and no open port."
+  type        = bool
+  default     = false
+}
+
 variable "instance_types" {
   description = "Which instances may be taken, whichever Spot has; left out: those that are a default in `instance_types.json`."
   type        = list(string)

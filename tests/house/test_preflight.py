@@ -26,7 +26,7 @@ DEPLOYED = {
 }
 WITH_ENVIRONMENT = [
     *("deploy", "plan", "drift", "destroy", "outputs"),
-    *("user", "fleet", "start", "stop", "unlock"),
+    *("user", "fleet", "start", "stop", "shell", "unlock"),
 ]
 WITH_ARGS = ["deploy", "plan", "drift", "outputs", "fleet", "start", "stop", "redrive", "bootstrap"]
 WITH_OPTIONS = ["soak", "attack", "bench", "bench-engine", "bench-boot", "standin"]
@@ -105,6 +105,7 @@ WITHOUT_PROGRAM: list[tuple[list[str], str]] = [
     ),
     (["destroy", "ENV=dev", "YES=1"], "Terraform is not installed."),
     (["image"], "Packer is not installed."),
+    (["shell", "ENV=dev"], "The AWS command line is not installed."),
     (["picture"], "The picture is filmed with Chromium"),
     (["app"], "Nothing is deployed from this checkout yet."),
     (["ask", "PROMPT=Who?", "WHERE=cloud"], "Nothing is deployed from this checkout yet."),

@@ -135,6 +135,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "fleet": _alias("ENV REGION ARGS"),
     "start": _alias("ENV REGION ARGS"),
     "stop": _alias("ENV REGION ARGS"),
+    "shell": _alias("ENV REGION"),
     "app": _alias("ENV"),
     "bootstrap": _alias("REGION GITHUB_REPOSITORY ARGS"),
     "image": _alias("VARIANT REGION ARGS"),

@@ -31,6 +31,7 @@ from aistratus_operator.checks import (
 from aistratus_operator.cloud import packer
 from aistratus_operator.cloud.packer import DEFAULT_VARIANT, check_variant
 from aistratus_operator.cloud.public_file import PUBLIC_FILE, environment_of
+from aistratus_operator.cloud.shell_programs import find_programs
 from aistratus_operator.cloud.terraform import find
 from aistratus_operator.errors import OperatorError, Usage
 
@@ -95,6 +96,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "turn the GPU off now",
         "Running jobs return to the queue; they continue when the GPU is on again.",
         "env region json",
+    ),
+    "shell": Command(
+        "open a shell on the instance that is on, through Session Manager",
+        "Needs session_manager = true in the environment's file.",
+        "env region",
     ),
     "app": Command(
         "serve the chat to this machine's browser, with what is deployed",
@@ -223,6 +229,8 @@ def check_programs(chosen: argparse.Namespace) -> None:
         find()
     elif chosen.command == "image":
         packer.find()
+    elif chosen.command == "shell":
+        find_programs()
 
 
 def needed_set(chosen: argparse.Namespace) -> str:

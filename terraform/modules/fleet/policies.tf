@@ -50,14 +50,6 @@ resource "aws_iam_role_policy" "worker" {
   policy = data.aws_iam_policy_document.worker.json
 }
 
-# AWS's own policy for the agent on the instance; it gives people no rights.
-resource "aws_iam_role_policy_attachment" "session_manager" {
-  count = var.session_manager ? 1 : 0
-
-  role       = aws_iam_role.worker.name
-  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
-}
-
 data "aws_iam_policy_document" "worker" {
   statement {
     sid       = "Registry"
@@ -120,6 +112,26 @@ data "aws_iam_policy_document" "worker" {
       test     = "StringEquals"
       variable = "cloudwatch:namespace"
       values   = ["Aistratus"]
+    }
+  }
+
+  # What Session Manager's agent needs for a shell. AWS's own policy for it also reads all parameters
+  # of the account, and deploying roles may attach no such policy.
+  dynamic "statement" {
+    for_each = var.session_manager ? ["SessionManager"] : []
+
+    content {
+      sid = statement.value
+      actions = [
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ]
+
+      # Wildcard: the channels have no resource, and a role's instances are not known beforehand.
+      resources = ["*"]
     }
   }
 

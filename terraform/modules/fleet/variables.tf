@@ -127,5 +127,4 @@ variable "log_retention_days" {
 variable "session_manager" {
   description = "Whether people with the right to do so may open a shell on an instance through Session Manager. There is no other way in."
   type        = bool
-  default     = false
 }

@@ -26,6 +26,8 @@ locals {
   interface_services = var.private ? toset(concat(
     ["autoscaling", "logs", "monitoring", "sqs", "ssm"],
     var.customer_managed_key ? ["kms"] : [],
+    # A shell needs no ec2messages: that is for Run Command, and old agents.
+    var.session_manager ? ["ssmmessages"] : [],
   )) : toset([])
 }
 

@@ -44,3 +44,8 @@ variable "customer_managed_key" {
   description = "Whether anything is encrypted with a key of our own; a private network then needs a way to KMS."
   type        = bool
 }
+
+variable "session_manager" {
+  description = "Whether people may open a shell on an instance; a private network then needs a way to Session Manager."
+  type        = bool
+}

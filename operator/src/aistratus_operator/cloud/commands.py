@@ -21,6 +21,7 @@ from aistratus_operator.cloud.gpu import fleet_of, told
 from aistratus_operator.cloud.images import publish
 from aistratus_operator.cloud.prune import OldImage, prune
 from aistratus_operator.cloud.registry import open_registry
+from aistratus_operator.cloud.shell import open_shell
 from aistratus_operator.cloud.stack import open_stack
 from aistratus_operator.cloud.terraform import Terraform
 from aistratus_operator.cloud.users import invite
@@ -119,6 +120,10 @@ def _fleet(chosen: argparse.Namespace) -> int:
                 f"It stays off until the next prompt, or make start ENV={environment.name}.\n"
             )
     return 0
+
+
+def _shell(chosen: argparse.Namespace) -> int:
+    open_shell(load(chosen.env, chosen.region))
 
 
 def _redrive(chosen: argparse.Namespace) -> int:
@@ -228,6 +233,7 @@ _COMMANDS: Final = {
     "fleet": _fleet,
     "start": _fleet,
     "stop": _fleet,
+    "shell": _shell,
     "redrive": _redrive,
     "bootstrap": _bootstrap,
     "image": _image,

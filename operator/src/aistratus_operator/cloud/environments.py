@@ -36,6 +36,7 @@ class Environment:
     instance_types: tuple[str, ...]
     on_demand_only: bool
     deletion_protection: bool
+    session_manager: bool
     variables_file: Path
 
     @property
@@ -67,6 +68,7 @@ def load(name: str, region: str = "", folder: Path = TERRAFORM) -> Environment:
         instance_types=tuple(said["instance_types"] or defaults),
         on_demand_only=bool(said["on_demand_only"]),
         deletion_protection=bool(said["deletion_protection"]),
+        session_manager=bool(said["session_manager"]),
         variables_file=file,
     )
 

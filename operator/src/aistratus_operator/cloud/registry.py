@@ -1,7 +1,9 @@
 """Lets the router's code, run by an operator, find a deployment through its registry."""
 
-from aistratus_contracts.registry import REGISTRY_VARIABLE
-from aistratus_operator.cloud.aws import Account
+from botocore.exceptions import ClientError
+
+from aistratus_contracts.registry import REGISTRY_VARIABLE, Parameter
+from aistratus_operator.cloud.aws import Account, code_of, said_by
 from aistratus_operator.cloud.environments import Environment
 from aistratus_operator.errors import OperatorError
 from aistratus_router.errors import Misconfigured
@@ -19,3 +21,20 @@ def open_registry(account: Account, environment: Environment) -> dict[str, str]:
             f"That is: make deploy ENV={environment.name} REGION={account.region}"
         ) from error
     return environ
+
+
+def read_parameter(account: Account, environment: Environment, parameter: Parameter) -> str:
+    """One of a deployment's ids; raises an `OperatorError` if nothing is deployed."""
+    name = parameter.under(environment.registry_prefix)
+    try:
+        found = account.client("ssm").get_parameter(Name=name)
+    except ClientError as error:
+        if code_of(error) == "ParameterNotFound":
+            raise OperatorError(
+                f"{environment.name} is not deployed in {account.region}. Deploy it first: "
+                f"make deploy ENV={environment.name} REGION={account.region}"
+            ) from error
+        raise OperatorError(
+            f"The registry cannot be read: {said_by(error)}. Get the right to read {name}."
+        ) from error
+    return str(found["Parameter"]["Value"])

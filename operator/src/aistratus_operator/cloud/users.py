@@ -8,6 +8,7 @@ from aistratus_contracts.registry import Parameter
 from aistratus_operator.checks import check_address
 from aistratus_operator.cloud.aws import Account, code_of, said_by
 from aistratus_operator.cloud.environments import Environment
+from aistratus_operator.cloud.registry import read_parameter
 from aistratus_operator.errors import OperatorError
 
 _NEVER_SIGNED_IN: Final = "FORCE_CHANGE_PASSWORD"
@@ -19,7 +20,7 @@ def invite(account: Account, environment: Environment, email: str, *, again: boo
     `again` sends a new password to a user who has not used the first one.
     """
     address = check_address(email, environment.name)
-    pool_id = _pool(account, environment)
+    pool_id = read_parameter(account, environment, Parameter.USER_POOL_ID)
     cognito = account.client("cognito-idp")
     try:
         cognito.admin_create_user(
@@ -38,22 +39,6 @@ def invite(account: Account, environment: Environment, email: str, *, again: boo
         f"{address} may sign in to {environment.name}: a mail with a temporary password is on "
         "its way. The password is good for 7 days."
     )
-
-
-def _pool(account: Account, environment: Environment) -> str:
-    name = Parameter.USER_POOL_ID.under(environment.registry_prefix)
-    try:
-        found = account.client("ssm").get_parameter(Name=name)
-    except ClientError as error:
-        if code_of(error) == "ParameterNotFound":
-            raise OperatorError(
-                f"{environment.name} is not deployed in {account.region}. Deploy it first: "
-                f"make deploy ENV={environment.name} REGION={account.region}"
-            ) from error
-        raise OperatorError(
-            f"The registry cannot be read: {said_by(error)}. Get the right to read {name}."
-        ) from error
-    return str(found["Parameter"]["Value"])
 
 
 def _refused(

@@ -43,6 +43,7 @@ variables {
   instance_types              = ["g6.xlarge", "g5.xlarge"]
   max_instances               = 1
   on_demand_only              = false
+  session_manager             = false
   log_retention_days          = 30
 }
 
@@ -73,7 +74,7 @@ run "instance" {
   }
 
   assert {
-    condition     = length(aws_iam_role_policy_attachment.session_manager) == 0
+    condition     = !contains(data.aws_iam_policy_document.worker.statement[*].sid, "SessionManager")
     error_message = "No shell on an instance unless it is asked for."
   }
 
@@ -196,8 +197,8 @@ run "shell_and_key" {
   }
 
   assert {
-    condition     = endswith(aws_iam_role_policy_attachment.session_manager[0].policy_arn, "/AmazonSSMManagedInstanceCore")
-    error_message = "Session Manager needs AWS's own policy."
+    condition     = contains(data.aws_iam_policy_document.worker.statement[*].sid, "SessionManager")
+    error_message = "The agent should have the rights that a shell needs."
   }
 
   assert {

@@ -11,6 +11,7 @@ variables {
   region               = "eu-central-1"
   private              = false
   customer_managed_key = false
+  session_manager      = false
 }
 
 run "public_by_default" {
@@ -109,6 +110,20 @@ run "private_with_a_key" {
   assert {
     condition     = contains(keys(aws_vpc_endpoint.interface), "kms")
     error_message = "With a key of our own there should be a way to KMS."
+  }
+}
+
+run "private_with_a_shell" {
+  command = plan
+
+  variables {
+    private         = true
+    session_manager = true
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["autoscaling", "logs", "monitoring", "sqs", "ssm", "ssmmessages"])
+    error_message = "A shell should need one endpoint more."
   }
 }
 
