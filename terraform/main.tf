@@ -98,6 +98,7 @@ module "fleet" {
   subnet_ids                  = module.network.subnet_ids
   security_group_id           = module.network.security_group_id
   image_id                    = var.image_id
+  image_kms_key_arn           = var.image_kms_key_arn
   weights_device              = var.weights_device
   weights_initialization_rate = var.weights_initialization_rate
   instance_types              = local.instance_types

@@ -40,6 +40,17 @@ variable "image_id" {
   }
 }
 
+variable "image_kms_key_arn" {
+  description = "The customer's key that the image was baked with (`kms_key_id`), by its ARN; left out for AWS's own key."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+$", var.image_kms_key_arn))
+    error_message = "A key is named by its ARN, such as arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555; an alias is not enough."
+  }
+}
+
 variable "weights_device" {
   description = "The device of the image's volume of weights, from the same manifest; empty if the weights lie in the root volume."
   type        = string

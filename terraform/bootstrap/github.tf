@@ -322,8 +322,11 @@ data "aws_iam_policy_document" "deploy" {
       "logs:ListLogDeliveries",
       "logs:PutResourcePolicy",
       "logs:UpdateLogDelivery",
+      "sns:SetSubscriptionAttributes",
+      "sns:Unsubscribe",
     ]
-    # Wildcard: there are no ids before creation; log deliveries have no resource. Only this region.
+    # Wildcard: there are no ids before creation; log deliveries and subscriptions have no resource
+    # of our names. Only this region.
     resources = ["*"]
     condition {
       test     = "StringEquals"

@@ -20,6 +20,7 @@ run "refuses_every_wrong_value" {
     env                         = "Dev Box"
     region                      = "Frankfurt"
     image_id                    = "debian-12"
+    image_kms_key_arn           = "alias/mine"
     weights_device              = "sdf"
     weights_initialization_rate = 50
     model                       = "gpt"
@@ -31,7 +32,7 @@ run "refuses_every_wrong_value" {
     alarm_email                 = "operator"
   }
 
-  expect_failures = [var.project, var.env, var.region, var.image_id, var.weights_device, var.weights_initialization_rate, var.model, var.models, var.instance_types, var.max_instances, var.idle_timeout_seconds, var.log_retention_days, var.alarm_email]
+  expect_failures = [var.project, var.env, var.region, var.image_id, var.image_kms_key_arn, var.weights_device, var.weights_initialization_rate, var.model, var.models, var.instance_types, var.max_instances, var.idle_timeout_seconds, var.log_retention_days, var.alarm_email]
 }
 
 run "refuses_a_budget_below_zero" {

@@ -145,3 +145,25 @@ data "aws_iam_policy_document" "worker" {
     }
   }
 }
+
+# Auto Scaling's own role may use AWS's keys, and no customer's key without a grant. It is made by
+# AWS with the account's first group.
+resource "aws_kms_grant" "image" {
+  count = var.image_kms_key_arn == null ? 0 : 1
+
+  name              = "${var.name}-image"
+  key_id            = var.image_kms_key_arn
+  grantee_principal = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+  operations = [
+    "CreateGrant",
+    "Decrypt",
+    "DescribeKey",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+  ]
+
+  depends_on = [aws_autoscaling_group.workers]
+}

@@ -128,3 +128,13 @@ variable "session_manager" {
   description = "Whether people with the right to do so may open a shell on an instance through Session Manager. There is no other way in."
   type        = bool
 }
+
+variable "image_kms_key_arn" {
+  description = "The customer's key that the image's volumes are encrypted with, if they are: Auto Scaling gets a grant on it. With none they have AWS's key, which needs none."
+  type        = string
+
+  validation {
+    condition     = var.image_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+$", var.image_kms_key_arn))
+    error_message = "A key is named by its ARN, such as arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555; an alias is not enough."
+  }
+}

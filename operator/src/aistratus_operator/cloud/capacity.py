@@ -13,6 +13,8 @@ from aistratus_operator.errors import OperatorError
 SMALLEST_VCPUS: Final = 4
 ON_DEMAND_QUOTA: Final = "L-DB2E81BA"  # Running On-Demand G and VT instances
 SPOT_QUOTA: Final = "L-3819A6DF"  # All G and VT Spot Instance Requests
+# What to ask for. On Spot a replacement starts beside the instance that it replaces.
+_WANTED_VCPUS: Final = {ON_DEMAND_QUOTA: SMALLEST_VCPUS, SPOT_QUOTA: 2 * SMALLEST_VCPUS}
 _NAMES: Final = {ON_DEMAND_QUOTA: "on-demand", SPOT_QUOTA: "Spot"}
 
 
@@ -62,7 +64,7 @@ def check_quotas(account: Account, environment: Environment) -> list[str]:
         raise OperatorError(
             f"Your account may start {start} GPU instances in {account.region}: the quota is "
             f"{int(quotas[codes[-1]] or 0)} vCPUs, and the smallest needs {SMALLEST_VCPUS}. "
-            f"{how_to_ask(account.region, codes[-1], SMALLEST_VCPUS)}, then run the same "
+            f"{how_to_ask(account.region, codes[-1], _WANTED_VCPUS[codes[-1]])}, then run the same "
             "command again when AWS has agreed (minutes to days)."
         )
     warnings = []
@@ -71,7 +73,7 @@ def check_quotas(account: Account, environment: Environment) -> list[str]:
         warnings.append(
             f"The quota for {_NAMES[code]} GPU instances in {account.region} is "
             f"{int(quotas[code] or 0)} vCPUs: only {_NAMES[other]} ones will start. "
-            f"{how_to_ask(account.region, code, SMALLEST_VCPUS)}."
+            f"{how_to_ask(account.region, code, _WANTED_VCPUS[code])}."
         )
     if unread := [_NAMES[code] for code, vcpus in quotas.items() if vcpus is None]:
         warnings.append(

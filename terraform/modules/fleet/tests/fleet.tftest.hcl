@@ -44,6 +44,7 @@ variables {
   max_instances               = 1
   on_demand_only              = false
   session_manager             = false
+  image_kms_key_arn           = null
   log_retention_days          = 30
 }
 
@@ -76,6 +77,11 @@ run "instance" {
   assert {
     condition     = !contains(data.aws_iam_policy_document.worker.statement[*].sid, "SessionManager")
     error_message = "No shell on an instance unless it is asked for."
+  }
+
+  assert {
+    condition     = length(aws_kms_grant.image) == 0
+    error_message = "AWS's own key needs no grant."
   }
 
   assert {
@@ -192,13 +198,19 @@ run "rights" {
 
 run "shell_and_key" {
   variables {
-    session_manager = true
-    kms_key_arn     = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    session_manager   = true
+    image_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+    kms_key_arn       = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   }
 
   assert {
     condition     = contains(data.aws_iam_policy_document.worker.statement[*].sid, "SessionManager")
     error_message = "The agent should have the rights that a shell needs."
+  }
+
+  assert {
+    condition     = endswith(aws_kms_grant.image[0].grantee_principal, "/AWSServiceRoleForAutoScaling") && contains(aws_kms_grant.image[0].operations, "CreateGrant")
+    error_message = "Auto Scaling should be able to start an image that a customer's key encrypts."
   }
 
   assert {
@@ -215,6 +227,16 @@ run "refuses_no_image" {
   }
 
   expect_failures = [var.image_id]
+}
+
+run "refuses_an_alias_of_a_key" {
+  command = plan
+
+  variables {
+    image_kms_key_arn = "alias/mine"
+  }
+
+  expect_failures = [var.image_kms_key_arn]
 }
 
 run "refuses_the_root_device" {
