@@ -94,7 +94,10 @@ def packages() -> dict[str, Package]:
             {f"{LIBRARIES}/libcublas.so.13": _library("libcublas.so.13")},
             depends=("cuda-toolkit-13-0-config-common",),
         ),
-        "cuda-minimal-build-13-0": Package("13.0.3-1", depends=("cuda-cudart-13-0",)),
+        "cuda-nvcc-13-0": Package("13.0.88-1", {f"{CUDA}/bin/nvcc": "#!/bin/sh\n"}),
+        "cuda-minimal-build-13-0": Package(
+            "13.0.3-1", depends=("cuda-cudart-13-0", "cuda-nvcc-13-0")
+        ),
         "libcublas-dev-13-0": Package("13.1.1.3-1", depends=("libcublas-13-0",)),
     }
 
