@@ -22,8 +22,8 @@ from aistratus_router.store.open_jobs import OpenJobs
 # An instance boots, loads its model and gives a sign of life within minutes. One that has not
 # after this time never will, and meanwhile it costs money.
 STUCK_AFTER: Final = timedelta(minutes=30)
-# An instance without a usable card powers itself off within minutes, and Auto Scaling replaces it.
-# The next may be better; after so many in a row the cause is elsewhere.
+# Auto Scaling replaces an instance that ends before its worker is ready. The next may be better;
+# after so many in a row the cause is elsewhere.
 MAX_TRIES: Final = 3
 # An open job that a worker is on shows a sign at least this often: the steward looks for one after
 # 300 s of silence, and records it within another round.
@@ -41,7 +41,8 @@ TRYING: Final = (
     "another one is being tried."
 )
 REFUSED: Final = (
-    "The GPU instance cannot answer, and another one is tried when it is gone. It said: "
+    "The GPU instance cannot answer. Stop the fleet and start it again for another instance. It "
+    "said: "
 )
 NONE_USABLE: Final = (
     "Three instances in a row ended before a worker was ready, as they do if they find no usable "
