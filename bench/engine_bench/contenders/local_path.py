@@ -83,6 +83,7 @@ class LocalSession:
                         )
                     case _:
                         pass
+            await asyncio.sleep(page.json().get("retry_after", 0.0))
 
 
 @contextmanager
