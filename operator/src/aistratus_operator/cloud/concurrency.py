@@ -3,7 +3,7 @@
 Source: AWS, "Lambda quotas" and "Configuring reserved concurrency for a function".
 """
 
-from typing import Final
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -47,9 +47,9 @@ def concurrency_warning(concurrency: int | None, region: str) -> str:
     )
 
 
-def _reserved(client: object, function: str) -> int:
+def _reserved(client: Any, function: str) -> int:
     try:
-        found = client.get_function_concurrency(FunctionName=function)  # type: ignore[attr-defined]
+        found = client.get_function_concurrency(FunctionName=function)
     except ClientError as error:
         if code_of(error) != "ResourceNotFoundException":
             raise
