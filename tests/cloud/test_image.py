@@ -5,10 +5,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,7 @@ from aistratus_operator.cloud.bake import check
 from aistratus_operator.cloud.builder import choose_builder
 from aistratus_operator.cloud.own_address import own_cidr
 from aistratus_operator.errors import OperatorError
-from support.cloud_account import Quotas
+from support.cloud_account import Quotas, scripted
 from support.packer import VARIANTS, var_file
 from support.packer import packer as run_packer
 
@@ -47,27 +45,9 @@ def refusal(call: Callable[[], object]) -> str:
     return text
 
 
-@contextmanager
-def answering(text: str) -> Iterator[str]:
+def answering(text: str) -> AbstractContextManager[str]:
     """The address of what says at which address it is asked from."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    return scripted(lambda _: (200, "text/plain", text))
 
 
 def stand_in(folder: Path, version: str, code: int = 0) -> Path:
