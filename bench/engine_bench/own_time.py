@@ -20,7 +20,7 @@ from aistratus_contracts.states import Role
 from aistratus_daemon.engine.forms import Forms
 from aistratus_daemon.engine.llama import Llama
 from aistratus_daemon.engine.scheduler import Scheduler
-from aistratus_daemon.engine.settings import EngineSettings
+from aistratus_daemon.engine.settings import EngineSettings, Switch
 from aistratus_daemon.frames import Done, Failed, Frame, Generate, Tokens, encode_frame
 from engine_bench import shape
 from engine_bench.errors import BenchError
@@ -137,14 +137,18 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--slots", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--repack", default=Switch.AUTO, choices=list(Switch))
     options = parser.parse_args()
     decode, sample = _Clock(), _Clock()
     llama_cpp.llama_decode = decode.around(llama_cpp.llama_decode)
-    llama_cpp.llama_sampler_sample = sample.around(llama_cpp.llama_sampler_sample)
-    llama = Llama(EngineSettings(Path(), options.model, "", slots=options.slots))
+    llama_cpp.llama_sampler_apply = sample.around(llama_cpp.llama_sampler_apply)
+    settings = EngineSettings(
+        Path(), options.model, "", slots=options.slots, repack=Switch(options.repack)
+    )
+    llama = Llama(settings)
     found = {}
-    for name, settings in SAMPLERS.items():
-        sampling: Any = {"max_tokens": options.steps + SPARE_TOKENS, **settings}
+    for name, chosen in SAMPLERS.items():
+        sampling: Any = {"max_tokens": options.steps + SPARE_TOKENS, **chosen}
         taken = own_time(llama, Sampling(**sampling), options.steps, (decode, sample))
         found[name] = asdict(taken)
     llama.close()

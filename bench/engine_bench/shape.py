@@ -1,7 +1,10 @@
-"""A model of TinyLlama 1.1B's exact shape with random weights, for honest speeds.
+"""Models with random weights, for honest speeds: TinyLlama 1.1B's exact shape, and a tiny body.
 
 What a step costs depends on a model's shape and quantization, not on what it knows. The real
 weights cannot be fetched everywhere; these are made here, once, in a cache folder.
+
+The tiny body has TinyLlama's vocabulary: its steps are so short that what the engine adds to them
+shows, as it does on a fast card.
 
 The vocabulary makes counting easy: besides control, byte and role tokens, every token is one
 character, so a text of n such characters is n tokens, and the model's output is tokenized back to
@@ -13,6 +16,7 @@ import ctypes
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +24,8 @@ import gguf
 import llama_cpp
 import numpy as np
 
-LAYERS: Final = 22
-WIDTH: Final = 2048
-FEED_FORWARD: Final = 5632
-HEADS: Final = 32
-KV_HEADS: Final = 4
 VOCABULARY: Final = 32_000
 CONTEXT: Final = 2048
-KV_WIDTH: Final = WIDTH // HEADS * KV_HEADS
-FILE_NAME: Final = "tinyllama-shape-v2.Q4_K_M.gguf"
 SEED: Final = 20_260_101
 WEIGHT_SCALE: Final = 0.02
 # One token each, unlike in the real TinyLlama, so that the template's share of a prompt is small.
@@ -51,6 +48,30 @@ MESSAGE_TOKENS: Final = 4
 _QUIET: Final = llama_cpp.llama_log_callback(lambda *_: None)
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a model has besides its vocabulary; its name is also its file's."""
+
+    name: str
+    layers: int
+    width: int
+    feed_forward: int
+    heads: int
+    kv_heads: int
+
+    @property
+    def kv_width(self) -> int:
+        """How many numbers a token's keys of one layer have."""
+        return self.width // self.heads * self.kv_heads
+
+
+TINYLLAMA: Final = Body(
+    "tinyllama-shape-v2", layers=22, width=2048, feed_forward=5632, heads=32, kv_heads=4
+)
+# The narrowest that Q4_K, with its blocks of 256, can have.
+TINY: Final = Body("tiny-shape-v1", layers=1, width=256, feed_forward=256, heads=4, kv_heads=4)
+
+
 def characters() -> list[str]:
     """The one-character tokens, in the order of their ids from `SPECIALS` on."""
     ascii_signs = [chr(code) for code in range(0x21, 0x7F)]
@@ -65,14 +86,17 @@ def text_of(tokens: int, seed: int) -> str:
     return "".join(map(chr, ideographs))
 
 
-def shape_model(folder: Path) -> Path:
-    """The model's file in `folder`, made if it is not there: a minute or two, 640 MiB."""
-    path = folder / FILE_NAME
+def shape_model(folder: Path, body: Body = TINYLLAMA) -> Path:
+    """The model's file in `folder`, made if it is not there.
+
+    TinyLlama's takes a minute or two and 640 MiB.
+    """
+    path = folder / f"{body.name}.Q4_K_M.gguf"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             full, small = Path(scratch) / "f16.gguf", Path(scratch) / "q4.gguf"
-            _write(full)
+            _write(full, body)
             _quantize(full, small)
             small.replace(path)
     return path
@@ -90,19 +114,19 @@ def prompt_of(messages: Sequence[tuple[str, str]]) -> str:
     return f"{said}<|assistant|>\n"
 
 
-def _write(path: Path) -> None:
+def _write(path: Path, body: Body) -> None:
     writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_name("TinyLlama's shape, random weights")
+    writer.add_name(body.name)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_vocab_size(VOCABULARY)
     writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(KV_HEADS)
+    writer.add_embedding_length(body.width)
+    writer.add_block_count(body.layers)
+    writer.add_feed_forward_length(body.feed_forward)
+    writer.add_head_count(body.heads)
+    writer.add_head_count_kv(body.kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_rope_dimension_count(body.width // body.heads)
     writer.add_rope_freq_base(10_000.0)
     _write_vocabulary(writer)
     random = np.random.default_rng(SEED)
@@ -111,23 +135,23 @@ def _write(path: Path) -> None:
         values = random.standard_normal((rows, columns), dtype=np.float32)
         return (values * WEIGHT_SCALE).astype(np.float16)
 
-    head = matrix(VOCABULARY, WIDTH)
+    head = matrix(VOCABULARY, body.width)
     head[:SPECIALS] = 0
-    writer.add_tensor("token_embd.weight", matrix(VOCABULARY, WIDTH))
-    writer.add_tensor("output_norm.weight", np.ones(WIDTH, dtype=np.float32))
+    writer.add_tensor("token_embd.weight", matrix(VOCABULARY, body.width))
+    writer.add_tensor("output_norm.weight", np.ones(body.width, dtype=np.float32))
     writer.add_tensor("output.weight", head)
-    for layer in range(LAYERS):
+    for layer in range(body.layers):
         block = f"blk.{layer}"
         for name in ("attn_norm", "ffn_norm"):
-            writer.add_tensor(f"{block}.{name}.weight", np.ones(WIDTH, dtype=np.float32))
+            writer.add_tensor(f"{block}.{name}.weight", np.ones(body.width, dtype=np.float32))
         for name, rows, columns in (
-            ("attn_q", WIDTH, WIDTH),
-            ("attn_k", KV_WIDTH, WIDTH),
-            ("attn_v", KV_WIDTH, WIDTH),
-            ("attn_output", WIDTH, WIDTH),
-            ("ffn_gate", FEED_FORWARD, WIDTH),
-            ("ffn_up", FEED_FORWARD, WIDTH),
-            ("ffn_down", WIDTH, FEED_FORWARD),
+            ("attn_q", body.width, body.width),
+            ("attn_k", body.kv_width, body.width),
+            ("attn_v", body.kv_width, body.width),
+            ("attn_output", body.width, body.width),
+            ("ffn_gate", body.feed_forward, body.width),
+            ("ffn_up", body.feed_forward, body.width),
+            ("ffn_down", body.width, body.feed_forward),
         ):
             writer.add_tensor(f"{block}.{name}.weight", matrix(rows, columns))
     writer.write_header_to_file()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from aistratus_daemon.engine import grammar
+from aistratus_daemon.engine.candidates import Candidates
 from aistratus_daemon.engine.gbnf import MAX_SYMBOLS, to_lark
 from aistratus_daemon.engine.llama import Llama
-from aistratus_daemon.engine.sampling import _Candidates
 from aistratus_daemon.errors import RequestRefused
 
 JSON = r"""
@@ -65,7 +65,7 @@ def of_llama_cpp(llama: Llama, source: str, tokens: list[int]) -> tuple[int, boo
     vocabulary = llama.vocabulary
     sampler = llama_cpp.llama_sampler_init_grammar(vocabulary.vocab, source.encode(), b"root")
     assert sampler
-    one = _Candidates(1)
+    one = Candidates(1)
 
     def is_allowed(token: int) -> bool:
         one.fill_one(token)

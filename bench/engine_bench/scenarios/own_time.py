@@ -1,55 +1,93 @@
-"""The engine's own time for each token, beside llama.cpp's (see `engine_bench.own_time`)."""
+"""The engine's own time for each token, beside llama.cpp's (see `engine_bench.own_time`).
+
+Once with TinyLlama's shape, and once with many answers of a model so small that a step is as short
+as on a card.
+"""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from aistratus_daemon.engine.settings import Switch
+from engine_bench import shape
 from engine_bench.bench import Bench, Scenario
 from engine_bench.figures import Bar, Figure, Found, at_most
 from engine_bench.options import SHAPE
 from engine_bench.own_time import OwnTime
 from engine_bench.processes import process, python_module
 
-SLOTS: Final = 16
 STEPS: Final = 48
-_BARS: Final[dict[str, Bar | None]] = {
-    "greedy": at_most(20.0),
-    "chain": at_most(60.0),
-    "chain with repeat penalty": None,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A model with so many answers at once; bars in µs, by sampler."""
+
+    title: str
+    model: Callable[[Bench], Path]
+    slots: int
+    repack: Switch
+    bars: dict[str, Bar | None]
+
+
+_CASES: Final = (
+    _Case(
+        "answers",
+        lambda bench: bench.models[SHAPE].path,
+        slots=16,
+        repack=Switch.AUTO,
+        bars={"greedy": at_most(20.0), "chain": at_most(60.0), "chain with repeat penalty": None},
+    ),
+    _Case(
+        "answers of a tiny model",
+        lambda _: shape.shape_model(shape.cache_folder(), shape.TINY),
+        slots=128,
+        # llama.cpp's kernels for repacked weights crash on so small matrices.
+        repack=Switch.OFF,
+        bars={
+            "greedy": at_most(10.0),
+            "chain": at_most(10.0),
+            "chain with repeat penalty": at_most(10.0),
+        },
+    ),
+)
 
 
 def _run(bench: Bench) -> Found:
-    rounds: dict[str, list[OwnTime]] = {name: [] for name in _BARS}
+    return Found([figure for case in _CASES for figure in _figures(bench, case)])
+
+
+def _figures(bench: Bench, case: _Case) -> list[Figure]:
+    slots = 4 if bench.is_quick else case.slots
+    rounds: dict[str, list[OwnTime]] = {name: [] for name in case.bars}
     for number in range(1, bench.rounds + 1):
-        found = _measured(bench)
+        found = _measured(bench, case, slots)
         for name, each in rounds.items():
             each.append(found[name])
-            bench.progress(f"round {number}/{bench.rounds}, {name}: {each[-1].own_us:.1f} µs/token")
-    slots = _slots(bench)
+            own = f"{each[-1].own_us:.1f} µs/token"
+            bench.progress(f"round {number}/{bench.rounds}, {slots} {case.title}, {name}: {own}")
     figures = []
     for name, several in rounds.items():
-        own, sampling = (
+        own_us, sampling_us = (
             tuple(getattr(one, part) for one in several) for part in ("own_us", "sampling_us")
         )
-        figures.append(Figure(f"own time, {slots} answers, {name}", "µs/token", own, _BARS[name]))
-        if any(sampling):
-            title = f"llama.cpp's samplers, {name}"
-            figures.append(Figure(title, "µs/token", sampling))
-    return Found(figures)
+        title = f"{slots} {case.title}, {name}"
+        figures.append(Figure(f"own time, {title}", "µs/token", own_us, case.bars[name]))
+        if any(sampling_us):
+            figures.append(Figure(f"llama.cpp's samplers, {title}", "µs/token", sampling_us))
+    return figures
 
 
-def _slots(bench: Bench) -> int:
-    return 4 if bench.is_quick else SLOTS
-
-
-def _measured(bench: Bench) -> dict[str, OwnTime]:
-    model = bench.models[SHAPE]
+def _measured(bench: Bench, case: _Case, slots: int) -> dict[str, OwnTime]:
     steps = 8 if bench.is_quick else STEPS
     arguments = python_module(
         "engine_bench.own_time",
-        *(str(model.path), f"--slots={_slots(bench)}", f"--steps={steps}"),
+        *(str(case.model(bench)), f"--slots={slots}", f"--steps={steps}"),
+        f"--repack={case.repack}",
     )
-    log = bench.setup(model, 1).folder / "own_time.log"
+    log = bench.setup(bench.models[SHAPE], 1).folder / "own_time.log"
     with process("own_time", arguments, log, piped=True) as running:
         line = running.stdout.readline()
         if not line:

@@ -129,11 +129,6 @@ class Llama:
         llama_cpp.llama_free(self._ctx)
         llama_cpp.llama_model_free(self._model)
 
-    @property
-    def raw_context(self) -> Any:
-        """llama.cpp's context, for its samplers."""
-        return self._ctx
-
     # --- computing ---
 
     def decode_rows(

@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from aistratus_contracts.errors import JobErrorCode
 from aistratus_contracts.event import Usage
 from aistratus_contracts.states import FinishReason
@@ -26,8 +24,9 @@ from aistratus_daemon.engine.generation import Generation, Slot, WaitingRoom
 from aistratus_daemon.engine.grammar import too_costly
 from aistratus_daemon.engine.llama import Llama, Logits
 from aistratus_daemon.engine.pace import Pace
+from aistratus_daemon.engine.picks import Picks
 from aistratus_daemon.engine.preparation import Preparation
-from aistratus_daemon.engine.sampling import GREEDY, FormSampler
+from aistratus_daemon.engine.sampling import GREEDY, FormSampler, Sampler
 from aistratus_daemon.engine.unsent import Unsent
 from aistratus_daemon.errors import DecodeError, RequestRefused
 from aistratus_daemon.frames import (
@@ -80,6 +79,7 @@ class Scheduler:
     _unsent: Unsent = field(init=False)
     _cache: Cache = field(init=False)
     _pace: Pace = field(init=False)
+    _picks: Picks = field(init=False)
     _overtakes: int = 0
     _was_interrupted: bool = False
     # Requests whose forms are being prepared.
@@ -92,6 +92,7 @@ class Scheduler:
         self._unsent = Unsent(self.send)
         self._cache = Cache(self.llama, self.parked_bytes)
         self._pace = Pace(self.llama.batch_tokens)
+        self._picks = Picks(self.llama.vocabulary.size)
         if self.system_prompt:
             self._cache.share(self._preparation.static_prefix())
 
@@ -228,7 +229,8 @@ class Scheduler:
             return 0.0
         now = self.clock()
         self.counters.decoded(len(rows))
-        for row, (slot, token) in enumerate(zip(rows, _picks(rows, logits), strict=True)):
+        tokens = self._picks.of_all([_sampler(slot) for slot in rows], logits)
+        for row, (slot, token) in enumerate(zip(rows, tokens, strict=True)):
             slot.computed += 1
             if _follows_form(slot):
                 self._put_off(slot, logits[row])
@@ -310,7 +312,7 @@ class Scheduler:
             if _follows_form(slot):
                 self._put_off(slot, logits[-1])
             else:
-                self._take(slot, generation.sampler.pick(logits, -1))
+                self._take(slot, self._picks.one(generation.sampler, logits[-1]))
             self._cache.changed()
             self._unsent.flush(self.clock())
 
@@ -363,7 +365,7 @@ class Scheduler:
     def _pick(self, slot: Slot, generation: Generation, logits: Logits) -> None:
         began = time.thread_time()
         try:
-            token = generation.sampler.pick(logits[np.newaxis], 0)
+            token = self._picks.one(generation.sampler, logits)
             if time.thread_time() - began > MAX_PICK_SECONDS:
                 raise too_costly()
         except RequestRefused as refusal:
@@ -417,16 +419,8 @@ class Scheduler:
                 self.send(Failed(request.job_id, JobErrorCode.ENGINE_FAILED, str(error)))
 
 
-def _picks(rows: Sequence[Slot], logits: Logits) -> list[int | None]:
-    """The next token of each slot, from its own row of logits; None in a form."""
-    samplers = [None if slot.generation is None else slot.generation.sampler for slot in rows]
-    if samplers.count(GREEDY) == len(samplers):
-        likeliest: list[int | None] = logits.argmax(axis=1).tolist()
-        return likeliest
-    return [
-        None if sampler is None or isinstance(sampler, FormSampler) else sampler.pick(logits, row)
-        for row, sampler in enumerate(samplers)
-    ]
+def _sampler(slot: Slot) -> Sampler:
+    return GREEDY if slot.generation is None else slot.generation.sampler
 
 
 def _follows_form(slot: Slot) -> bool:
