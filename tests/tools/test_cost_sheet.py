@@ -12,6 +12,7 @@ from aistratus_contracts.event import StateChange
 from aistratus_contracts.limits import MAX_EVENT_WAIT_SECONDS
 from aistratus_contracts.states import JobState
 from aistratus_daemon.worker import job_run
+from aistratus_router.jobs import polling
 from cost_sheet import assumptions as given
 from cost_sheet.__main__ import PAGE, PICTURE, the_sheet
 from cost_sheet.configured import read_configured
@@ -282,6 +283,9 @@ def test_reading_costs_half_of_what_it_did(sheet: Sheet) -> None:
 
 def test_a_reader_who_waits_asks_no_more_often_than_is_counted() -> None:
     """A boot, with an app that is told at once and asks at once when it may."""
+    for name in dir(given):
+        if "QUEUED" in name:
+            assert getattr(given, name) == getattr(polling, name)
     api = memory_api()
     job_id = api.infer()["job_id"]
     api.dynamodb.calls.clear()

@@ -134,7 +134,6 @@ def _reading(sheet: Sheet) -> Iterator[str]:
     sums = [total_beyond_free(hour) for hour in hours]
     yield f"| **sum** | **{sums[0]:.4f}** | **{sums[1]:.4f}** |"
     before = (given.WAITING_HOUR_BEFORE_USD, given.STREAM_HOUR_BEFORE_USD)
-    before = (given.WAITING_HOUR_BEFORE_USD, given.STREAM_HOUR_BEFORE_USD)
     shares = [now / then for now, then in zip(sums, before, strict=True)]
     verdict = "holds" if max(shares) <= READING_BAR else "**is missed**"
     yield ""
