@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aistratus_daemon.engine import machine
+from aistratus_daemon.engine.llama import is_repacked
 from aistratus_daemon.engine.machine import MAX_CPU_SLOTS, MAX_GPU_SLOTS, SMALL_MODEL_BYTES, Machine
 from aistratus_daemon.engine.settings import CacheType, EngineSettings, Switch, read_settings
 from aistratus_daemon.environment import Environment
@@ -75,3 +76,18 @@ def test_everything_can_be_set() -> None:
 def test_a_choice_that_is_none_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="AISTRATUS_ENGINE_CACHE_TYPE must be one of f16, q8_0"):
         read(AISTRATUS_ENGINE_CACHE_TYPE="int3")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "system_info", "repacked"),
+    [
+        (Switch.AUTO, "CPU : AVX512 = 1 | REPACK = 1 | ", True),
+        (Switch.AUTO, "CPU : AVX512 = 1 | AMX_INT8 = 1 | REPACK = 1 | ", False),
+        (Switch.ON, "CPU : AMX_INT8 = 1 | ", True),
+        (Switch.OFF, "CPU : REPACK = 1 | ", False),
+    ],
+)
+def test_kernels_that_crash_on_some_machines_are_used_only_if_wanted(
+    wanted: Switch, system_info: str, repacked: bool
+) -> None:
+    assert is_repacked(wanted, system_info) is repacked

@@ -238,12 +238,23 @@ class Llama:
 def _load(settings: EngineSettings) -> Any:
     parameters = llama_cpp.llama_model_default_params()
     parameters.n_gpu_layers = settings.gpu_layers
-    parameters.use_extra_bufts = settings.repack is not Switch.OFF
+    parameters.use_extra_bufts = is_repacked(
+        settings.repack, llama_cpp.llama_print_system_info().decode()
+    )
     model = llama_cpp.llama_model_load_from_file(str(settings.model_file).encode(), parameters)
     _log_held_back()
     if not model:
         raise ModelError(f"llama.cpp cannot load {settings.model_file}; its log says why.")
     return model
+
+
+def is_repacked(wanted: Switch, system_info: str) -> bool:
+    """Whether weights are put in the processor's order; `system_info` is llama.cpp's.
+
+    With AMX they are not unless that is wanted: on some machines llama.cpp's kernels for it crash
+    on the first prompt (llama.cpp#20824; seen here with Q4_K_M on a virtual Sapphire Rapids).
+    """
+    return wanted is Switch.ON or (wanted is Switch.AUTO and "AMX_INT8 = 1" not in system_info)
 
 
 def _bytes(state: State) -> Any:

@@ -108,7 +108,8 @@ class Shaping:
 
     def apply(self, candidates: Candidates) -> None:
         """Change their logits, and leave out those that are cut off."""
-        llama_cpp.llama_sampler_apply(self.chain, candidates.pointer)
+        if len(candidates):  # with none, llama.cpp ends the process
+            llama_cpp.llama_sampler_apply(self.chain, candidates.pointer)
 
     def took(self, token: int) -> None:
         """The answer has this token now."""
