@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from housekeeping import ROOT
 from machine import boot, record, ssh
 from machine.errors import MachineError
+from machine.kernel import NEWER, OLDER
 from machine.process import Process
 from machine.record import Record
 
@@ -69,6 +71,21 @@ def test_two_machines_are_strangers_and_the_root_stays_as_it_was(
         assert ssh.run(other, "test -e /etc/mine", check=False).returncode == 1
         ids = [ssh.run(each, "cat /etc/machine-id").stdout for each in (machine, other)]
         assert ids[0] != ids[1]
+
+
+def test_after_a_reboot_it_runs_the_newest_kernel_that_it_has(name: str) -> None:
+    asked = "uname -r; cat /proc/sys/kernel/random/boot_id"
+    with boot.running(name) as machine:
+        older, first = ssh.run(machine, asked).stdout.split()
+        ssh.run(machine, "apt-get -qq update && apt-get -qq --yes dist-upgrade")
+        assert ssh.run(machine, asked).stdout.split() == [older, first]
+        ssh.run(machine, "reboot", check=False)
+        seen = [older, first]
+        deadline = time.monotonic() + boot.BOOT_SECONDS
+        while seen[1:] in ([], [first]) and time.monotonic() < deadline:
+            seen = ssh.run(machine, asked, check=False).stdout.split()
+        assert (older, seen[0]) == (OLDER, NEWER)
+    assert traces(machine) == []
 
 
 def test_a_stopped_machine_leaves_nothing(name: str) -> None:

@@ -30,6 +30,17 @@ from machine.root import cache, debian_root
 BOOT_SECONDS: Final = 60.0
 # systemd inside stops its services in order; a throw-away machine need not wait for the slow ones.
 STOP_SECONDS: Final = 10.0
+# With --keep-unit, systemd-nspawn leaves a reboot to who called it, by this code. It is ended by a
+# signal to this shell, or with it.
+_REBOOTING: Final = """
+trap 'kill -TERM "$inside"' TERM
+code=133
+while [ "$code" = 133 ]; do
+    setpriv --pdeathsig KILL "$0" "$@" & inside=$!
+    while kill -0 "$inside" 2>/dev/null; do wait "$inside"; code=$?; done
+done
+exit "$code"
+"""
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -154,7 +165,7 @@ def _boot(machine: Record) -> Record:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, console.open("wb") as log:
         ready.bind(str(told))
         supervisor = subprocess.Popen(
-            cgroup.entering(list(machine.cgroups), command),
+            cgroup.entering(list(machine.cgroups), ["sh", "-c", _REBOOTING, *command]),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -12,6 +12,7 @@ from typing import Final
 
 from machine.command import call
 from machine.errors import MachineError
+from machine.kernel import install as install_kernel
 
 SUITE: Final = "bookworm"
 
@@ -25,6 +26,7 @@ PACKAGES: Final = (
     "gpg",
     "iproute2",
     "libgomp1",
+    "linux-base",
     "openssh-server",
     "procps",
     "python3",
@@ -41,6 +43,9 @@ PACKAGES: Final = (
 _OWN: Final = ("etc/machine-id", "etc/hostname", "var/lib/dbus/machine-id")
 _OWN_PATTERN: Final = "etc/ssh/ssh_host_*"
 
+# What we add to Debian's packages.
+_OURS: Final = tuple(Path(__file__).with_name(name) for name in ("kernel.py", "package.py"))
+
 
 def cache() -> Path:
     """The folder of roots and writable layers, under `XDG_CACHE_HOME` or `~/.cache`."""
@@ -50,7 +55,8 @@ def cache() -> Path:
 
 def debian_root() -> Path:
     """The root's folder, made if missing; that takes a minute and needs Debian's mirror."""
-    digest = hashlib.sha256("\n".join((SUITE, *PACKAGES, _OWN_PATTERN)).encode()).hexdigest()
+    made = "\n".join((SUITE, *PACKAGES, _OWN_PATTERN, *(each.read_text("utf-8") for each in _OURS)))
+    digest = hashlib.sha256(made.encode()).hexdigest()
     root = cache() / f"debian-{SUITE}-{digest[:12]}"
     cache().mkdir(parents=True, exist_ok=True)
     with _alone(root):
@@ -65,6 +71,7 @@ def _make(root: Path) -> None:
     shutil.rmtree(half, ignore_errors=True)
     try:
         call("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, half)
+        install_kernel(half)
     except MachineError as error:
         shutil.rmtree(half, ignore_errors=True)
         raise MachineError(
