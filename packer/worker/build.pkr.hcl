@@ -15,11 +15,16 @@ locals {
 
     site_gpu            = var.gpu
     site_cloudwatch     = var.cloudwatch
+    site_upgrade        = var.upgrade
     site_weights_volume = var.weights_volume
     site_extra_playbook = var.extra_playbook
     site_report_folder  = abspath(var.report_folder)
     site_variant        = var.variant
     site_revision       = var.git_revision
+
+    # A restart would end the tunnel of Session Manager. The driver is built for the kernel that
+    # starts next in any case.
+    base_restart = var.private == false
 
     model_id     = local.model.id
     model_name   = local.model.file

@@ -81,6 +81,12 @@ variable "root_gib" {
   description = "The root volume's size. CUDA's toolkit takes 8 GiB of it in a GPU variant."
 }
 
+variable "upgrade" {
+  type        = bool
+  default     = true
+  description = "Whether the base's packages and its kernel are brought up to date first."
+}
+
 variable "weights_volume" {
   type        = bool
   default     = true

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.kernel import NEWER
 from support.foundry import BUILD_SECONDS, Foundry, running_foundry
 
 pytestmark = [
@@ -40,6 +41,7 @@ def test_a_build_registers_an_image_and_says_what_it_holds(
     assert tags["aistratus:revision"] == entry["custom_data"]["git_revision"] == "0123456789abcdef"
 
     report = json.loads((built.folder / "report.json").read_text("utf-8"))
+    assert report["system"]["kernel"] == NEWER
     assert report["model"]["sha256"] == entry["custom_data"]["model_sha256"]
     packages = report["services"]["packages"]
     assert packages["llama-cpp-python"] == entry["custom_data"]["llama_cpp"]

@@ -1,10 +1,12 @@
 """Makes an apt repository that stands for NVIDIA's: same layout and names, a key of its own.
 
 The packages are empty but for what the roles ask: a driver that says how a card is, `dkms` that
-says a module is built, the persistence daemon's unit, and CUDA's libraries, which have a name and
-no content, where NVIDIA's packages have them, behind the same links. What NVIDIA ships is not ours
-to ship, and a test has no way to it. Beside the repository lies `libggml-cuda.so`, which needs
-these libraries as llama.cpp's does.
+builds a module for a kernel whose headers are there and for no other, the persistence daemon's
+unit, and CUDA's libraries, which have a name and no content, where NVIDIA's packages have them,
+behind the same links. What NVIDIA ships is not ours to ship, and a test has no way to it. Debian's
+kernel headers and `dkms` are among them, for the kernels of `machine.kernel`: a test has no way to
+Debian's mirror either. Beside the repository lies `libggml-cuda.so`, which needs these libraries
+as llama.cpp's does.
 
     python3 stand_in_repository.py FOLDER    prints the key's fingerprint
 """
@@ -14,8 +16,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from machine.kernel import NEWER, OLDER
+from machine.package import Package, repository
 
 DRIVER = "580.178.04"
 PLACE = Path("debian12") / "x86_64"
@@ -31,6 +35,12 @@ ExecStart=/bin/true
 WantedBy=multi-user.target
 """
 
+# As nvidia-modprobe(1): the file of the unified memory only where it is asked for.
+MODPROBE = """#!/bin/sh
+[ "$1 $2 $3" = "-u -c 0" ] || exit 1
+: >/dev/nvidia-uvm
+"""
+
 # The way to the folder of a version is two links: /usr/local/cuda, /etc/alternatives/cuda.
 ALTERNATIVES = f"""#!/bin/sh
 set -e
@@ -39,20 +49,52 @@ update-alternatives --install /usr/local/cuda-13 cuda-13 /{CUDA} 130
 """
 
 
-@dataclass(frozen=True)
-class Package:
-    """A package: its files (a text, or the bytes of a library), its links, what it depends on."""
+# As Debian's dkms 3.0.10: what it says, where it logs, and with which code it ends.
+DKMS = f"""#!/bin/sh
+module=nvidia/{DRIVER}
+kernel=$3
+case $1 in
+status)
+    for built in /lib/modules/*/updates/dkms/nvidia.ko.xz; do
+        [ ! -e "$built" ] || echo "$module, $(echo "$built" | cut -d/ -f4), x86_64: installed"
+    done ;;
+autoinstall)
+    [ ! -e "/lib/modules/$kernel/updates/dkms/nvidia.ko.xz" ] || exit 0
+    if [ ! -e "/lib/modules/$kernel/build" ]; then
+        echo "Error! Your kernel headers for kernel $kernel cannot be found at" \
+            "/lib/modules/$kernel/build or /lib/modules/$kernel/source." >&2
+        exit 11
+    fi
+    echo "Building module:"
+    if [ -e /etc/breaks-modules ]; then
+        mkdir -p "/var/lib/dkms/$module/build"
+        cat /etc/breaks-modules >"/var/lib/dkms/$module/build/make.log"
+        echo "Error! Bad return status for module build on kernel: $kernel (x86_64)" >&2
+        echo "Consult /var/lib/dkms/$module/build/make.log for more information." >&2
+        exit 11
+    fi
+    mkdir -p "/lib/modules/$kernel/updates/dkms"
+    touch "/lib/modules/$kernel/updates/dkms/nvidia.ko.xz" \
+        "/lib/modules/$kernel/updates/dkms/nvidia-uvm.ko.xz" ;;
+*)
+    echo "Error! Unknown action specified: $1" >&2
+    exit 2 ;;
+esac
+"""
 
-    version: str
-    files: dict[str, str | bytes] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    depends: tuple[str, ...] = ()
+# As dkms' common.postinst: for the kernel that runs and for the newest, of those with headers.
+BUILDS = """#!/bin/sh
+set -e
+for kernel in $(printf '%s\\n' "$(uname -r)" "$(ls -v /lib/modules | tail -n 1)" | sort -u); do
+    [ ! -e "/lib/modules/$kernel/build" ] || dkms autoinstall -k "$kernel"
+done
+"""
 
 
 def packages() -> dict[str, Package]:
     """Each by its name."""
     return {
-        "linux-headers-cloud-amd64": Package("6.1-1"),
+        **_headers(),
         f"nvidia-driver-pinning-{DRIVER}": Package(f"{DRIVER}-1"),
         "libcuda1": Package(
             f"{DRIVER}-1",
@@ -65,11 +107,11 @@ def packages() -> dict[str, Package]:
         ),
         "nvidia-kernel-open-dkms": Package(
             f"{DRIVER}-1",
-            {
-                "usr/sbin/dkms": f"#!/bin/sh\necho nvidia/{DRIVER}, 6.1.0-1-cloud, x86_64:"
-                " installed\n"
-            },
+            {"DEBIAN/postinst": BUILDS},
+            depends=("dkms",),
         ),
+        "dkms": Package("3.0.10-8+deb12u1", {"usr/sbin/dkms": DKMS}),
+        "nvidia-modprobe": Package(f"{DRIVER}-1", {"usr/bin/nvidia-modprobe": MODPROBE}),
         "nvidia-persistenced": Package(
             f"{DRIVER}-1",
             {"lib/systemd/system/nvidia-persistenced.service": UNIT},
@@ -102,49 +144,34 @@ def packages() -> dict[str, Package]:
     }
 
 
+def _headers() -> dict[str, Package]:
+    """Those of both kernels; the metapackage leads to the newer, whichever is installed."""
+    found = {
+        f"linux-headers-{kernel}": Package(
+            "6.1.172-1",
+            {f"usr/src/linux-headers-{kernel}/Makefile": ""},
+            {f"lib/modules/{kernel}/build": f"/usr/src/linux-headers-{kernel}"},
+        )
+        for kernel in (OLDER, NEWER)
+    }
+    metapackage = Package("6.1.172-1", depends=(f"linux-headers-{NEWER}",))
+    return {**found, "linux-headers-cloud-amd64": metapackage}
+
+
 def make(folder: Path) -> str:
     """The repository below `folder`; returns the fingerprint of the key that signs it."""
     place = folder / PLACE
-    place.mkdir(parents=True)
-    index = "\n".join(_package(name, each, place) for name, each in packages().items())
-    (place / "Packages").write_text(index, encoding="utf-8")
-    digest = hashlib.sha256(index.encode()).hexdigest()
+    repository(packages(), place)
+    index = (place / "Packages").read_bytes()
     release = (
         "Origin: NVIDIA\nSuite: /\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
-        f"SHA256:\n {digest} {len(index)} Packages\n"
+        f"SHA256:\n {hashlib.sha256(index).hexdigest()} {len(index)} Packages\n"
     )
     (place / "Release").write_text(release, encoding="utf-8")
     (folder / "libggml-cuda.so").write_bytes(
         _library("libggml-cuda.so", "libcudart.so.13", "libcublas.so.13", "libcuda.so.1")
     )
     return _signed(place)
-
-
-def _package(name: str, package: Package, place: Path) -> str:
-    control = (
-        f"Package: {name}\nVersion: {package.version}\nArchitecture: all\n"
-        "Maintainer: Aistratus\nDescription: stands for NVIDIA's in tests\n"
-    )
-    if package.depends:
-        control += f"Depends: {', '.join(package.depends)}\n"
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
-        for path, content in {"DEBIAN/control": control, **package.files}.items():
-            data = content.encode() if isinstance(content, str) else content
-            target = tree / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-            target.chmod(0o755 if data.startswith(b"#!") else 0o644)
-        for path, leads_to in package.links.items():
-            (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).symlink_to(leads_to)
-        built = place / f"{name}.deb"
-        _run("dpkg-deb", "--root-owner-group", "--build", tree, built)
-    data = built.read_bytes()
-    return (
-        f"{control}Filename: ./{built.name}\nSize: {len(data)}\n"
-        f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
-    )
 
 
 def _library(soname: str, *needed: str) -> bytes:
