@@ -6,7 +6,7 @@ import pytest
 from aistratus_contracts.job import LogitBias, Sampling
 from aistratus_daemon.engine.candidates import Candidates, likeliest
 from aistratus_daemon.engine.llama import Llama, Logits
-from aistratus_daemon.engine.picks import Picks
+from aistratus_daemon.engine.picks import LEAST_TOGETHER, Picks
 from aistratus_daemon.engine.sampling import ChainSampler, Sampler, new_sampler
 
 STEPS = 12
@@ -70,19 +70,24 @@ def from_all_tokens(sampler: Sampler, row: Logits, room: Candidates) -> int | No
 def test_each_pick_is_the_one_that_llama_cpp_makes_among_all_tokens(llama: Llama) -> None:
     size = llama.vocabulary.size
     prompt, committed = list(range(200, 290)), [7, 7, 30, 31]
+    requests = [each for each in REQUESTS.values() for _ in range(LEAST_TOGETHER)]
     these, those = (
-        [new_sampler(llama, each, each.seed or 0, prompt, committed) for each in REQUESTS.values()]
+        [
+            new_sampler(llama, each, (each.seed or 0) + place, prompt, committed)
+            for place, each in enumerate(requests)
+        ]
         for _ in range(2)
     )
     picks, room = Picks(size), Candidates(size)
     for step in range(STEPS):
-        logits = some_logits(len(REQUESTS), size, seed=step)
+        logits = some_logits(len(requests), size, seed=step)
         before = logits.copy()
         expected = [
             from_all_tokens(sampler, row, room) for sampler, row in zip(those, logits, strict=True)
         ]
         found = picks.of_all(these, logits)
-        assert dict(zip(REQUESTS, found, strict=True)) == dict(zip(REQUESTS, expected, strict=True))
+        picked = zip(requests, found, expected, strict=True)
+        assert not [request for request, one, other in picked if one != other]
         assert (logits == before).all()
     for sampler in (*these, *those):
         sampler.close()
@@ -103,11 +108,12 @@ def test_one_pick_alone_is_the_one_beside_many(llama: Llama) -> None:
 
 def test_a_row_without_a_possible_token_ends_its_answer_alone(llama: Llama) -> None:
     size = llama.vocabulary.size
-    samplers = [new_sampler(llama, Sampling(9, 0.8), seed, [1], []) for seed in (1, 2)]
-    logits = some_logits(2, size, seed=1)
+    seeds = range(LEAST_TOGETHER)
+    samplers = [new_sampler(llama, Sampling(9, 0.8), seed, [1], []) for seed in seeds]
+    logits = some_logits(LEAST_TOGETHER, size, seed=1)
     logits[0] = np.nan
-    tokens = Picks(size).of_all(samplers, logits)
-    assert tokens[0] is None
-    assert tokens[1] is not None
+    first, *others = Picks(size).of_all(samplers, logits)
+    assert first is None
+    assert None not in others
     for sampler in samplers:
         sampler.close()

@@ -8,6 +8,8 @@ from aistratus_daemon.engine.llama import Logits
 from aistratus_daemon.engine.sampling import GREEDY, ChainSampler, FormSampler, Sampler
 from aistratus_daemon.engine.shaping import narrowed
 
+# For fewer rows the search takes longer than llama.cpp with all tokens.
+LEAST_TOGETHER: Final = 4
 # So many rows of 32,000 logits stay in a core's cache while they are looked at.
 _ROWS_AT_ONCE: Final = 16
 
@@ -31,16 +33,20 @@ class Picks:
             likeliest: list[int | None] = logits.argmax(axis=1).tolist()
             return likeliest
         tokens: list[int | None] = [None] * len(samplers)
-        together: dict[int, list[tuple[int, ChainSampler]]] = {}
+        by_reach: dict[int | None, list[tuple[int, ChainSampler]]] = {}
         for row, sampler in enumerate(samplers):
-            if isinstance(sampler, ChainSampler) and (reach := sampler.shaping.narrow_reach):
-                together.setdefault(reach, []).append((row, sampler))
+            if isinstance(sampler, ChainSampler):
+                by_reach.setdefault(sampler.shaping.narrow_reach, []).append((row, sampler))
             elif not isinstance(sampler, FormSampler):
                 tokens[row] = self.one(sampler, logits[row])
-        for reach, all_rows in together.items():
-            for start in range(0, len(all_rows), _ROWS_AT_ONCE):
-                some_rows = all_rows[start : start + _ROWS_AT_ONCE]
-                self._pick_together(some_rows, logits, reach, tokens)
+        for reach, chains in by_reach.items():
+            if reach is None or len(chains) < LEAST_TOGETHER:
+                for row, chain in chains:
+                    tokens[row] = self.one(chain, logits[row])
+                continue
+            for start in range(0, len(chains), _ROWS_AT_ONCE):
+                some = chains[start : start + _ROWS_AT_ONCE]
+                self._pick_together(some, logits, reach, tokens)
         return tokens
 
     def _pick_together(

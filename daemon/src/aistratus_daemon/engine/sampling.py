@@ -105,7 +105,7 @@ class ChainSampler:
 
     def pick(self, logits: Logits, room: Candidates) -> int | None:
         """The next token; None if none is possible."""
-        self.shaping.fill(room, logits)
+        room.fill(logits)
         return self.pick_from(room)
 
     def pick_from(self, candidates: Candidates) -> int | None:
@@ -141,7 +141,7 @@ class FormSampler:
 
         Raises `RequestRefused` if the form costs more than one answer may.
         """
-        self._shaping.fill(room, logits)
+        room.fill(logits)
         self._shaping.apply(room)
         if not (len(room) <= MAX_TRIED_ALONE and room.keep(self._is_allowed)):
             room.fill(logits)

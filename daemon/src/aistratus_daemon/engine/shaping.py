@@ -99,13 +99,6 @@ class Shaping:
             used=used,
         )
 
-    def fill(self, candidates: Candidates, logits: Logits) -> None:
-        """Take the candidates from a row of logits (vocabulary)."""
-        if (reach := self.narrow_reach) is None:
-            candidates.fill(logits)
-        else:
-            candidates.fill_some(*narrowed([self], logits[np.newaxis], [0], reach)[0])
-
     def apply(self, candidates: Candidates) -> None:
         """Change their logits, and leave out those that are cut off."""
         if len(candidates):  # with none, llama.cpp ends the process
