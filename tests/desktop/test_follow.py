@@ -50,7 +50,7 @@ class Time:
         return Pace(sleep=self.sleep, chance=lambda: 1.0, clock=lambda: self.now)
 
 
-def page(first: int, last: int, *, done: bool | None = None) -> Answer:
+def page(first: int, last: int, *, done: bool | None = None, **more: float) -> Answer:
     """Events number `first` to `last`."""
     events = LOG[first - 1 : last]
     return say(
@@ -60,6 +60,7 @@ def page(first: int, last: int, *, done: bool | None = None) -> Answer:
             "events": [event_to_plain(item) for item in events],
             "next_after": last,
             "done": last == len(LOG) if done is None else done,
+            **more,
         }
     )
 
@@ -115,6 +116,21 @@ async def test_a_poll_that_is_not_held_is_not_asked_again_at_once() -> None:
     assert seen == LOG
     assert len(asked) == 3
     assert time.pauses == [1.25, 1.25]
+
+
+async def test_the_next_step_of_an_answer_is_asked_for_when_it_is_due() -> None:
+    time = Time()
+    seen, _ = await follow(page(1, 2, retry_after=0.2), page(3, 3), page(4, 5), time=time)
+    assert seen == LOG
+    assert time.pauses == [pytest.approx(0.2)], "no later, and only where the server knows"
+
+
+async def test_a_step_that_is_late_is_asked_for_soon_again() -> None:
+    time = Time()
+    late = page(3, 2, retry_after=0.1)
+    seen, _ = await follow(page(1, 2), late, page(3, 2, retry_after=0.01), page(3, 5), time=time)
+    assert seen == LOG
+    assert time.pauses == [pytest.approx(0.125), 0.1]
 
 
 async def test_too_many_readers_are_waited_for_and_told_of_if_it_lasts() -> None:

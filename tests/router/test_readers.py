@@ -117,28 +117,98 @@ def test_a_place_is_kept_for_as_long_as_a_poll_can_be_held(api: Api) -> None:
             some.enter()
 
 
-def test_what_is_seen_soon_and_what_flows_needs_no_place(api: Api) -> None:
-    job_id = api.infer()["job_id"]
-    poll(api, job_id, after=0)
-    poll(api, job_id, wait=0)
+def flowing(api: Api, owner: str) -> str:
+    """A job whose answer comes in steps of 0.9 s, the last of them now."""
+    job_id: str = api.infer(owner=owner)["job_id"]
     api.work(job_id, RUNNING, take=True)
-    for step in range(4):
+    for step in range(2):
         api.time.now += 0.9
         api.work(job_id, Delta(f" {step}", (step,)))
-    due = [api.time.now + 0.9]
+    return job_id
+
+
+def test_what_is_there_and_what_flows_needs_no_place(api: Api) -> None:
+    job_id = flowing(api, "ann")
+    api.dynamodb.calls.clear()
+    told = poll(api, job_id, after=0).json["retry_after"]
+    poll(api, job_id, after=4, wait=0)
+    for step in range(3):
+        assert told == pytest.approx(0.9, abs=0.03)
+        api.time.now += told - 0.02
+        api.work(job_id, Delta(" on", (1,)))
+        api.time.now += 0.02
+        reply = poll(api, job_id, after=4 + step)
+        assert len(reply.json["events"]) == 1
+        assert "Retry-After" not in reply.headers, "whole seconds are too many"
+        told = reply.json["retry_after"]
+    assert api.time.naps == []
+    assert {name for name, _ in api.dynamodb.calls} == {"query"}
+
+
+def test_who_asks_before_the_next_step_waits_in_a_place_or_not_at_all(api: Api) -> None:
+    job_id = flowing(api, "ann")
 
     def worker(_: float) -> None:
-        if api.time.now >= due[0]:
-            api.work(job_id, Delta(" on", (1,)))
-            due[0] += 0.9
+        api.work(job_id, Delta(" on", (1,)))
 
-    api.dynamodb.calls.clear()
     api.time.meanwhile = worker
-    for after in (6, 7, 8):
-        reply = poll(api, job_id, after=after)
-        assert len(reply.json["events"]) == 1
-    assert api.dynamodb.count("update_item") == 0
-    assert api.dynamodb.count("batch_get_item") == 0
+    api.dynamodb.calls.clear()
+    assert len(poll(api, job_id, after=4).json["events"]) == 1
+    assert api.time.naps == [pytest.approx(0.92)]
+    assert api.dynamodb.count("update_item") == 4, "the place, for ann and for all, there and back"
+
+    api.time.naps.clear()
+    api.limit(readers=1)
+    enter(readers(api, "bob", readers=1))
+    waits = []
+    for _ in range(6):
+        found = poll(api, job_id, after=5).json
+        assert found["events"] == []
+        waits.append(found["retry_after"])
+        api.time.now += found["retry_after"]
+    # Until the step is due, then as long again as it has been late.
+    assert waits == pytest.approx([0.94, 0.1, 0.1, 0.2, 0.4, 0.8])
+    assert api.time.naps == []
+
+
+def test_ten_readers_of_answers_under_way_do_not_fill_an_account_of_ten(api: Api) -> None:
+    """They ask again at once, whatever they are told. A prompt and the steward find room."""
+    account = 10
+    api.limit(readers=account // 2)
+    quiet = flowing(api, "quiet")
+    idle = [(owner, flowing(api, owner)) for owner in (f"user-{n}" for n in range(account))]
+    asked, held, most_held, seen = 0, 0, 0, 0
+
+    def the_others(_: float) -> None:
+        """While one poll waits, all who do not wait ask."""
+        nonlocal asked, held, most_held, seen
+        held += 1
+        most_held = max(most_held, held)
+        for _ in range(len(idle)):
+            if asked == 20 * account:
+                break
+            asked += 1
+            owner, job_id = idle.pop(0)
+            reply = api.call(
+                "GET", f"/jobs/{job_id}/events", query={"after": 4, "wait": 20}, owner=owner
+            )
+            assert reply.status == 200
+            idle.append((owner, job_id))
+        if held == most_held:
+            api.work(quiet, Delta(" on", (1,)))
+            reply = api.call("GET", f"/jobs/{quiet}/events", query="after=4&wait=20", owner="quiet")
+            seen = max(seen, len(reply.json["events"]))
+            assert api.infer(owner="prompt")["job_id"]
+            api.steward()
+        held -= 1
+
+    api.time.meanwhile = the_others
+    owner, job_id = idle.pop(0)
+    api.call("GET", f"/jobs/{job_id}/events", query={"after": 4, "wait": 20}, owner=owner)
+
+    assert asked == 20 * account
+    assert most_held == account // 2
+    assert seen > 0
 
 
 def test_a_place_that_cannot_be_given_back_costs_the_reader_nothing(api: Api) -> None:

@@ -61,10 +61,15 @@ COMMITS: Final = 3 + round(steps(ANSWER_SECONDS, COMMIT_SECONDS, COMMIT_SHARE, M
 # Two items of up to 1 KB, each counted twice because the write is a transaction.
 WRITE_UNITS_PER_COMMIT: Final = 4
 # The intake's transaction and its mark, the extra writes of the last append, and an allowance for
-# items that are larger than 1 KB or in the index.
-OTHER_WRITE_UNITS: Final = 30
-# A reader's poll usually reads twice; the worker reads the job and its conversation.
-READ_UNITS: Final = 2 * COMMITS + 10
+# items that are larger than 1 KB or in the index; and a reader's place until the first step.
+OTHER_WRITE_UNITS: Final = 34
+# A reader's poll usually reads once; the worker reads the job and its conversation; the first poll
+# is held and looks more often.
+READ_UNITS: Final = COMMITS + 30
+# A query and the answer around it: not measured on Lambda.
+POLL_SECONDS: Final = 0.03
+# How long the poll before the first step is held, where the worker is there.
+HELD_FIRST_SECONDS: Final = 0.5
 # One for the prompt, one for each commit that the reader sees.
 HTTP_REQUESTS: Final = 1 + COMMITS
 QUEUE_REQUESTS: Final = 4
@@ -80,8 +85,11 @@ MAX_QUEUED_RETRY_SECONDS: Final = 5.0
 # A poll that is held for the first seconds: its looks, and its place among the readers.
 HELD_READS: Final = 36
 HELD_WRITES: Final = 4
-# A query and the answer around it: not measured on Lambda.
-POLL_SECONDS: Final = 0.03
+# A reader asks when the next step is due. Where the step is late, the poll waits for it in a place:
+# so many of a hundred polls, for so long, with one look more and those of taking the place.
+LATE_SHARE: Final = 0.1
+LATE_SECONDS: Final = 0.1
+LATE_READS: Final = 3
 # The app asks why a job waits: the job's log, the fleet's state, perhaps the turn before.
 SECONDS_BETWEEN_QUESTIONS: Final = 5
 READS_PER_QUESTION: Final = 3

@@ -89,7 +89,7 @@ class Sheet:
         """The cost of a thousand prompts apart from the GPU; free units are not deducted."""
         requests = given.HTTP_REQUESTS
         writes = given.COMMITS * given.WRITE_UNITS_PER_COMMIT + given.OTHER_WRITE_UNITS
-        seconds = given.ANSWER_SECONDS + 0.2  # polls are held for as long as the answer takes
+        seconds = given.HELD_FIRST_SECONDS + requests * given.POLL_SECONDS
         gb_seconds = seconds * self.configured.memory_mb / 1024
         line = self._line
         return [
@@ -123,10 +123,12 @@ class Sheet:
     def stream_hour(self) -> list[Line]:
         """The cost of one answer that is read as it is written, for an hour."""
         commits = 3600 / given.MAX_COMMIT_SECONDS
-        writes = commits * given.WRITE_UNITS_PER_COMMIT
+        late = commits * given.LATE_SHARE
+        writes = commits * given.WRITE_UNITS_PER_COMMIT + late * given.HELD_WRITES
+        seconds = commits * given.POLL_SECONDS + late * given.LATE_SECONDS
         return [
             self._line("table: writes", writes, "table_write"),
-            *self._reading(commits, 3600, 2 * commits),
+            *self._reading(commits, seconds, commits + late * given.LATE_READS),
         ]
 
     def _reading(self, requests: float, seconds: float, reads: float) -> list[Line]:

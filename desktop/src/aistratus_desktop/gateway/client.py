@@ -33,6 +33,7 @@ from aistratus_desktop.gateway.wire import Wire
 PATIENCE_SECONDS: Final = 120.0
 # Prevents a busy loop when a server answers long polls at once and empty.
 SHORTEST_EMPTY_POLL_SECONDS: Final = 0.5
+SHORTEST_RETRY_SECONDS: Final = 0.1
 # How much longer than before the first question why a job waits the pauses between the others are.
 LATER_QUESTIONS: Final = 2.5
 
@@ -166,7 +167,7 @@ class GatewayClient:
                     raise
                 await pace.back_off(failures, error.retry_after)
                 continue
-            failures = 0
+            failures, came_at = 0, pace.clock()
             for event in page.events:
                 if event.seq <= after:
                     continue  # already yielded
@@ -178,8 +179,11 @@ class GatewayClient:
                     return
             if page.done:
                 return  # the caller had the last event already
-            if not page.events and page.retry_after is not None:
-                await pace.sleep(max(pace.wish(page.retry_after), SHORTEST_EMPTY_POLL_SECONDS))
+            if page.retry_after is not None and page.events:
+                # The answer's next step is due then, and this answer's alone: no jitter.
+                await pace.sleep(pace.left(page.retry_after, came_at))
+            elif page.retry_after is not None:
+                await pace.sleep(max(pace.wish(page.retry_after), SHORTEST_RETRY_SECONDS))
             elif not page.events and pace.clock() - asked_at < SHORTEST_EMPTY_POLL_SECONDS:
                 await pace.sleep(SHORTEST_EMPTY_POLL_SECONDS)
 

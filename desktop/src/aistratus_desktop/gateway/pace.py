@@ -41,3 +41,7 @@ class Pace:
         return min(retry_after, LONGEST_RETRY_AFTER_SECONDS) * (
             1 + RETRY_AFTER_JITTER * self.chance()
         )
+
+    def left(self, retry_after: float, since: float) -> float:
+        """How many seconds of the server's `retry_after` are left, `since` a time of the clock."""
+        return max(0.0, min(retry_after, LONGEST_RETRY_AFTER_SECONDS) - (self.clock() - since))

@@ -50,7 +50,8 @@ class JobView:
 class EventPage:
     """Events of a job in order; `done` if the job's last event is on this page or before it.
 
-    `retry_after`: the API did not hold this poll and asks for this many seconds until the next.
+    `retry_after`: the API asks for this many seconds until the next poll. If the page has no
+    events, it did not hold this one.
     """
 
     job_id: str

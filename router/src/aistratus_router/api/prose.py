@@ -154,8 +154,9 @@ PROSE: Final = {
         tag="jobs",
         description=(
             "Events after `after`, at most 1000. With `wait`, the reply is held until there is an "
-            "event or the time is over; the number of held replies is limited for each user. Go "
-            "on with `next_after` until `done`. An event never changes."
+            "event or the time is over; the number of held replies is limited, for each user and "
+            "for all. With `retry_after` in the reply, ask again after that many seconds. Go on "
+            "with `next_after` until `done`. An event never changes."
         ),
         answers="New events, perhaps none.",
         example={
@@ -176,8 +177,8 @@ PROSE: Final = {
         },
         headers={
             "Retry-After": retry_after(
-                "Seconds to wait before you ask again; only if the reply was not held, because "
-                "too many others are."
+                "Seconds to wait before you ask again, rounded up; only if the reply was not held "
+                "and has no event."
             )
         },
     ),

@@ -75,8 +75,10 @@ def get_job(context: RequestContext, job_id: str) -> JobView:
 def get_job_events(context: RequestContext, job_id: str, query: EventsQuery) -> Written:
     """What is new in a job?"""
     page = context.poller().events(job_id, query.after, query.wait, context.left_seconds())
-    # The header counts whole seconds (RFC 9110), and a browser hides it from other sites' pages.
-    headers = {} if page.retry_after is None else {"Retry-After": str(ceil(page.retry_after))}
+    # The header counts whole seconds (RFC 9110), too many between two steps of an answer, and a
+    # browser hides it from other sites' pages.
+    is_told = page.retry_after is not None and not page.events
+    headers = {"Retry-After": str(ceil(page.retry_after or 0))} if is_told else {}
     return Written(_events_text(page), headers)
 
 

@@ -1,13 +1,16 @@
 """The long poll: a job's new events as soon as there are any, with few reads.
 
-A worker commits an answer in even steps: short ones when it has few jobs, longer ones when it has
-many. So the second read comes when the next step is due, and is usually the last. Otherwise the
-pause between two reads grows with the time that this request has waited: an early event is seen
-early, and a long wait costs few reads.
+A function that waits costs as much as one that works, and an account has few of them. So a poll
+waits only in a place among the readers, and each page tells when to ask again if that is known
+(decision 25):
 
-A job that is still queued after seconds waits for an instance to boot, or for others' jobs. Its
-polls are not held: a function that waits costs as much as one that works. They are answered at
-once, with the time after which to ask again, which grows with the wait (decision 25).
+- A worker commits an answer in even steps: short ones when it has few jobs, longer ones when it has
+  many. A page with steps tells when the next is due, and a reader who asks then need not wait.
+- A job that is still queued after seconds waits for an instance to boot, or for others' jobs. Its
+  polls are not held; the time after which to ask again grows with the wait.
+
+In a held poll, the pause between two reads grows with the time that it has waited: an early event
+is seen early, and a long wait costs few reads.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,9 +41,9 @@ HELD_QUEUED_SECONDS: Final = 2.0
 QUEUED_RETRY_SHARE: Final = 0.02
 MIN_QUEUED_RETRY_SECONDS: Final = MAX_PAUSE_QUEUED_SECONDS
 MAX_QUEUED_RETRY_SECONDS: Final = 5.0
-# How long a poll is held without a place among the readers.
-QUICK_SECONDS: Final = 0.3
-# When a poll that got no place may ask again.
+# When a poll that got no place may ask again: when the next step is due; if that is late, after as
+# long as it has been late; within these limits, and at the upper one if nothing is known.
+MIN_UNHELD_RETRY_SECONDS: Final = 0.1
 UNHELD_RETRY_SECONDS: Final = 1.0
 # A poll gives up with this much of the function's time left, to send its answer.
 RESERVE_SECONDS: Final = 2.0
@@ -50,7 +53,8 @@ RESERVE_SECONDS: Final = 2.0
 class EventsPage:
     """Events as JSON texts; `done`: the job's last event is in this page or before it.
 
-    `retry_after`: the poll was not held; ask again after this many seconds.
+    `retry_after`: ask again after this many seconds; sooner, there is probably nothing new. On a
+    page without events the poll was not held.
     """
 
     job_id: str
@@ -82,48 +86,58 @@ class Poller:
         deadline = began + min(wait_seconds, left_seconds - RESERVE_SECONDS)
         # The first of several reads also takes the reader's last events: they give the pace.
         since = max(0, after - STEPS_OF_A_PACE) if began < deadline else after
-        quick_until = began + QUICK_SECONDS
+        log: list[tuple[int, str]] = []
         lease: Lease | None = None
         try:
             while True:
                 found = self.jobs.log_after(job_id, since)
                 if found is None or found.record.job.owner != self.readers.owner:
                     raise not_found("job")
-                page = _page(found, after)
+                page, since = _page(found, after), after
+                log = [*log, *found.events][-STEPS_OF_A_PACE:]
+                due = seconds_until_due(log, self.clock())
                 now = self.monotonic()
+                if page.events and due is not None and due > 0 and not page.done:
+                    return replace(page, retry_after=round(due, 3))
                 if page.events or page.done or now >= deadline:
                     return page
                 if page.state is JobState.QUEUED:
                     waited = (self.clock() - found.record.job.created_at).total_seconds()
                     if waited >= HELD_QUEUED_SECONDS:
                         return replace(page, retry_after=queued_retry_seconds(waited))
-                pause = pause_seconds(page.state, now - began)
-                if since < after:
-                    due = seconds_until_due(found.events, self.clock())
-                    pause, since = max(pause, due), after
-                    # Waiting for the next step of an answer needs no place, however slow the pace.
-                    quick_until = max(quick_until, now + due + QUICK_SECONDS)
-                again_at = min(now + pause, deadline)
-                if lease is None and again_at > quick_until:
+                if lease is None:
                     lease = self.readers.enter()
                     if lease is None:
-                        return replace(page, retry_after=UNHELD_RETRY_SECONDS)
+                        return replace(page, retry_after=unheld_retry_seconds(due))
+                pause = max(pause_seconds(page.state, now - began), due or 0.0)
+                again_at = min(now + pause, deadline)
                 self.sleep(max(0.0, again_at - self.monotonic()))
         finally:
             if lease is not None:
                 self.readers.leave(lease)
 
 
-def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float:
-    """How long until a log's next step is visible; 0 unless its last two events are steps."""
+def seconds_until_due(log: Sequence[tuple[int, str]], now: datetime) -> float | None:
+    """How long until a log's next step is visible, negative if it is late.
+
+    None unless its last two events are steps.
+    """
     found = [_event(text) for _, text in log[-STEPS_OF_A_PACE:]]
     steps = [event for event in found if event is not None and isinstance(event.body, Delta)]
     if len(steps) < STEPS_OF_A_PACE:
-        return 0.0
+        return None
     pace = (steps[1].at - steps[0].at).total_seconds() + COMMIT_ALLOWANCE_SECONDS
     passed = (now - steps[1].at).total_seconds()
     # Whatever the two clocks say, the next step is at most one step away.
     return min(pace - passed, pace, MAX_STEP_SECONDS)
+
+
+def unheld_retry_seconds(due: float | None) -> float:
+    """When a poll without a place may ask again, if the next step is `due` by then or is late."""
+    if due is None:
+        return UNHELD_RETRY_SECONDS
+    wait = due if due > 0 else -due
+    return round(min(max(wait, MIN_UNHELD_RETRY_SECONDS), UNHELD_RETRY_SECONDS), 3)
 
 
 def _event(text: str) -> Event | None:

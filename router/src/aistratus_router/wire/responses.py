@@ -111,8 +111,8 @@ class Events(Answer):
     """New events, in order and without a gap.
 
     `next_after` is what to ask for `after` next; `done` says that the job's last event is in
-    this page or before it. `retry_after` is there if the poll was not held: ask again after that
-    many seconds.
+    this page or before it. `retry_after` is there if the poll was not held, or if it is known when
+    the next event is due: ask again after that many seconds.
     """
 
     job_id: str
