@@ -68,8 +68,7 @@ def bootstrap(
     data = state.data_folder(bucket, BOOTSTRAP)
     terraform = Terraform(folder / BOOTSTRAP, data)
     with Progress(data / "apply.log", out) as progress:
-        terraform.run(
-            "init",
+        terraform.init(
             "-reconfigure",
             *state.backend(account, bucket, state.key_of(BOOTSTRAP)),
             watch=progress,

@@ -212,7 +212,7 @@ def _unlock(chosen: argparse.Namespace) -> int:
         )
     folder = TERRAFORM / BOOTSTRAP if is_bootstrap else TERRAFORM
     terraform = Terraform(folder, state.data_folder(bucket, chosen.env))
-    terraform.run("init", "-reconfigure", *state.backend(account, bucket, state.key_of(chosen.env)))
+    terraform.init("-reconfigure", *state.backend(account, bucket, state.key_of(chosen.env)))
     terraform.run("force-unlock", "-force", lock.id)
     sys.stdout.write(f"The state of {chosen.env} is unlocked.\n")
     return 0

@@ -70,8 +70,7 @@ class Stack:
 
     def init(self, watch: Watch | None = None) -> None:
         """Fetch what Terraform needs and select this environment's state."""
-        self.terraform.run(
-            "init",
+        self.terraform.init(
             "-reconfigure",
             *state.backend(self.account, self.bucket, state.key_of(self.environment.name)),
             watch=watch,

@@ -1,7 +1,7 @@
 """Runs Terraform: finds it and a local mirror of its providers, and passes its output on.
 
     terraform = Terraform(folder)
-    terraform.run("init", "-backend=false")
+    terraform.init("-backend=false")
     terraform.run("test", watch=print)
 
 The folder is a root module, or a module to test.
@@ -30,6 +30,8 @@ OLDEST: Final = (1, 10)
 _GOES_ON: Final = b"\nWhat is under way is brought to its end first. Ctrl-C again breaks it off.\n"
 
 WORK: Final = ROOT / "build" / "terraform"
+
+LOCK_FILE: Final = ".terraform.lock.hcl"
 
 REGISTRY: Final = "registry.terraform.io"
 # Terraform's own plugin folders, where machines without network access keep a mirror.
@@ -115,6 +117,15 @@ class Terraform:
                 finished.output,
             )
         return finished
+
+    def init(self, *options: str, watch: Callable[[str], None] | None = None) -> Finished:
+        """`terraform init` with the providers that the folder's lock file names, and no others.
+
+        The file stays as it is. It has the hashes of every platform's packages, so whoever changes
+        a provider's version writes it (terraform/README.md).
+        """
+        locked = ["-lockfile=readonly"] if (self.folder / LOCK_FILE).is_file() else []
+        return self.run("init", *locked, *options, watch=watch)
 
     def json(self, *arguments: str) -> Any:
         """The parsed stdout of a command with `-json`; its stderr is left out."""
