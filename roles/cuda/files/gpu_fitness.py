@@ -1,8 +1,9 @@
 """Checks the GPUs through the NVIDIA driver before the engine uses them.
 
-Exits with 0 and prints nothing if all cards are fit or none is required; otherwise exits with 1
-and one sentence on stderr. It needs only Python's standard library: it runs with the system's
-python3, before anything of ours.
+It first has the driver make its device files: the engine, which has no rights, could not. Exits
+with 0 and prints nothing if all cards are fit or none is required; otherwise exits with 1 and one
+sentence on stderr. It needs only Python's standard library: it runs with the system's python3,
+before anything of ours.
 """
 
 import argparse
@@ -11,9 +12,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 ASK_SECONDS = 30
-"""A card that has fallen off the bus can hold nvidia-smi for ever."""
+"""A card that has fallen off the bus can hold a program in the driver, where no signal ends it."""
+
+UVM = Path("/dev/nvidia-uvm")
+"""CUDA's memory; llama.cpp finds no card without it. Loading the module alone does not make it."""
 
 FATAL_XIDS = {
     48: "a double-bit memory error",
@@ -51,6 +56,23 @@ class BadCard(Exception):
     """A card is unfit; the text is a sentence that says why."""
 
 
+class Unanswered(Exception):
+    """A program has not ended in time."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a program has answered, and its exit code."""
+
+    code: int
+    output: str
+
+    @property
+    def said(self) -> str:
+        """The answer on one line."""
+        return " ".join(self.output.split())
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The required cards. Memory is in MiB; the temperature limit is for an idle card, in °C."""
@@ -64,6 +86,7 @@ def check(wanted: Wanted) -> None:
     """Raises `BadCard` if this machine's cards do not meet the requirements."""
     if wanted.cards == 0:
         return
+    _make_device_files()
     rows = [line.split(", ") for line in _ask_driver().splitlines() if line.strip()]
     cards = [dict(zip(FIELDS, row, strict=True)) for row in rows if len(row) == len(FIELDS)]
     if len(cards) < wanted.cards:
@@ -98,33 +121,64 @@ def _check_card(card: dict[str, str], wanted: Wanted) -> None:
 
 
 def _check_kernel_log() -> None:
-    log = _output(["journalctl", "--boot", "--dmesg", "--output=cat", "--grep=NVRM: Xid"])
+    command = ["journalctl", "--boot", "--dmesg", "--output=cat", "--grep=NVRM: Xid"]
+    try:
+        log = _run(command).output  # the exit code is 1 for no match
+    except (OSError, Unanswered):
+        # No reason to refuse a card that has answered.
+        sys.stderr.write("The kernel's log cannot be read: the driver's errors are not known.\n")
+        return
     for found in re.finditer(r"NVRM: Xid \([^)]*\): (\d+)", log):
         what = FATAL_XIDS.get(int(found[1]))
         if what:
             raise BadCard(f"The driver has reported Xid {found[1]}: {what}.")
 
 
-def _ask_driver() -> str:
-    command = ["nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False
+def _make_device_files() -> None:
+    # -u loads the module nvidia-uvm, and with it the driver; -c 0 makes its files.
+    done = _ask("nvidia-modprobe", "-u", "-c", "0")
+    if done.code != 0 or not UVM.exists():
+        raise BadCard(
+            f"The driver did not make {UVM}, so there is no card that it takes, or its module is "
+            f"not for this kernel: see dmesg and lspci. {done.said}".rstrip()
         )
+
+
+def _ask_driver() -> str:
+    done = _ask("nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits")
+    if done.code != 0:
+        raise BadCard(f"The driver finds no card that works: {done.said or done.code}")
+    return done.output
+
+
+def _ask(*command: str) -> Done:
+    try:
+        return _run(command)
     except FileNotFoundError:
-        raise BadCard("NVIDIA's driver is not installed (no nvidia-smi).") from None
+        raise BadCard(f"NVIDIA's driver is not installed (no {command[0]}).") from None
+    except Unanswered:
+        raise BadCard(f"The driver has not answered {command[0]} within {ASK_SECONDS} s.") from None
+
+
+def _run(command: Sequence[str]) -> Done:
+    """Run a command; raises `Unanswered` after `ASK_SECONDS`, whatever the command does.
+
+    Not `subprocess.run`: that waits for what it kills, and what hangs in the driver does not end.
+    """
+    asked = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    try:
+        output, _ = asked.communicate(timeout=ASK_SECONDS)
     except subprocess.TimeoutExpired:
-        raise BadCard(f"The driver has not answered within {ASK_SECONDS} s.") from None
-    if done.returncode != 0:
-        said = " ".join((done.stdout + done.stderr).split())
-        raise BadCard(f"The driver finds no card that works: {said or done.returncode}")
-    return done.stdout
-
-
-def _output(command: Sequence[str]) -> str:
-    """The command's output; the exit code is ignored, as journalctl's is 1 for no match."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False)
-    return done.stdout
+        asked.kill()
+        raise Unanswered from None
+    return Done(asked.returncode, output)
 
 
 def _number(text: str, *, absent: int = 0) -> int:
