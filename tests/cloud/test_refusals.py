@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,21 +16,9 @@ from aistratus_operator.cloud.destroy import destroy
 from aistratus_operator.cloud.environments import Environment, load
 from aistratus_operator.cloud.images import choose, publish
 from aistratus_operator.cloud.stack import open_stack
-from aistratus_operator.errors import OperatorError
-from support.cloud_account import Quotas, make_image, refusing, scripted
+from support.cloud_account import Quotas, make_image, refusal, refusing, scripted
 
 pytestmark = pytest.mark.needs("terraform")
-
-
-def refusal(call: Callable[[], object]) -> str:
-    """What is said; it is made of sentences, and has a next step."""
-    with pytest.raises(OperatorError) as caught:
-        call()
-    text = str(caught.value)
-    assert "\n" not in text
-    assert "Traceback" not in text
-    assert len(text) < 500
-    return text
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 from aistratus_operator.cloud.aws import Account
+from aistratus_operator.errors import OperatorError
 
 # From a request's body (of a GET: its path) to the answer's status, type and text.
 Answer = Callable[[bytes], tuple[int, str, str]]
@@ -112,11 +115,29 @@ def refusing(code: str) -> Answer:
     )
 
 
-def make_image(account: Account) -> str:
-    """A new image in the account's region."""
+def refusal(call: Callable[[], object]) -> str:
+    """What is said; it is made of sentences, and has a next step."""
+    with pytest.raises(OperatorError) as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "Traceback" not in text
+    assert len(text) < 500
+    return text
+
+
+def make_image(account: Account, architecture: str = "x86_64", **tags: str) -> str:
+    """A new image in the account's region; the tags are those of our template."""
     ec2 = account.client("ec2")
-    base = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    base = ec2.describe_images(
+        Owners=["amazon"], Filters=[{"Name": "architecture", "Values": [architecture]}]
+    )["Images"][0]["ImageId"]
     started = ec2.run_instances(ImageId=base, MinCount=1, MaxCount=1)["Instances"][0]
-    made = ec2.create_image(InstanceId=started["InstanceId"], Name="worker")
+    said = [{"Key": f"aistratus:{name}", "Value": value} for name, value in tags.items()]
+    made = ec2.create_image(
+        InstanceId=started["InstanceId"],
+        Name="worker",
+        TagSpecifications=[{"ResourceType": "image", "Tags": said}] if said else [],
+    )
     ec2.terminate_instances(InstanceIds=[started["InstanceId"]])
     return str(made["ImageId"])

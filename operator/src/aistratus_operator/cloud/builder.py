@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aistratus_operator.cloud.aws import Account
-from aistratus_operator.cloud.capacity import how_to_ask, quota
+from aistratus_operator.cloud.capacity import describe_types, how_to_ask, quota
 from aistratus_operator.cloud.packer import PACKER
 from aistratus_operator.errors import OperatorError
 
@@ -36,7 +36,7 @@ def choose_builder(
     """
     known = json.loads(file.read_text(encoding="utf-8"))[architecture]
     names = [asked] if asked else list(known)
-    described = _described(account, names)
+    described = describe_types(account, names)
     offered = [described[name] for name in names if name in described]
     if not offered:
         raise OperatorError(
@@ -63,13 +63,6 @@ def choose_builder(
         f"{smallest.vcpus}. {how_to_ask(account.region, STANDARD_QUOTA, smallest.vcpus)}, then "
         "run the same command again when AWS has agreed."
     )
-
-
-def _described(account: Account, names: list[str]) -> dict[str, dict[str, Any]]:
-    """What EC2 says of those types that the region has."""
-    pages = account.client("ec2").get_paginator("describe_instance_types")
-    found = pages.paginate(Filters=[{"Name": "instance-type", "Values": names}])
-    return {each["InstanceType"]: each for page in found for each in page["InstanceTypes"]}
 
 
 def _check_architecture(facts: dict[str, Any], architecture: str, fitting: str) -> None:

@@ -1,6 +1,7 @@
 """Checks whether the account may start a GPU, and whether the region has one."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -91,6 +92,13 @@ def _offered(ec2: object, types: list[str]) -> list[str]:
     )
     found = {each["InstanceType"] for page in pages for each in page["InstanceTypeOfferings"]}
     return [each for each in types if each in found]
+
+
+def describe_types(account: Account, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What EC2 says of those types that the region has."""
+    pages = account.client("ec2").get_paginator("describe_instance_types")
+    found = pages.paginate(Filters=[{"Name": "instance-type", "Values": list(names)}])
+    return {each["InstanceType"]: each for page in found for each in page["InstanceTypes"]}
 
 
 def quota(account: Account, code: str) -> float | None:

@@ -19,6 +19,7 @@ from aistratus_operator.cloud.bootstrap import bootstrap, is_complete
 from aistratus_operator.cloud.capacity import check_offerings, check_quotas
 from aistratus_operator.cloud.concurrency import concurrency_warning
 from aistratus_operator.cloud.environments import TERRAFORM
+from aistratus_operator.cloud.fit import check_fit
 from aistratus_operator.cloud.images import Image, choose
 from aistratus_operator.cloud.progress import Progress, tell
 from aistratus_operator.cloud.public_file import PUBLIC_FILE, write
@@ -127,6 +128,7 @@ def check(stack: Stack, options: Options) -> Image:
     if warning := concurrency_warning(stack.concurrency, account.region):
         warnings.append(warning)
     image = choose(account, environment.project, options.image_id)
+    warnings += check_fit(account, environment, offered, image)
     if has_bucket(account, stack.bucket):
         stack.check_unlocked()
     if missing := [kind for kind in environment.instance_types if kind not in offered]:

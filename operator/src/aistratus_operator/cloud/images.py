@@ -15,17 +15,27 @@ from aistratus_operator.errors import OperatorError
 MANIFEST: Final = ROOT / "build" / "image" / "manifest.json"
 # The device on which packer/worker puts the weights, if they have their own volume.
 WEIGHTS_DEVICE: Final = "/dev/sdf"
+# The template's tag for whether the variant computes on a card (packer/worker/source.pkr.hcl).
+_CARD_TAG: Final = "aistratus:gpu"
 
 _BAKE: Final = "Bake one, which takes about half an hour: make image REGION={region}"
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An existing AMI; `weights_device` is empty if the weights are on the root volume."""
+    """An existing AMI; `weights_device` is empty if the weights are on the root volume.
+
+    `needs_card` is None if the image does not say, as one that another account has tagged.
+    """
 
     id: str
     weights_device: str
     found_in: str
+    architecture: str = "x86_64"
+    needs_card: bool | None = None
+
+    def __str__(self) -> str:
+        return f"the image {self.id} ({self.found_in})"
 
 
 def parameter_name(project: str) -> str:
@@ -108,7 +118,7 @@ def published(account: Account, project: str) -> str:
 
 
 def _look_at(account: Account, image_id: str, found_in: str, device: str = "") -> Image:
-    """Check with EC2 that the image exists, is available, and fits the instances.
+    """Check with EC2 that the image exists and is available.
 
     The weights' device comes from Packer's manifest, or else from the image's volumes.
     """
@@ -133,15 +143,17 @@ def _look_at(account: Account, image_id: str, found_in: str, device: str = "") -
             f"{where} is {found['State']}, not available. Wait until it is, and run the same "
             "command again; an image that failed has to be baked anew: make image"
         )
-    if found.get("Architecture", "x86_64") != "x86_64":
-        raise OperatorError(
-            f"{where} is for {found['Architecture']}, and the workers' instances are x86_64. "
-            "Bake one for them: make image VARIANT=tinyllama"
-        )
     devices = {mapping.get("DeviceName") for mapping in found.get("BlockDeviceMappings", [])}
     if not device and WEIGHTS_DEVICE in devices:
         device = WEIGHTS_DEVICE
-    return Image(image_id, device, found_in)
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+    return Image(
+        image_id,
+        device,
+        found_in,
+        architecture=str(found.get("Architecture", "x86_64")),
+        needs_card={"true": True, "false": False}.get(tags.get(_CARD_TAG, "")),
+    )
 
 
 def _short(path: Path) -> str:
