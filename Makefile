@@ -101,6 +101,10 @@ user: ## Somebody who may sign in, and gets a mail: make user ENV=dev EMAIL=… 
 fleet: ## Whether a GPU is on, and what for: make fleet ENV=dev (ARGS="--json")
 	$(call aistratus,--region="$$REGION" $(ARGS))
 
+.PHONY: doctor
+doctor: ## What is wrong with the account or the deployment: make doctor ENV=dev (ARGS="--json")
+	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
+
 .PHONY: start
 start: ## Turns the GPU on before the first prompt: make start ENV=dev
 	$(call aistratus,--region="$$REGION" $(ARGS))

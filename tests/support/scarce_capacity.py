@@ -23,9 +23,13 @@ NO_SPOT: Final = (
 
 @dataclass
 class ScarceCapacity:
-    """One group. `is_spot_out`: AWS has no Spot instance, so there is none without a base."""
+    """One group. `is_spot_out`: AWS has no Spot instance, so there is none without a base.
+
+    `failure` is what AWS says then.
+    """
 
     is_spot_out: bool = False
+    failure: str = NO_SPOT
     on_demand_base: int = 0
     drained: int = 0
 
@@ -69,7 +73,7 @@ class ScarceCapacity:
             "<member><ActivityId>a</ActivityId><AutoScalingGroupName>g</AutoScalingGroupName>"
             f"<Cause>An instance was wanted.</Cause><StartTime>{now}</StartTime>"
             f"<EndTime>{now}</EndTime><StatusCode>Failed</StatusCode>"
-            f"<StatusMessage>{NO_SPOT}</StatusMessage></member>"
+            f"<StatusMessage>{self.failure}</StatusMessage></member>"
         )
 
 

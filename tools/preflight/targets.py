@@ -133,6 +133,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "outputs": _alias("ENV REGION ARGS"),
     "user": _alias("ENV REGION EMAIL AGAIN"),
     "fleet": _alias("ENV REGION ARGS"),
+    "doctor": _alias("ENV REGION IMAGE_ID ARGS"),
     "start": _alias("ENV REGION ARGS"),
     "stop": _alias("ENV REGION ARGS"),
     "shell": _alias("ENV REGION"),

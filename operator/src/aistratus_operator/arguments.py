@@ -91,6 +91,12 @@ COMMANDS: Final[Mapping[str, Command]] = {
         takes="env region email again",
     ),
     "fleet": Command("say whether a GPU is on, and for how many jobs", takes="env region json"),
+    "doctor": Command(
+        "say what is wrong with the account or with what is deployed, and what to do",
+        "Changes nothing. Each check is ok, a problem, or not seen. Ends with 1 if there is a "
+        "problem.",
+        "env region image-id json",
+    ),
     "start": Command("turn the GPU on before the first prompt", takes="env region json"),
     "stop": Command(
         "turn the GPU off now",

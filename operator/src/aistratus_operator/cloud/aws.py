@@ -1,7 +1,7 @@
 """The account that commands act on: credentials, region, and clients for it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import boto3
@@ -36,15 +36,19 @@ _WRONG: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account's id, the region, and the caller's identity."""
+    """The account's id, the region, and the caller's identity.
+
+    Its session reads each service's description once, which takes longer than most calls.
+    """
 
     id: str
     region: str
     caller_arn: str
+    session: boto3.Session = field(default_factory=boto3.Session, compare=False, repr=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client for that service, in the account's region."""
-        return boto3.Session().client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
+        return self.session.client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
 
 
 def sign_in(region: str) -> Account:
@@ -68,7 +72,7 @@ def sign_in(region: str) -> Account:
         raise _refused(error) from error
     except BotoCoreError as error:
         raise OperatorError(_NO_CREDENTIALS.format(_gist(error))) from error
-    return Account(str(identity["Account"]), region, str(identity["Arn"]))
+    return Account(str(identity["Account"]), region, str(identity["Arn"]), session)
 
 
 def code_of(error: ClientError) -> str:

@@ -16,6 +16,9 @@ from aistratus_operator.cloud.bake import bake
 from aistratus_operator.cloud.bootstrap import bootstrap
 from aistratus_operator.cloud.deploy import DIFFERS, Options, deploy, drift, plan
 from aistratus_operator.cloud.destroy import destroy
+from aistratus_operator.cloud.doctor.checks import examine
+from aistratus_operator.cloud.doctor.findings import Verdict
+from aistratus_operator.cloud.doctor.patient import Patient
 from aistratus_operator.cloud.environments import TERRAFORM, choose_region, load, read_defaults
 from aistratus_operator.cloud.gpu import fleet_of, told
 from aistratus_operator.cloud.images import publish
@@ -120,6 +123,24 @@ def _fleet(chosen: argparse.Namespace) -> int:
                 f"It stays off until the next prompt, or make start ENV={environment.name}.\n"
             )
     return 0
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    environment = load(chosen.env, chosen.region)
+    findings = examine(Patient(environment, chosen.image_id))
+    counts = {each: sum(found.verdict is each for found in findings) for each in Verdict}
+    if chosen.json:
+        listed = [asdict(found) for found in findings]
+        _print_json(
+            {"environment": environment.name, "region": environment.region, "findings": listed}
+        )
+    else:
+        width = max(len(found.check) for found in findings)
+        for found in findings:
+            sys.stdout.write(f"{found.verdict:8}  {found.check:{width}}  {found.says}\n")
+        told_counts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        sys.stdout.write(f"{environment.name}: {told_counts}.\n")
+    return 1 if counts[Verdict.PROBLEM] else 0
 
 
 def _shell(chosen: argparse.Namespace) -> int:
@@ -231,6 +252,7 @@ _COMMANDS: Final = {
     "outputs": _outputs,
     "user": _user,
     "fleet": _fleet,
+    "doctor": _doctor,
     "start": _fleet,
     "stop": _fleet,
     "shell": _shell,

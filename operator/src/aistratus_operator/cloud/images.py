@@ -47,12 +47,12 @@ def choose(account: Account, project: str, asked: str = "", manifest: Path = MAN
     """The image to deploy; raises `OperatorError` if there is none or it cannot be used."""
     if asked:
         check_image_id(asked)
-        return _look_at(account, asked, "IMAGE_ID")
+        return look_at(account, asked, "IMAGE_ID")
     baked, device = _baked(account.region, manifest)
     if baked:
-        return _look_at(account, baked, "the last make image", device)
+        return look_at(account, baked, "the last make image", device)
     if image_id := published(account, project):
-        return _look_at(account, image_id, parameter_name(project))
+        return look_at(account, image_id, parameter_name(project))
     raise OperatorError(
         f"There is no image for the workers in {account.region} yet. "
         + _BAKE.format(region=account.region)
@@ -117,7 +117,7 @@ def published(account: Account, project: str) -> str:
     return str(found["Parameter"]["Value"])
 
 
-def _look_at(account: Account, image_id: str, found_in: str, device: str = "") -> Image:
+def look_at(account: Account, image_id: str, found_in: str, device: str = "") -> Image:
     """Check with EC2 that the image exists and is available.
 
     The weights' device comes from Packer's manifest, or else from the image's volumes.

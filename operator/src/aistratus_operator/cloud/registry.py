@@ -23,6 +23,18 @@ def open_registry(account: Account, environment: Environment) -> dict[str, str]:
     return environ
 
 
+def read_all(account: Account, environment: Environment) -> dict[Parameter, str]:
+    """A deployment's ids by their names; empty if nothing is deployed."""
+    prefix = environment.registry_prefix
+    pages = account.client("ssm").get_paginator("get_parameters_by_path")
+    found = {
+        each["Name"].removeprefix(f"{prefix}/"): str(each["Value"])
+        for page in pages.paginate(Path=prefix, Recursive=True)
+        for each in page["Parameters"]
+    }
+    return {parameter: found[parameter] for parameter in Parameter if parameter in found}
+
+
 def read_parameter(account: Account, environment: Environment, parameter: Parameter) -> str:
     """One of a deployment's ids; raises an `OperatorError` if nothing is deployed."""
     name = parameter.under(environment.registry_prefix)

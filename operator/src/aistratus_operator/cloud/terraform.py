@@ -212,7 +212,7 @@ def find() -> str:
             "(https://developer.hashicorp.com/terraform/install), and put it on the PATH."
         )
     if path not in _checked:
-        version = _version(path)
+        version = version_of(path)
         if version[:2] < OLDEST:
             raise OperatorError(
                 f"Terraform {'.'.join(map(str, version))} is too old: this needs 1.10 or newer "
@@ -225,7 +225,8 @@ def find() -> str:
 _checked: set[str] = set()
 
 
-def _version(path: str) -> tuple[int, ...]:
+def version_of(path: str) -> tuple[int, ...]:
+    """The version of the Terraform at that path; raises an `OperatorError` if it is none."""
     done = subprocess.run(
         [path, "version", "-json"],
         # A missing configuration file would put a warning into the JSON output.
