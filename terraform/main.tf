@@ -24,6 +24,18 @@ locals {
 
   known_instance_types = jsondecode(file("${path.module}/instance_types.json"))
   instance_types       = var.instance_types == null ? [for known in local.known_instance_types : known.type if known.default] : var.instance_types
+
+  # The names that Python knows (tzdata), which the steward looks up.
+  time_zones = split("\n", trimspace(file("${path.module}/time_zones.txt")))
+}
+
+# For how long the schedule may keep a GPU on with nothing to do, at most: from the earliest wake to
+# the latest sleep. Guards that end or tell of an idle GPU wait for so much longer.
+locals {
+  wakes             = [for hours in var.schedule : try(parseint(split(":", hours.wake)[0], 10) * 60 + parseint(split(":", hours.wake)[1], 10), 0)]
+  sleeps            = [for hours in var.schedule : try(parseint(split(":", hours.sleep)[0], 10) * 60 + parseint(split(":", hours.sleep)[1], 10), 0)]
+  has_zones         = length(distinct(var.schedule[*].timezone)) > 1
+  scheduled_minutes = length(var.schedule) == 0 ? 0 : local.has_zones ? 24 * 60 : max(local.sleeps...) - min(local.wakes...)
 }
 
 module "identity" {
@@ -105,6 +117,7 @@ module "fleet" {
   max_instances               = var.max_instances
   on_demand_only              = var.on_demand_only
   session_manager             = var.session_manager
+  scheduled_minutes           = local.scheduled_minutes
   registry_prefix             = local.registry_prefix
   queue_arn                   = module.jobs.queue_arn
   dead_letter_queue_arn       = module.jobs.dead_letter_queue_arn
@@ -129,6 +142,7 @@ module "registry" {
     "identity/login_url"          = module.identity.login_url
     "api/url"                     = module.api.url
     "models"                      = jsonencode({ v = 1, models = local.models })
+    "fleet/schedule"              = jsonencode({ v = 1, hours = var.schedule })
     "fleet/group_name"            = module.fleet.group_name
     "fleet/termination_hook_name" = module.fleet.termination_hook_name
   }
@@ -153,6 +167,7 @@ module "observability" {
   table_name             = module.jobs.table_name
   group_name             = module.fleet.group_name
   alarm_email            = var.alarm_email
+  scheduled_minutes      = local.scheduled_minutes
   kms_key_arn            = local.kms_key_arn
 }
 

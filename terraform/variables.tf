@@ -212,6 +212,38 @@ variable "idle_timeout_seconds" {
   }
 }
 
+variable "schedule" {
+  description = "In which hours the GPU is on whether or not somebody asks, such as office hours; outside of them it comes when somebody asks, as ever. Times are those of the time zone, and `days` are by default Monday to Friday. Each hour is paid for (docs/cost.md)."
+  type = list(object({
+    timezone = string
+    wake     = string
+    sleep    = string
+    days     = optional(list(string), ["mon", "tue", "wed", "thu", "fri"])
+  }))
+  default = []
+
+  validation {
+    condition     = alltrue([for hours in var.schedule : contains(local.time_zones, hours.timezone)])
+    error_message = "There is no such time zone: ${join(", ", [for hours in var.schedule : hours.timezone if !contains(local.time_zones, hours.timezone)])}. Take one of terraform/time_zones.txt, such as Europe/Berlin."
+  }
+
+  validation {
+    condition     = alltrue([for hours in var.schedule : can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", hours.wake)) && can(regex("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", hours.sleep))])
+    error_message = "A schedule's wake and sleep are written like 08:00; sleep may be 24:00. These are not: ${join(", ", flatten([for hours in var.schedule : [for at in [hours.wake, hours.sleep] : at if !can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", at))]]))}."
+  }
+
+  validation {
+    # Both have the same form, so their order is that of their texts.
+    condition     = alltrue([for hours in var.schedule : hours.wake != hours.sleep && sort([hours.wake, hours.sleep])[0] == hours.wake])
+    error_message = "A schedule's wake comes before its sleep on the same day. A night is two entries: until 24:00, and from 00:00."
+  }
+
+  validation {
+    condition     = alltrue([for hours in var.schedule : length(hours.days) > 0 && length(setsubtract(hours.days, ["mon", "tue", "wed", "thu", "fri", "sat", "sun"])) == 0])
+    error_message = "A schedule's days are some of mon, tue, wed, thu, fri, sat, sun."
+  }
+}
+
 variable "cors_origins" {
   description = "Which pages may call the API from a browser. The app's own web server does not need it."
   type        = list(string)

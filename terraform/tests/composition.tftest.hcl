@@ -60,3 +60,35 @@ run "with_all_options" {
     error_message = "What was asked for should be there."
   }
 }
+
+run "in_office_hours" {
+  command = plan
+
+  variables {
+    schedule = [
+      { timezone = "Europe/Berlin", wake = "08:00", sleep = "18:00" },
+      { timezone = "Europe/Berlin", wake = "10:30", sleep = "19:15", days = ["sat"] },
+    ]
+  }
+
+  assert {
+    condition     = local.scheduled_minutes == 11 * 60 + 15
+    error_message = "Guards should wait from the earliest wake to the latest sleep."
+  }
+}
+
+run "in_office_hours_of_two_places" {
+  command = plan
+
+  variables {
+    schedule = [
+      { timezone = "Europe/Berlin", wake = "08:00", sleep = "18:00" },
+      { timezone = "America/New_York", wake = "08:00", sleep = "18:00" },
+    ]
+  }
+
+  assert {
+    condition     = local.scheduled_minutes == 24 * 60
+    error_message = "Of several places it is not computed, and a day is the most."
+  }
+}

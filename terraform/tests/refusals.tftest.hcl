@@ -74,3 +74,43 @@ run "refuses_a_budget_that_nobody_hears_of" {
 
   expect_failures = [var.monthly_budget_usd]
 }
+
+run "refuses_a_schedule_in_no_time_zone" {
+  command = plan
+
+  variables {
+    schedule = [{ timezone = "Europe/Berlino", wake = "08:00", sleep = "18:00" }]
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "refuses_a_schedule_at_no_time" {
+  command = plan
+
+  variables {
+    schedule = [{ timezone = "Europe/Berlin", wake = "8 am", sleep = "18:00" }]
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "refuses_a_schedule_that_ends_before_it_begins" {
+  command = plan
+
+  variables {
+    schedule = [{ timezone = "Europe/Berlin", wake = "18:00", sleep = "08:00" }]
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "refuses_a_schedule_on_no_day" {
+  command = plan
+
+  variables {
+    schedule = [{ timezone = "Europe/Berlin", wake = "08:00", sleep = "18:00", days = ["Monday"] }]
+  }
+
+  expect_failures = [var.schedule]
+}

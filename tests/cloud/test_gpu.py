@@ -1,10 +1,12 @@
 """Who pays for the GPU sees it, and turns it on and off, without being a user who may sign in."""
 
 import json
+import re
 
 import pytest
 
 from aistratus_contracts.registry import Parameter
+from aistratus_contracts.schedule import DAYS, Hours, Schedule, encode_schedule
 from aistratus_operator.cloud.aws import Account
 from aistratus_operator.program import main
 from support.router_api import Emulator
@@ -47,6 +49,20 @@ def test_it_is_started_and_stopped(
     assert main(["stop", "--env", "dev"]) == 0
     assert desired(account, group) == 0
     assert "It stays off until the next prompt, or make start ENV=dev." in capsys.readouterr().out
+
+
+def test_it_is_told_until_when_the_schedule_keeps_it_on(
+    account: Account, group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    always = Schedule((Hours("UTC", "00:00", "24:00", DAYS),))
+    account.client("ssm").put_parameter(
+        Name=Parameter.SCHEDULE.under(PREFIX), Value=encode_schedule(always), Type="String"
+    )
+    assert main(["start", "--env", "dev"]) == 0
+    assert re.search(
+        r"no job is open\. The schedule keeps it on until \d\d:\d\d \S+\.\n",
+        capsys.readouterr().out,
+    )
 
 
 def test_it_is_told_to_machines(group: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import aistratus_contracts
-from aistratus_contracts import event, job, models, problem
+from aistratus_contracts import event, job, models, problem, schedule
 from aistratus_contracts.codec import dumps
 from aistratus_contracts.errors import (
     Ambiguous,
@@ -85,6 +85,14 @@ CASES = [
         ),
         models.encode_catalogue,
         models.decode_catalogue,
+    ),
+    Case(
+        "schedule.v1.json",
+        schedule.Schedule(
+            (schedule.Hours("Europe/Berlin", "08:00", "18:00", ("mon", "tue", "wed")),)
+        ),
+        schedule.encode_schedule,
+        schedule.decode_schedule,
     ),
     *(event_case(kind) for kind in event.EVENT_BODIES),
     Case(

@@ -28,6 +28,7 @@ NOT_IMPORTED = {
     "flet-web": "the web client's files; flet finds them",
     "keyring": "imported when a native client signs in",
     "llama-cpp-python": "imported by the engine as llama_cpp",
+    "tzdata": "the time zones that Python finds where the system has none",
 }
 """What a component needs without naming it in an import, and why."""
 

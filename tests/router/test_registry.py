@@ -1,6 +1,7 @@
 """The ids come from the registry: in one call, kept for a minute, and an outage is survived."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -9,6 +10,7 @@ from botocore.stub import Stubber
 
 from aistratus_contracts.models import Catalogue, encode_catalogue
 from aistratus_contracts.registry import Parameter
+from aistratus_contracts.schedule import NO_SCHEDULE, Hours, Schedule, encode_schedule
 from aistratus_router.errors import Misconfigured, RouterError, Unavailable
 from aistratus_router.log import logger
 from aistratus_router.registry import (
@@ -31,11 +33,15 @@ VALUES: dict[str, object] = {
     "models": encode_catalogue(Catalogue(CARDS)),
 }
 
+HOURS = Hours("Asia/Tokyo", "09:00", "17:30", ("sat",))
+SCHEDULE = Schedule((HOURS,))
+
 FULL: dict[str, object] = {
     **{parameter: f"the {parameter}" for parameter in Parameter},
     **VALUES,
     Parameter.FLEET_GROUP: "workers",
     Parameter.IDLE_TIMEOUT: "900",
+    Parameter.SCHEDULE: encode_schedule(SCHEDULE),
 }
 
 
@@ -104,6 +110,7 @@ def test_a_registry_of_two_pages_is_read_whole(emulator: Emulator) -> None:
 
     assert addresses == read_addresses(prefix, FULL)
     assert (addresses.group_name, addresses.idle_timeout_seconds) == ("workers", 900)
+    assert addresses.schedule == SCHEDULE
 
 
 def test_without_a_fleet_there_is_no_group() -> None:
@@ -122,6 +129,28 @@ def test_an_idle_timeout_that_cannot_be_does_not_keep_the_gpu_on(
 
     assert read_addresses("/aistratus/dev", values).idle_timeout_seconds == 600
     assert "/aistratus/dev/fleet/idle_timeout_seconds" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no JSON object"),
+        ('{"v":9,"hours":[]}', "version 9"),
+        (encode_schedule(Schedule((replace(HOURS, timezone="Mars/Base"),))), "time zone"),
+        (encode_schedule(Schedule((replace(HOURS, sleep="08:00"),))), "sleep"),
+    ],
+)
+def test_a_schedule_that_cannot_be_does_not_keep_the_gpu_on(
+    text: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+
+    assert (
+        read_addresses("/aistratus/dev", {**FULL, "fleet/schedule": text}).schedule == NO_SCHEDULE
+    )
+    assert "/aistratus/dev/fleet/schedule" in log.getvalue()
+    assert why in log.getvalue()
 
 
 @pytest.mark.parametrize("missing", list(VALUES))

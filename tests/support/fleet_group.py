@@ -44,6 +44,9 @@ class MemoryGroup:
     states: list[str] = field(default_factory=list)
     # Whether instances come and go only in `work`, and not at once.
     is_slow: bool = False
+    # The launch template's version, and the one that each instance was made from.
+    version: str = "1"
+    made_from: dict[str, str] = field(default_factory=dict)
 
     @property
     def purchase(self) -> str:
@@ -70,6 +73,7 @@ class MemoryGroup:
             if message:
                 return
             self.instances.append(f"i-{number}")
+            self.made_from[f"i-{number}"] = self.version
 
     def describe_auto_scaling_groups(self, **call: Any) -> Any:
         _checked("DescribeAutoScalingGroups", call)
@@ -82,10 +86,25 @@ class MemoryGroup:
         group = {
             "DesiredCapacity": self.desired,
             "Instances": [
-                {"InstanceId": name, "LifecycleState": state}
+                {
+                    "InstanceId": name,
+                    "LifecycleState": state,
+                    "LaunchTemplate": {
+                        "LaunchTemplateId": "lt-1",
+                        "Version": self.made_from.get(name, self.version),
+                    },
+                }
                 for name, state in zip_longest(self.instances, self.states, fillvalue="InService")
             ],
-            "MixedInstancesPolicy": {"InstancesDistribution": spread},
+            "MixedInstancesPolicy": {
+                "InstancesDistribution": spread,
+                "LaunchTemplate": {
+                    "LaunchTemplateSpecification": {
+                        "LaunchTemplateId": "lt-1",
+                        "Version": self.version,
+                    }
+                },
+            },
         }
         return {"AutoScalingGroups": [group]}
 

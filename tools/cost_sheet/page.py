@@ -21,7 +21,7 @@ _CONFIRMED: Final = {
 
 def page(sheet: Sheet) -> str:
     """The whole page."""
-    parts = (_head, _idle, _prompts, _reading, _hours, _others, _given, _prices)
+    parts = (_head, _idle, _prompts, _reading, _hours, _schedule, _others, _given, _prices)
     return "\n".join(line for part in parts for line in part(sheet)) + "\n"
 
 
@@ -169,6 +169,23 @@ def _hours(sheet: Sheet) -> Iterator[str]:
         f"{given.BOOT_SECONDS} s of the instance. Instances are charged by the second, a minute at "
         "least. Spot is an assumption: what it is today, AWS's Spot Instance Advisor says."
     )
+    yield ""
+
+
+def _schedule(sheet: Sheet) -> Iterator[str]:
+    yield "## A GPU on in office hours"
+    yield ""
+    yield (
+        "A [schedule](cloud.md#a-schedule) keeps one instance on whether or not somebody asks. "
+        f"From 8 to 18, Monday to Friday, is {given.OFFICE_HOURS_PER_MONTH:.0f} hours a month, "
+        "and as much as this, however little is asked; prompts outside of the hours come on top:"
+    )
+    yield ""
+    yield "| USD a month | Spot | on-demand |"
+    yield "|---|---|---|"
+    for kind in INSTANCE_TYPES:
+        spot, on_demand = (sheet.office_hours_usd(kind, each) for each in (SPOT, ON_DEMAND))
+        yield f"| {kind} | {spot:.2f} | {on_demand:.2f} |"
     yield ""
 
 

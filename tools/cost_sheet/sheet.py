@@ -174,6 +174,12 @@ class Sheet:
         """The cost of a wake apart from its hours: filling the weights' volume at a set rate."""
         return self._line("", given.WEIGHTS_USED_GIB, "volume_initialization").beyond_free
 
+    def office_hours_usd(self, instance_type: str, purchase: str) -> float:
+        """The cost of a month in which a schedule keeps a GPU on in office hours."""
+        hours = given.OFFICE_HOURS_PER_MONTH
+        wakes = self.wake_usd * hours / given.OFFICE_HOURS_A_DAY
+        return hours * self.gpu_hour_usd(instance_type, purchase) + wakes
+
     def lone_prompt_usd(self, instance_type: str, purchase: str) -> float:
         """The cost of one prompt that wakes the GPU, which then idles until its timeout."""
         idle = self.configured.idle_timeout_seconds

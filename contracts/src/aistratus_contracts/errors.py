@@ -37,6 +37,15 @@ class WrongType(ContractError):
         self.field = field
 
 
+class WrongValue(ContractError):
+    """A field's value has the declared type, and no meaning."""
+
+    def __init__(self, type_name: str, field: str, wanted: str, got: str) -> None:
+        super().__init__(f"{type_name}.{field} must be {wanted}, not {got!r}.")
+        self.type_name = type_name
+        self.field = field
+
+
 class Ambiguous(ContractError):
     """A document holds two fields where only one is allowed."""
 

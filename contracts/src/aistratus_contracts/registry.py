@@ -29,6 +29,7 @@ class Parameter(StrEnum):
     FLEET_GROUP = "fleet/group_name"
     TERMINATION_HOOK = "fleet/termination_hook_name"
     IDLE_TIMEOUT = "fleet/idle_timeout_seconds"
+    SCHEDULE = "fleet/schedule"
 
     def under(self, prefix: str) -> str:
         """The parameter's full name."""

@@ -16,6 +16,7 @@ from aistratus_contracts.limits import (
 )
 from aistratus_contracts.models import Catalogue, decode_catalogue
 from aistratus_contracts.registry import Parameter
+from aistratus_contracts.schedule import NO_SCHEDULE, Schedule, decode_schedule
 from aistratus_router.errors import Misconfigured, Unavailable
 from aistratus_router.log import logger
 
@@ -39,6 +40,7 @@ class Addresses:
     catalogue: Catalogue
     group_name: str = ""
     idle_timeout_seconds: int = DEFAULT_IDLE_TIMEOUT_SECONDS
+    schedule: Schedule = NO_SCHEDULE
 
 
 class Registry(Protocol):
@@ -121,6 +123,7 @@ def read_addresses(prefix: str, values: Mapping[str, object]) -> Addresses:
         catalogue=catalogue,
         group_name=str(values.get(Parameter.FLEET_GROUP.value, "")),
         idle_timeout_seconds=_idle_timeout(prefix, values.get(Parameter.IDLE_TIMEOUT.value)),
+        schedule=_schedule(prefix, values.get(Parameter.SCHEDULE.value)),
     )
 
 
@@ -139,3 +142,18 @@ def _idle_timeout(prefix: str, value: object) -> int:
         seconds=DEFAULT_IDLE_TIMEOUT_SECONDS,
     )
     return DEFAULT_IDLE_TIMEOUT_SECONDS
+
+
+def _schedule(prefix: str, value: object) -> Schedule:
+    """The schedule; none for an invalid value, which must not keep the GPU on."""
+    if value is None:
+        return NO_SCHEDULE
+    try:
+        return decode_schedule(str(value))
+    except ContractError as error:
+        logger.error(
+            "the schedule is not valid; there is none",
+            parameter=Parameter.SCHEDULE.under(prefix),
+            why=str(error),
+        )
+        return NO_SCHEDULE

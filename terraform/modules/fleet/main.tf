@@ -17,10 +17,12 @@ locals {
     write_files = [{
       path        = "/etc/aistratus/instance.env"
       permissions = "0644"
-      content     = <<-EOT
-        AISTRATUS_REGISTRY=${var.registry_prefix}
-        AWS_DEFAULT_REGION=${var.region}
-      EOT
+      content = join("", [
+        "AISTRATUS_REGISTRY=${var.registry_prefix}\n",
+        "AWS_DEFAULT_REGION=${var.region}\n",
+        # Beside the two hours that the dead man's switch has in the image (roles/worker).
+        var.scheduled_minutes == 0 ? "" : "AISTRATUS_DEADMAN_IDLE_HOURS=${2 + ceil(var.scheduled_minutes / 60)}\n",
+      ])
     }]
   }
 

@@ -88,6 +88,17 @@ variable "on_demand_only" {
   type        = bool
 }
 
+variable "scheduled_minutes" {
+  description = "For how long a schedule may keep an instance on with nothing to do; so much longer the dead man's switch on it waits."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.scheduled_minutes >= 0 && var.scheduled_minutes <= 1440
+    error_message = "Say 0 to 1440 minutes."
+  }
+}
+
 variable "registry_prefix" {
   description = "What the names of all parameters begin with, such as `/aistratus/dev`."
   type        = string

@@ -122,6 +122,9 @@ locals {
 
   period_seconds = 300
 
+  # CloudWatch looks back over a day at most.
+  idle_minutes = min(1440, var.idle_minutes + 5 * ceil(var.scheduled_minutes / 5))
+
   # The metrics of the idle alarm.
   idle_metrics = {
     on      = { namespace = "AWS/AutoScaling", metric = "GroupInServiceInstances", dimensions = { AutoScalingGroupName = var.group_name } }
@@ -152,10 +155,10 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # The alarm for a state that costs money.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.name}-gpu-idle"
-  alarm_description   = "A GPU has been on for ${var.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Turn it off with make stop ENV=${var.environment}, or set the group ${var.group_name} to 0."
+  alarm_description   = "A GPU has been on for ${local.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Turn it off with make stop ENV=${var.environment}, or set the group ${var.group_name} to 0."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  evaluation_periods  = var.idle_minutes * 60 / local.period_seconds
+  evaluation_periods  = local.idle_minutes * 60 / local.period_seconds
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]

@@ -95,3 +95,14 @@ variable "idle_minutes" {
     error_message = "Say 10 to 1440 minutes, a multiple of 5."
   }
 }
+
+variable "scheduled_minutes" {
+  description = "For how long a schedule may keep a GPU on with nothing to do: so much later someone is told, within a day at most."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.scheduled_minutes >= 0 && var.scheduled_minutes <= 1440
+    error_message = "Say 0 to 1440 minutes."
+  }
+}

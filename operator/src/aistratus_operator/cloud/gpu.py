@@ -31,8 +31,10 @@ def told(name: str, fleet: FleetOut) -> str:
     """The fleet's status, for a person."""
     jobs = {0: "no job is", 1: "one job is"}.get(fleet.queue_depth, f"{fleet.queue_depth} jobs are")
     bought = f", bought {fleet.purchase}" if fleet.purchase else ""
-    idle = fleet.idle_timeout_seconds
+    idle, until = fleet.idle_timeout_seconds, fleet.scheduled_until
     turned_off = f"It goes off after {idle} seconds without work. " if idle else ""
+    if until is not None:
+        turned_off = f"The schedule keeps it on until {until.astimezone():%H:%M %Z}. "
     return (
         f"{name}: {_STATES[fleet.state]}{bought}, and {jobs} open. {turned_off}"
         f"{fleet.problem or ''}"

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aistratus_contracts.schedule import NO_SCHEDULE, Schedule
 from aistratus_contracts.states import FleetState
 from aistratus_router.fleet.decision import carry_out
 from aistratus_router.fleet.group import Group, GroupView
@@ -37,6 +38,7 @@ class Fleet:
     open_jobs: OpenJobs
     clock: Callable[[], datetime]
     idle_timeout_seconds: int
+    schedule: Schedule = NO_SCHEDULE
 
     @classmethod
     def of(cls, ports: Ports, addresses: Addresses) -> Self:
@@ -49,6 +51,7 @@ class Fleet:
             open_jobs=OpenJobs(table, JobQueue(ports.sqs, addresses.queue_url)),
             clock=ports.clock,
             idle_timeout_seconds=addresses.idle_timeout_seconds,
+            schedule=addresses.schedule,
         )
 
     def wake(self) -> None:
@@ -94,12 +97,14 @@ class Fleet:
             return FleetOut(managed=False, state=state, queue_depth=depth)
         view = self.group.view()
         state = _state(seen, view, now)
+        hours = self.schedule.window(now) if seen.wanted.is_on else None
         return FleetOut(
             managed=True,
             state=state,
             queue_depth=depth,
             idle_timeout_seconds=self.idle_timeout_seconds,
             purchase=None if state is FleetState.OFF else view.purchase,
+            scheduled_until=hours.ends_at if hours else None,
             problem=seen.wanted.problem or None,
         )
 

@@ -4,7 +4,7 @@ Source: AWS, "Amazon EC2 Auto Scaling API Reference" (SetDesiredCapacity, Update
 DescribeAutoScalingGroups, DescribeScalingActivities).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -25,7 +25,8 @@ class GroupView:
 
     `in_service` counts the instances that are neither starting nor stopping. `may_switch`: the
     group buys Spot unless we tell it to buy on demand. `distribution` is how it buys, in AWS's
-    terms. `staying` are the ids of the instances that are not on their way out.
+    terms. `staying` are the ids of the instances that are not on their way out. `is_outdated`: one
+    of them was made from an earlier version of the launch template, as before a new image.
     """
 
     desired: int
@@ -35,6 +36,7 @@ class GroupView:
     may_switch: bool
     distribution: Mapping[str, Any]
     staying: frozenset[str] = frozenset()
+    is_outdated: bool = False
 
 
 class Group:
@@ -53,11 +55,17 @@ class Group:
                 f"There is no Auto Scaling group {self.name}; apply the deployment again."
             )
         group = groups[0]
-        spread = group.get("MixedInstancesPolicy", {}).get("InstancesDistribution", {})
+        policy = group.get("MixedInstancesPolicy", {})
+        spread = policy.get("InstancesDistribution", {})
         # AWS's own defaults: nothing on demand as a base, everything above it.
         may_switch = int(spread.get("OnDemandPercentageAboveBaseCapacity", 100)) < 100
         is_on_demand = not may_switch or int(spread.get("OnDemandBaseCapacity", 0)) > 0
         instances = [instance["LifecycleState"] for instance in group.get("Instances", ())]
+        staying = [
+            instance
+            for instance in group.get("Instances", ())
+            if not instance["LifecycleState"].startswith("Terminat")
+        ]
         return GroupView(
             desired=int(group["DesiredCapacity"]),
             instances=len(instances),
@@ -65,11 +73,8 @@ class Group:
             purchase=Purchase.ON_DEMAND if is_on_demand else Purchase.SPOT,
             may_switch=may_switch,
             distribution=spread,
-            staying=frozenset(
-                str(instance["InstanceId"])
-                for instance in group.get("Instances", ())
-                if not instance["LifecycleState"].startswith("Terminat")
-            ),
+            staying=frozenset(str(instance["InstanceId"]) for instance in staying),
+            is_outdated=_is_outdated(policy, staying),
         )
 
     def set_desired(self, capacity: int) -> None:
@@ -109,3 +114,15 @@ class Group:
         if newest["StatusCode"] != "Failed":
             return ""
         return str(newest.get("StatusMessage") or newest.get("Cause") or "no reason given")
+
+
+def _is_outdated(policy: Mapping[str, Any], instances: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an instance has another version of the template than the group.
+
+    Terraform names the version by its number. Of a name such as `$Latest` it is not known which
+    version it meant when the instance was made.
+    """
+    template = policy.get("LaunchTemplate", {}).get("LaunchTemplateSpecification", {})
+    version = str(template.get("Version", ""))
+    made_from = {str(each.get("LaunchTemplate", {}).get("Version", version)) for each in instances}
+    return version.isdigit() and bool(made_from - {version})

@@ -1,8 +1,9 @@
 """The steward's check of the fleet, once a minute: off if idle or stuck, on if a wake failed.
 
-The table says whether instances are wanted (`store.fleet`). A round decides whether that should
-change, then makes the group follow. Two rounds at once do no harm: a change is refused if the state
-that it is based on has changed. Decision 17 gives the reasons.
+And on in the hours of a schedule, and off without waiting if an instance is from before the last
+deployment. The table says whether instances are wanted (`store.fleet`). A round decides whether
+that should change, then makes the group follow. Two rounds at once do no harm: a change is refused
+if the state that it is based on has changed. Decisions 17 and 26 give the reasons.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Final
 
+from aistratus_contracts.schedule import NO_SCHEDULE, Schedule, Window
 from aistratus_contracts.states import Purchase
 from aistratus_router.fleet.decision import carry_out
 from aistratus_router.fleet.group import Group, GroupView
@@ -71,6 +73,7 @@ class FleetRound:
     open_jobs: OpenJobs
     clock: Callable[[], datetime]
     idle_timeout_seconds: int
+    schedule: Schedule = NO_SCHEDULE
 
     def run(self) -> Done:
         """Decide and act; raises what AWS raises."""
@@ -85,6 +88,11 @@ class FleetRound:
 
     def _while_off(self, wanted: Wanted, view: GroupView, now: datetime) -> Done:
         if not wanted.is_held and self._is_waited_for(now):
+            return self._wake(wanted, now)
+        hours = self.schedule.window(now)
+        # An earlier instance ends first: there may be a quota for one only. A stop, or a fleet that
+        # did not start, lasts until the next hours begin.
+        if hours is not None and not view.instances and not _is_held_in(hours, wanted):
             return self._wake(wanted, now)
         return self._turn_off(view)
 
@@ -105,7 +113,7 @@ class FleetRound:
             logger.error("an instance is stuck and is turned off", group=self.group.name)
             self._turn_off(view)
             return Done.STUCK
-        if now - max(wanted.changed_at, wanted.active_at) >= self._idle_timeout:
+        if self._is_idle(wanted, view, now):
             return self._idle(wanted, view, now)
         if view.desired < 1:
             carry_out(self.store, self.group, is_on=True)
@@ -117,6 +125,14 @@ class FleetRound:
         if view.instances:
             return Done.NOTHING
         return self._without_instance(wanted, view, now)
+
+    def _is_idle(self, wanted: Wanted, view: GroupView, now: datetime) -> bool:
+        """Whether nothing is to do, and has not been for long enough."""
+        if view.is_outdated:
+            return wanted.active_at < now
+        if self.schedule.window(now) is not None:
+            return False
+        return now - max(wanted.changed_at, wanted.active_at) >= self._idle_timeout
 
     def _noted(self, seen: Seen, view: GroupView, now: datetime) -> Wanted:
         """Record for later rounds when there was last work, and when last a ready worker.
@@ -199,6 +215,10 @@ class FleetRound:
     @property
     def _idle_timeout(self) -> timedelta:
         return timedelta(seconds=self.idle_timeout_seconds)
+
+
+def _is_held_in(hours: Window, wanted: Wanted) -> bool:
+    return wanted.is_held and wanted.changed_at >= hours.begins_at
 
 
 def _alive_at(wanted: Wanted) -> datetime:

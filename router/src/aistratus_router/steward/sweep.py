@@ -82,7 +82,9 @@ def _look_at_fleet(
     if not addresses.group_name:
         return done
     group = Group(ports.autoscaling, addresses.group_name)
-    look = FleetRound(store, group, open_jobs, ports.clock, addresses.idle_timeout_seconds)
+    look = FleetRound(
+        store, group, open_jobs, ports.clock, addresses.idle_timeout_seconds, addresses.schedule
+    )
     try:
         outcome = look.run()
     except _TROUBLE as error:

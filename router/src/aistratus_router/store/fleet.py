@@ -102,6 +102,7 @@ class FleetStore:
         """Want instances, unless the decision has changed since `before` was read."""
         values: dict[str, datetime | str] = {
             "wanted": _ON,
+            "held": "",
             "problem": "",
             "tried": "",
             "changed_at": at,

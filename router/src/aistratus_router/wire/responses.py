@@ -202,7 +202,8 @@ class FleetOut(Answer):
 
     `managed` is false where something else starts and stops the workers; then there is neither
     an idle timeout nor a way to buy. `queue_depth` counts the jobs of all users that have not
-    ended. `problem` is what stands in the way of an instance.
+    ended. `scheduled_until` is there if the schedule keeps the fleet on, work or not.
+    `problem` is what stands in the way of an instance.
     """
 
     managed: bool
@@ -212,6 +213,7 @@ class FleetOut(Answer):
         Annotated[int, Field(ge=MIN_IDLE_TIMEOUT_SECONDS, le=MAX_IDLE_TIMEOUT_SECONDS)] | None
     ) = None
     purchase: Purchase | None = None
+    scheduled_until: Time | None = None
     problem: str | None = None
 
 

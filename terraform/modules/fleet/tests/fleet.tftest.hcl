@@ -318,3 +318,31 @@ run "refuses_a_bad_name" {
 
   expect_failures = [var.name]
 }
+
+run "without_a_schedule_the_dead_mans_switch_is_as_in_the_image" {
+  assert {
+    condition     = !strcontains(base64decode(aws_launch_template.worker.user_data), "DEADMAN")
+    error_message = "The image has its own limit."
+  }
+}
+
+run "a_schedule_keeps_the_dead_mans_switch_waiting" {
+  variables {
+    scheduled_minutes = 630
+  }
+
+  assert {
+    condition     = yamldecode(trimprefix(base64decode(aws_launch_template.worker.user_data), "#cloud-config\n")).write_files[0].content == "AISTRATUS_REGISTRY=/aistratus/test\nAWS_DEFAULT_REGION=eu-central-1\nAISTRATUS_DEADMAN_IDLE_HOURS=13\n"
+    error_message = "An idle instance should be left on for the schedule's 10.5 hours, and the two of the image."
+  }
+}
+
+run "refuses_a_schedule_of_more_than_a_day" {
+  command = plan
+
+  variables {
+    scheduled_minutes = 1441
+  }
+
+  expect_failures = [var.scheduled_minutes]
+}

@@ -156,3 +156,35 @@ run "refuses_a_bad_name" {
 
   expect_failures = [var.name]
 }
+
+run "a_schedule_lets_a_gpu_be_idle_for_so_much_longer" {
+  variables {
+    scheduled_minutes = 612
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.idle.evaluation_periods == (30 + 615) / 5
+    error_message = "Nobody should be told of an idle GPU that a schedule keeps on."
+  }
+}
+
+run "a_schedule_of_a_whole_day_is_looked_at_for_a_day" {
+  variables {
+    scheduled_minutes = 1440
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.idle.evaluation_periods == 24 * 60 / 5
+    error_message = "CloudWatch refuses to look back over more than a day."
+  }
+}
+
+run "refuses_a_schedule_of_more_than_a_day" {
+  command = plan
+
+  variables {
+    scheduled_minutes = 1441
+  }
+
+  expect_failures = [var.scheduled_minutes]
+}
