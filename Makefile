@@ -105,6 +105,10 @@ fleet: ## Whether a GPU is on, and what for: make fleet ENV=dev (ARGS="--json")
 doctor: ## What is wrong with the account or the deployment: make doctor ENV=dev (ARGS="--json")
 	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID" $(ARGS))
 
+.PHONY: smoke
+smoke: ## Deploys, asks, takes the instance away, removes it all: make smoke ENV=dev (YES=1)
+	$(call aistratus,--region="$$REGION" --image-id="$$IMAGE_ID" $(if $(YES),--yes) $(ARGS))
+
 .PHONY: start
 start: ## Turns the GPU on before the first prompt: make start ENV=dev
 	$(call aistratus,--region="$$REGION" $(ARGS))

@@ -23,7 +23,7 @@ from aistratus_operator.cloud.environments import load
 from aistratus_operator.cloud.users import invite
 from aistratus_operator.errors import OperatorError
 from aistratus_operator.program import main
-from support.cloud_account import make_image
+from support.cloud_account import Quotas, make_image
 
 pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
 
@@ -120,12 +120,25 @@ def test_workflows_get_roles_that_only_they_can_have(account: Account) -> None:
         assert size <= MAX_ROLE_POLICY_CHARACTERS, name
 
 
+class FallingQuotas(io.StringIO):
+    """Takes the account's GPUs away as soon as a deployment has begun."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        super().__init__()
+        self._quotas = quotas
+
+    def write(self, text: str) -> int:
+        if text.startswith("Deploying "):
+            self._quotas.vcpus = dict.fromkeys(self._quotas.vcpus, 0.0)
+        return super().write(text)
+
+
 def test_a_deployment_that_broke_off_is_finished_used_and_removed(
-    account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    account: Account, quotas: Quotas, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image_id = make_image(account)
     interrupted("5/", "deploy", "--env", "dev", "--image-id", image_id)
-    out = io.StringIO()
+    out = FallingQuotas(quotas)
     options = Options(image_id=image_id, env_file=tmp_path / ".env_public", out=out)
     outputs = deploy("dev", REGION, options)
     assert "dev is up, in " in out.getvalue()
@@ -140,6 +153,13 @@ def test_a_deployment_that_broke_off_is_finished_used_and_removed(
     # So does a script.
     assert main(["outputs", "--env", "dev", "--region", REGION, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == outputs
+
+    # A quota that fell meanwhile is nothing that a deploy needs; the doctor tells it.
+    assert main(["doctor", "--env", "dev", "--region", REGION, "--json"]) == 1
+    found = {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert [name for name, each in found.items() if each["verdict"] == "problem"] == ["quotas"]
+    assert "neither Spot nor on-demand GPU instances" in found["quotas"]["says"]
+    quotas.vcpus = dict.fromkeys(quotas.vcpus, 8.0)
 
     # What is there is what is written here, and a plan says so without the noise.
     assert set(drift("dev", REGION, options)) <= EMULATOR_DIFFERS

@@ -17,14 +17,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from aistratus_contracts.models import ModelCard
 from aistratus_local.gateway.function import Function
 from aistratus_local.imds import ImdsServer
 from aistratus_local.ports import PortNumbers, claim
 from aistratus_local.provision import User, add_user
 from aistratus_local.stack import LAST_WORDS, WITHOUT_PROXY, clean_environment
-from support.deployment import Deployment
 from support.emulator_process import KEY, aws_environment
 from support.engine_process import running_engine
 from support.iam.gate import Gate, open_gates
@@ -44,6 +44,22 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 
 
+class DeploymentLike(Protocol):
+    """What a running system has to know of its deployment."""
+
+    @property
+    def emulator_url(self) -> str: ...
+
+    @property
+    def model(self) -> ModelCard: ...
+
+    def aws(self, service: str) -> Any:
+        """A client with all rights."""
+
+    def outputs(self) -> dict[str, Any]:
+        """What the composition hands out."""
+
+
 @dataclass
 class DeployedSystem:
     """A running system. `state` is in the demo's form, so that the demo's tests can test it.
@@ -51,7 +67,7 @@ class DeployedSystem:
     `router`, `steward` and `worker` are the gates of these parts.
     """
 
-    deployment: Deployment
+    deployment: DeploymentLike
     outputs: dict[str, Any]
     state: dict[str, str]
     capacity: ScarceCapacity
@@ -149,10 +165,16 @@ class DeployedSystem:
 
 
 @contextmanager
-def deployed_system(deployment: Deployment, folder: Path) -> Iterator[DeployedSystem]:
-    """The whole system for the length of a block, with one worker at first."""
+def deployed_system(
+    deployment: DeploymentLike,
+    folder: Path,
+    ports: PortNumbers | None = None,
+    *,
+    has_worker: bool = True,
+) -> Iterator[DeployedSystem]:
+    """The whole system for the length of a block, with one worker at first or without."""
     outputs, aws = deployment.outputs(), deployment.aws
-    ports = claim(PortNumbers(0, 0, 0, 0, 0))
+    ports = ports or claim(PortNumbers(0, 0, 0, 0, 0))
     capacity = ScarceCapacity()
 
     def gate_of(role: Role) -> Gate:
@@ -217,11 +239,12 @@ def deployed_system(deployment: Deployment, folder: Path) -> Iterator[DeployedSy
         ):
             parts.enter_context(_running(module, port, arguments, environment, folder))
         parts.callback(system.stop_worker)
-        system.start_worker()
+        if has_worker:
+            system.start_worker()
         yield system
 
 
-def user_data_variables(deployment: Deployment) -> dict[str, str]:
+def user_data_variables(deployment: DeploymentLike) -> dict[str, str]:
     """What the launch template writes into the environment of an instance's services."""
     template = _launch_template(deployment.aws, deployment.outputs()["group_name"])
     found = deployment.aws("ec2").describe_launch_template_versions(

@@ -134,6 +134,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "user": _alias("ENV REGION EMAIL AGAIN"),
     "fleet": _alias("ENV REGION ARGS"),
     "doctor": _alias("ENV REGION IMAGE_ID ARGS"),
+    "smoke": _alias("ENV REGION IMAGE_ID YES ARGS"),
     "start": _alias("ENV REGION ARGS"),
     "stop": _alias("ENV REGION ARGS"),
     "shell": _alias("ENV REGION"),

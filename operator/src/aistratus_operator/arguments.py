@@ -97,6 +97,12 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "problem.",
         "env region image-id json",
     ),
+    "smoke": Command(
+        "deploy, ask, take the instance away, and remove it all: what only an account can tell",
+        "At most 15 minutes and 1 USD; says before what it does, and asks. Writes what was seen "
+        "into docs/seen.md. Ends with 1 if something differs.",
+        "env region image-id existing report yes json",
+    ),
     "start": Command("turn the GPU on before the first prompt", takes="env region json"),
     "stop": Command(
         "turn the GPU off now",
@@ -177,6 +183,15 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "how many of the newest stay (default: %(default)s)",
     },
     "dry-run": {"action": "store_true", "help": "say what would be removed, and remove nothing"},
+    "existing": {
+        "action": "store_true",
+        "help": "test an environment that is deployed, and leave it",
+    },
+    "report": {
+        "default": "",
+        "metavar": "FILE",
+        "help": "by default docs/seen.md, or build/seen.md of a run that broke off",
+    },
     "yes": {"action": "store_true", "help": "do not ask"},
     "email": {"default": "", "metavar": "ADDRESS", "help": "whom to invite"},
     "again": {"action": "store_true", "help": "send a new password to an invited user"},
@@ -189,7 +204,10 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 _PLACES: Final = ("", "local", CLOUD)
-_WITH_TERRAFORM: Final = {*("deploy", "plan", "drift", "destroy", "outputs"), BOOTSTRAP, "unlock"}
+_WITH_TERRAFORM: Final = {
+    *("deploy", "plan", "drift", "destroy", "outputs", "smoke"),
+    *(BOOTSTRAP, "unlock"),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -381,6 +399,11 @@ def _check_cloud(chosen: argparse.Namespace, environ: Mapping[str, str]) -> None
                 )
         case "bootstrap" if chosen.github_repository:
             check_repository(chosen.github_repository)
+        case "smoke" if not chosen.yes and not sys.stdin.isatty():
+            raise Usage(
+                f"The smoke test of {chosen.env} costs money, so it asks at a terminal. In a "
+                f"script, confirm with: make smoke ENV={chosen.env} YES=1"
+            )
         case "destroy" if not chosen.yes and not sys.stdin.isatty():
             raise Usage(
                 f"To remove {chosen.env}, type its name at a terminal. In a script, confirm with: "

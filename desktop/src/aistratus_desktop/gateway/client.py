@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -83,6 +83,7 @@ class GatewayClient:
         temperature: float | None = None,
         seed: int | None = None,
         model: str | None = None,
+        response_format: Mapping[str, Any] | None = None,
     ) -> Accepted:
         """Send a prompt. `messages` are only the new ones: the API keeps the conversation's others.
 
@@ -95,6 +96,7 @@ class GatewayClient:
             "temperature": temperature,
             "seed": seed,
             "model": model,
+            "response_format": response_format,
         }
         body: dict[str, Any] = {
             "messages": [{"role": item.role.value, "content": item.content} for item in messages],

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,7 +26,9 @@ from aistratus_operator.cloud.images import publish
 from aistratus_operator.cloud.prune import OldImage, prune
 from aistratus_operator.cloud.registry import open_registry
 from aistratus_operator.cloud.shell import open_shell
-from aistratus_operator.cloud.stack import open_stack
+from aistratus_operator.cloud.smoke import page
+from aistratus_operator.cloud.smoke.run import smoke
+from aistratus_operator.cloud.stack import open_stack, short
 from aistratus_operator.cloud.terraform import Terraform
 from aistratus_operator.cloud.users import invite
 from aistratus_operator.errors import OperatorError
@@ -143,6 +146,34 @@ def _doctor(chosen: argparse.Namespace) -> int:
     return 1 if counts[Verdict.PROBLEM] else 0
 
 
+def _smoke(chosen: argparse.Namespace) -> int:
+    report = smoke(
+        chosen.env,
+        chosen.region,
+        Options(image_id=chosen.image_id),
+        is_existing=chosen.existing,
+        confirm=None if chosen.yes else input,
+    )
+    path = Path(chosen.report) if chosen.report else page.default_path(report)
+    page.write(path, page.page(report))
+    if chosen.json:
+        _print_json({**asdict(report), "at": report.at.isoformat()})
+    else:
+        sys.stdout.writelines(
+            f"{each.verdict:8}  {each.name:25}  {each.evidence}\n"
+            for each in report.sightings.values()
+        )
+    sys.stderr.write(f"Written to {short(path)}.\n")
+    if report.failure:
+        sys.stderr.write(f"The run did not come to its end: {report.failure}\n")
+    if report.left:
+        sys.stderr.write(
+            f"Left: {', '.join(report.left)}. Remove it with: make destroy ENV={chosen.env} "
+            f"REGION={report.region}\n"
+        )
+    return 0 if report.is_good else 1
+
+
 def _shell(chosen: argparse.Namespace) -> int:
     open_shell(load(chosen.env, chosen.region))
 
@@ -253,6 +284,7 @@ _COMMANDS: Final = {
     "user": _user,
     "fleet": _fleet,
     "doctor": _doctor,
+    "smoke": _smoke,
     "start": _fleet,
     "stop": _fleet,
     "shell": _shell,

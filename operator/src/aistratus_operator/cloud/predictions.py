@@ -1,7 +1,7 @@
 """What this code expects of AWS and nobody has seen on a real account.
 
 The emulator cannot tell: it is laxer than AWS in these points, or stricter. docs/cloud.md has the
-same list; a test compares them.
+same list, and docs/seen.md what a run of `make smoke` saw of it; tests compare them.
 """
 
 from dataclasses import dataclass
@@ -35,12 +35,19 @@ PREDICTIONS: Final = (
     Prediction(
         name="distribution-alone",
         expected="UpdateAutoScalingGroup takes a MixedInstancesPolicy with only an "
-        "InstancesDistribution, keeps the launch template and its overrides, and asks the caller "
-        "for no right to ec2:RunInstances.",
+        "InstancesDistribution, and keeps the launch template and its overrides.",
         source="botocore's service model of autoscaling: MixedInstancesPolicy requires neither "
-        "member; the emulator refuses it",
-        shown_by="the steward's log after a shortage of Spot: no ValidationError or AccessDenied; "
-        "DescribeAutoScalingGroups then has OnDemandBaseCapacity 1 and the old overrides",
+        "member; the emulator breaks off",
+        shown_by="make smoke: no ValidationError; DescribeAutoScalingGroups then has "
+        "OnDemandBaseCapacity 1 and the old overrides",
+    ),
+    Prediction(
+        name="distribution-needs-no-run",
+        expected="The same call asks its caller for no right to ec2:RunInstances, which the "
+        "steward does not have.",
+        source="EC2 Auto Scaling's guide, launch template support: the right is needed by those "
+        "who name a launch template",
+        shown_by="the steward's log after a shortage of Spot: no AccessDenied",
     ),
     Prediction(
         name="rate-without-snapshot",
