@@ -6,11 +6,12 @@ from aistratus_operator.cloud.aws import Account
 from aistratus_operator.cloud.capacity import describe_types
 from aistratus_operator.cloud.environments import Environment
 from aistratus_operator.cloud.images import Image
+from aistratus_operator.cloud.instance_types import default_instance_types
 from aistratus_operator.errors import OperatorError
 
 # By architecture: the variant to bake for it, and a type that has a card.
 _FOR: Final = {
-    "x86_64": ("tinyllama", "g6.xlarge"),
+    "x86_64": ("tinyllama", default_instance_types()[0].type),
     "arm64": ("tinyllama-arm64", "g5g.xlarge"),
 }
 
