@@ -53,8 +53,17 @@ class Machine:
     def hangs(self, name: str) -> None:
         self.program(name, f"echo $$ >{self.place}/hanging; exec /bin/sleep 60")
 
+    @property
+    def refusal(self) -> Path:
+        return self.place / "refusal"
+
     def check(self, cards: int = 1, how: str = "ends") -> subprocess.CompletedProcess[str]:
-        wanted = (f"--cards={cards}", "--memory-mib=14000", "--temperature=90")
+        wanted = (
+            f"--cards={cards}",
+            "--memory-mib=14000",
+            "--temperature=90",
+            f"--refusal={self.refusal}",
+        )
         return subprocess.run(
             [sys.executable, "-c", CALL, self.place / "nvidia-uvm", how, *wanted],
             env={"PATH": str(self.place), "PYTHONPATH": str(CHECK.parent)},
@@ -78,6 +87,7 @@ def test_a_fit_card_passes_without_a_word(machine: Machine, card: str) -> None:
     machine.prints("nvidia-smi", card)
     done = machine.check()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not machine.refusal.exists()
 
 
 def test_a_machine_that_needs_no_card_passes_without_a_driver(machine: Machine) -> None:
@@ -111,8 +121,20 @@ def test_a_bad_card_is_one_sentence_with_a_next_step(
     done = machine.check()
     assert done.returncode == 1
     assert words in done.stderr
-    assert "No work is taken. End this instance" in done.stderr
+    assert "No work is taken. A fleet tries another instance; end this one" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_worker_finds_the_sentence_and_nothing_else_is_written(machine: Machine) -> None:
+    """The folder is the engine's user's, and the check runs as root."""
+    machine.prints("nvidia-smi", T4.replace(" 34,", " 96,"))
+    elsewhere = machine.place / "elsewhere"
+    elsewhere.write_text("kept", encoding="utf-8")
+    machine.refusal.symlink_to(elsewhere)
+    machine.check()
+    assert elsewhere.read_text("utf-8") == "kept"
+    assert machine.refusal.read_text("utf-8") == "Card 0 (Tesla T4) is at 96 °C without work.\n"
+    assert machine.refusal.stat().st_mode & 0o777 == 0o644
 
 
 def test_one_card_of_two_is_too_few(machine: Machine) -> None:

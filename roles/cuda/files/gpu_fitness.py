@@ -2,11 +2,12 @@
 
 It first has the driver make its device files: the engine, which has no rights, could not. Exits
 with 0 and prints nothing if all cards are fit or none is required; otherwise exits with 1 and one
-sentence on stderr. It needs only Python's standard library: it runs with the system's python3,
-before anything of ours.
+sentence on stderr, which it leaves for the worker, too. It needs only Python's standard library: it
+runs with the system's python3, before anything of ours.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -49,7 +50,7 @@ FIELDS = (
     "clocks_event_reasons.hw_slowdown",
 )
 
-NEXT_STEP = "End this instance; the fleet starts another one."
+NEXT_STEP = "A fleet tries another instance; end this one if it is not a fleet's."
 
 
 class BadCard(Exception):
@@ -181,6 +182,17 @@ def _run(command: Sequence[str]) -> Done:
     return Done(asked.returncode, output)
 
 
+def _leave(file: Path, text: str) -> None:
+    """Write a file anew, in a folder of the engine's user; never through what lies there."""
+    try:
+        file.unlink(missing_ok=True)
+        with file.open("x", encoding="utf-8") as opened:
+            os.fchmod(opened.fileno(), 0o644)
+            opened.write(text)
+    except OSError as error:
+        sys.stderr.write(f"{file} cannot be written, so the fleet is not told: {error}\n")
+
+
 def _number(text: str, *, absent: int = 0) -> int:
     """The text as a number, or `absent` for nvidia-smi's [N/A]."""
     return int(text) if text.isdigit() else absent
@@ -192,11 +204,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cards", type=int, required=True)
     parser.add_argument("--memory-mib", type=int, default=0)
     parser.add_argument("--temperature", type=int, default=90)
+    parser.add_argument("--refusal", type=Path, help="the file in which the worker looks for why")
     chosen = parser.parse_args(arguments)
     try:
         check(Wanted(chosen.cards, chosen.memory_mib, chosen.temperature))
     except BadCard as bad:
         sys.stderr.write(f"{bad} No work is taken. {NEXT_STEP}\n")
+        if chosen.refusal is not None:
+            _leave(chosen.refusal, f"{bad}\n")
         return 1
     return 0
 

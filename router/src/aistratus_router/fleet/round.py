@@ -24,8 +24,9 @@ from aistratus_router.store.open_jobs import OpenJobs
 # An instance boots, loads its model and gives a sign of life within minutes. One that has not
 # after this time never will, and meanwhile it costs money.
 STUCK_AFTER: Final = timedelta(minutes=30)
-# Auto Scaling replaces an instance that ends before its worker is ready. The next may be better;
-# after so many in a row the cause is elsewhere.
+# An instance without a usable card turns itself off, and Auto Scaling replaces it, as it does each
+# that ends before its worker is ready. The next may be better; after so many in a row the cause is
+# elsewhere.
 MAX_TRIES: Final = 3
 # An open job that a worker is on shows a sign at least this often: the steward looks for one after
 # 300 s of silence, and records it within another round.
@@ -43,8 +44,8 @@ TRYING: Final = (
     "another one is being tried."
 )
 REFUSED: Final = (
-    "The GPU instance cannot answer. Stop the fleet and start it again for another instance. It "
-    "said: "
+    "The GPU instance cannot answer. Without a usable card it turns itself off within minutes, and "
+    "another one is tried. It said: "
 )
 NONE_USABLE: Final = (
     "Three instances in a row ended before a worker was ready, as they do if they find no usable "
