@@ -20,7 +20,12 @@ def test_an_instance_has_a_type_of_the_policy(
     name = f"group-{template_type}-{len(overrides)}"
     weights = {"DeviceName": "/dev/sdf", "Ebs": {"VolumeType": "gp3", "Throughput": 300}}
     image_id = ec2.describe_images()["Images"][0]["ImageId"]
-    data = {"ImageId": image_id, "BlockDeviceMappings": [weights]}
+    tags = [{"Key": "env", "Value": "dev"}]
+    data = {
+        "ImageId": image_id,
+        "BlockDeviceMappings": [weights],
+        "TagSpecifications": [{"ResourceType": "volume", "Tags": tags}],
+    }
     if template_type:
         data["InstanceType"] = template_type
     ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
@@ -43,3 +48,7 @@ def test_an_instance_has_a_type_of_the_policy(
     found = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
     [described] = found["Reservations"][0]["Instances"]
     assert "/dev/sdf" in {each["DeviceName"] for each in described["BlockDeviceMappings"]}
+    volumes = ec2.describe_volumes(
+        Filters=[{"Name": "attachment.instance-id", "Values": [instance["InstanceId"]]}]
+    )["Volumes"]
+    assert [each["Tags"] for each in volumes] == [tags] * 2
