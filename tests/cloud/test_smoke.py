@@ -1,5 +1,6 @@
 """The smoke test, to the letter, on the emulator: what it shows, what it costs, what it leaves."""
 
+import io
 import json
 import os
 import re
@@ -21,7 +22,8 @@ from aistratus_local.console import Console
 from aistratus_local.models import local_model
 from aistratus_operator import ROOT
 from aistratus_operator.cloud.aws import sign_in
-from aistratus_operator.cloud.deploy import Options
+from aistratus_operator.cloud.deploy import Options, deploy
+from aistratus_operator.cloud.destroy import destroy
 from aistratus_operator.cloud.environments import load
 from aistratus_operator.cloud.predictions import PREDICTIONS
 from aistratus_operator.cloud.smoke import page
@@ -66,9 +68,11 @@ def cloud(
 
 
 @contextmanager
-def running(image_id: str, report: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def running(
+    image_id: str, report: Path, *more: str, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """The command, in a session of its own."""
-    words = ["smoke", "--env", "dev", "--image-id", image_id, "--yes", "--json"]
+    words = ["smoke", "--env", "dev", "--image-id", image_id, "--yes", "--json", *more]
     with subprocess.Popen(
         [sys.executable, "-m", "aistratus_operator", *words, "--report", str(report)],
         cwd=ROOT,
@@ -165,6 +169,37 @@ def test_ctrl_c_removes_everything(cloud: str, tmp_path: Path) -> None:
     assert left(cloud, before) == {}
 
 
+@pytest.mark.needs("terraform")
+@pytest.mark.timeout(1200)
+def test_an_environment_that_is_there_can_be_tested_and_stays(
+    cloud: str, model: ModelCard, tmp_path: Path
+) -> None:
+    account = sign_in(REGION)
+    image_id = make_image(account, gpu="true")
+    before = there(cloud)
+    options = Options(image_id=image_id, env_file=tmp_path / ".env_public", out=io.StringIO())
+    deploy("dev", REGION, options)
+    try:
+        deployed = there(cloud)
+        with (
+            living_cloud(cloud, "dev", model, tmp_path) as alive,
+            running(image_id, tmp_path / "seen.md", "--existing", **alive.addresses) as process,
+        ):
+            shown, said = process.communicate(timeout=600)
+        assert shown, said
+        report = json.loads(shown)
+        verdicts = {name: each["verdict"] for name, each in report["sightings"].items()}
+        assert (report["failure"], report["left"]) == ("", []), said
+        seen = {each.name for each in JOURNEY} - {"deploys", "nothing-left"}
+        assert {name for name, verdict in verdicts.items() if verdict == "seen"} == seen, shown
+        assert report["sightings"]["nothing-left"]["evidence"].endswith("and stays.")
+        assert left(cloud, deployed) == {}, "the temporary user's things are gone"
+        assert deployed.keys() - there(cloud).keys() == set(), "what was there is there"
+    finally:
+        destroy("dev", REGION, options)
+    assert left(cloud, before) == {}
+
+
 # --- before it begins ---------------------------------------------------------------------------
 
 
@@ -178,6 +213,12 @@ def test_an_environment_that_is_there_is_left_alone(cloud: str) -> None:
         assert 'make smoke ENV=dev ARGS="--existing"' in said
     finally:
         ssm.delete_parameter(Name="/aistratus/dev/models")
+
+
+@pytest.mark.needs("terraform")
+def test_what_is_not_there_cannot_stay(cloud: str) -> None:
+    said = refusal(lambda: smoke("dev", "eu-north-1", is_existing=True))
+    assert said.startswith("dev is not deployed in eu-north-1")
 
 
 @pytest.mark.needs("terraform")

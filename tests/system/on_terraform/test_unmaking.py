@@ -19,9 +19,12 @@ APPLY_SECONDS: Final = 180.0
 
 
 def test_destroy_leaves_nothing_and_the_next_apply_needs_no_help(
-    system: DeployedSystem, person: Person, bare: Inventory, tmp_path: Path
+    system: DeployedSystem,
+    deployment: Deployment,
+    person: Person,
+    bare: Inventory,
+    tmp_path: Path,
 ) -> None:
-    deployment = system.deployment
     # In use: there are conversations, users and an instance.
     assert person.http.post("/start").status_code == 202
     there = beyond(inventory(deployment.aws), bare)

@@ -32,12 +32,17 @@ def image(patient: Patient) -> str:
     if patient.image_id or not patient.registry:
         found = choose(account, environment.project, patient.image_id)
     else:
-        data = _template(patient)["LaunchTemplateData"]
-        found = look_at(account, data["ImageId"], "of the launch template")
+        found = deployed_image(patient)
     offered = check_offerings(account, environment)
     warnings = check_fit(account, environment, offered, found)
     said = f"{found.id} ({found.found_in}), {found.architecture}."
     return " ".join([said, *warnings])
+
+
+def deployed_image(patient: Patient) -> Image:
+    """What the group's instances start from; raises an `OperatorError` if it is gone."""
+    data = _template(patient)["LaunchTemplateData"]
+    return look_at(patient.account, data["ImageId"], "of the launch template")
 
 
 def fleet(patient: Patient) -> str:

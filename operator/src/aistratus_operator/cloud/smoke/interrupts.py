@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
+
+BREAK_OFF_SECONDS: Final = 60.0
 
 
 @dataclass
@@ -40,16 +43,21 @@ def handled_signals() -> Iterator[Signals]:
 
 @contextmanager
 def time_limit(seconds: float, signals: Signals) -> Iterator[None]:
-    """Interrupt the block after that time, as SIGTERM does: Terraform then ends what it is at."""
+    """Interrupt the block after that time, as SIGTERM does: Terraform then ends what it is at.
+
+    A Terraform that does not end is broken off a little later.
+    """
 
     def over() -> None:
         signals.why = f"Its time of {seconds / 60:.0f} minutes was over."
         os.kill(os.getpid(), signal.SIGTERM)
 
-    timer = threading.Timer(seconds, over)
-    timer.daemon = True
-    timer.start()
+    timers = [threading.Timer(each, over) for each in (seconds, seconds + BREAK_OFF_SECONDS)]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
     try:
         yield
     finally:
-        timer.cancel()
+        for timer in timers:
+            timer.cancel()

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aistratus_contracts.registry import Parameter
 from aistratus_contracts.states import Purchase
 from aistratus_operator.cloud.aws import Account, code_of, said_by
-from aistratus_operator.cloud.bill import billed, instance_arn, tagged, tags_of
+from aistratus_operator.cloud.bill import billed, tagged, tags_of
 from aistratus_operator.cloud.environments import Environment
 from aistratus_operator.cloud.images import Image
 from aistratus_operator.cloud.smoke.expectations import Sighting, Verdict
@@ -91,21 +91,23 @@ def look_at_tags(
     """Whether all that costs money has the tags, with the instances and their volumes."""
     found = tagged(account, environment)
     expected = billed(account, environment, registry)
-    expected |= {name: instance_arn(account, name) for name in instance_ids}
     missing = [what for what, arn in expected.items() if arn not in found]
+    # EC2 itself knows at once; the Tagging API hears of what is new a little later.
+    instances = _instances(account, instance_ids)
     volumes = [each for name in instance_ids for each in _volumes(account, name)]
-    wanted = tags_of(environment)
-    for each in volumes:
-        has = {tag["Key"]: tag["Value"] for tag in each.get("Tags", [])}
-        if not wanted.items() <= has.items():
-            missing.append(f"the volume {each['VolumeId']}")
+    wanted = tags_of(environment).items()
+    missing += [
+        str(each.get("VolumeId") or each["InstanceId"])
+        for each in (*instances, *volumes)
+        if not wanted <= {tag["Key"]: tag["Value"] for tag in each.get("Tags", [])}.items()
+    ]
     if missing:
         return Sighting("bill-tags", Verdict.DIFFERS, f"Without them: {', '.join(missing)}.")
     return Sighting(
         "bill-tags",
         Verdict.SEEN,
-        f"{len(expected) + len(volumes)} things that cost money have them, with "
-        f"{len(instance_ids)} instances and {len(volumes)} volumes.",
+        f"{len(expected)} named things that cost money have them, {len(instances)} instances "
+        f"and {len(volumes)} volumes.",
     )
 
 
@@ -118,13 +120,19 @@ def _has_ended(account: Account, arn: str) -> bool:
     if ":instance/" not in arn:
         return False
     try:
-        found = account.client("ec2").describe_instances(InstanceIds=[arn.rpartition("/")[2]])
+        found = _instances(account, [arn.rpartition("/")[2]])
     except ClientError as error:
         if code_of(error) != "InvalidInstanceID.NotFound":
             raise
         return True
-    states = {each["State"]["Name"] for one in found["Reservations"] for each in one["Instances"]}
-    return states <= {"terminated", "shutting-down"}
+    return {each["State"]["Name"] for each in found} <= {"terminated", "shutting-down"}
+
+
+def _instances(account: Account, instance_ids: list[str]) -> list[dict[str, Any]]:
+    if not instance_ids:  # without an id, EC2 describes all
+        return []
+    found = account.client("ec2").describe_instances(InstanceIds=instance_ids)
+    return [each for one in found["Reservations"] for each in one["Instances"]]
 
 
 def _volumes(account: Account, instance_id: str) -> list[dict[str, Any]]:

@@ -24,8 +24,9 @@ def remove(run: Smoke) -> None:
         _turn_off(run)
         if not run.is_existing and run.stack.is_deployed():
             stack = run.stack
-            destroy(stack.environment.name, stack.account.region, run.options, stack.variables)
+            destroy(stack.environment.name, stack.account.region, run.options)
     except KeyboardInterrupt:
+        # A destroy that was asked to stop brings to its end what it is at: perhaps all of it.
         why = "It was stopped."
     except EXPECTED as error:
         why = sentence(error)
@@ -36,7 +37,7 @@ def remove(run: Smoke) -> None:
         return
     run.report.times["removal"] = time.monotonic() - began
     left = [_short_arn(arn) for arn in _left(run, waits=not why)]
-    if why:
+    if why and left:
         run.report.left = left
         run.report.see("nothing-left", holds=False, evidence=f"The removal failed: {why}")
         return

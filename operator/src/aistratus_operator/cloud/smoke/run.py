@@ -8,13 +8,15 @@ removed; if that fails, the report says what is left.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from aistratus_operator import ROOT
 from aistratus_operator.cloud.deploy import Options, check
+from aistratus_operator.cloud.doctor.fleet_checks import deployed_image
+from aistratus_operator.cloud.doctor.patient import Patient
 from aistratus_operator.cloud.progress import tell
 from aistratus_operator.cloud.registry import read_all
 from aistratus_operator.cloud.smoke.bounds import Bounds, bounds_of
@@ -37,7 +39,6 @@ def smoke(
     region: str = "",
     options: Options | None = None,
     *,
-    variables: Mapping[str, str] | None = None,
     is_existing: bool = False,
     confirm: Callable[[str], str] | None = None,
 ) -> Report:
@@ -48,10 +49,10 @@ def smoke(
     """
     # The addresses of a deployment that goes again are no app's.
     options = replace(options or Options(), env_file=_PUBLIC_FILE)
-    stack = open_stack(name, region, folder=options.folder, variables=variables)
+    stack = open_stack(name, region, folder=options.folder)
     bounds = bounds_of(stack.environment)
     _check_begin(stack, is_existing=is_existing)
-    image = check(stack, options)
+    image = deployed_image(Patient(stack.environment)) if is_existing else check(stack, options)
     tell(options.out, _announced(stack, bounds, is_existing=is_existing))
     if confirm is not None and confirm(f"Type {name} to go on: ").strip() != name:
         raise OperatorError(f"Nothing was made: that was not {name}.")

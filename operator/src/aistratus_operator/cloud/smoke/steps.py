@@ -90,7 +90,7 @@ def _deploy(smoke: Smoke) -> None:
     else:
         began, stack = time.monotonic(), smoke.stack
         with _or_differs(smoke, "deploys"):
-            deploy(stack.environment.name, stack.account.region, smoke.options, stack.variables)
+            deploy(stack.environment.name, stack.account.region, smoke.options)
         smoke.report.see("deploys", holds=True, evidence=f"In {time.monotonic() - began:.0f} s.")
     smoke.registry = read_all(smoke.stack.account, smoke.stack.environment)
     _await_api(smoke)
