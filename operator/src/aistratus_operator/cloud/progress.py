@@ -21,8 +21,8 @@ _STILL_SECONDS: Final = 30.0
 
 
 def tell(out: TextIO, line: str) -> None:
-    """Write one line; a closed pipe is ignored, so that the run finishes without a reader."""
-    with suppress(BrokenPipeError):
+    """Write one line; a closed pipe or terminal is ignored: the run finishes without a reader."""
+    with suppress(OSError):
         out.write(f"{line}\n")
         out.flush()
 

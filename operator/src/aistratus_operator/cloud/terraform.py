@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -84,8 +85,8 @@ class Terraform:
 
         When interrupted, Terraform aborts what it is creating and may lose track of it. So it runs
         in its own process group, which Ctrl-C does not reach. A command that changes things is
-        interrupted only at the second Ctrl-C, others at the first, and all at SIGTERM. This method
-        always waits for the end of the process.
+        interrupted only at the second Ctrl-C, others at the first, and all at SIGTERM or SIGHUP.
+        This method always waits for the end of the process.
         """
         changes_things = arguments[0] in {"apply", "destroy"}
         output: list[str] = []
@@ -162,7 +163,7 @@ class Terraform:
 
 
 class _Interrupts:
-    """Handles Ctrl-C and SIGTERM while Terraform runs; ignores the first `patience` Ctrl-Cs.
+    """Handles Ctrl-C, SIGTERM and a closed terminal; ignores the first `patience` Ctrl-Cs.
 
     It uses signal handlers, not KeyboardInterrupt: that can occur anywhere, and two in a row would
     leave Terraform running, with its lock.
@@ -178,8 +179,9 @@ class _Interrupts:
     def __enter__(self) -> Self:
         # Only the main thread receives signals.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -196,7 +198,8 @@ class _Interrupts:
         self.came += 1
         if number == signal.SIGINT and self.came <= self._patience:
             # Not through sys.stderr, which may be in the middle of a line.
-            os.write(2, _GOES_ON)
+            with suppress(OSError):  # the terminal is gone
+                os.write(2, _GOES_ON)
             return
         self._is_over = True
         if self._process is not None:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,8 @@ class Signals:
         """Interrupt the run; while things are removed, only the second signal does."""
         if self.is_removing and not self._told:
             self._told = True
-            os.write(2, b"\nEverything is being removed. Ctrl-C again leaves what is there.\n")
+            with suppress(OSError):  # the terminal is gone
+                os.write(2, b"\nEverything is being removed. Ctrl-C again leaves what is there.\n")
             return
         if number != signal.SIGINT and not self.why.startswith("Its time"):
             self.why = f"It was stopped by {signal.Signals(number).name}."
@@ -37,6 +38,8 @@ def handled_signals() -> Iterator[Signals]:
     with ExitStack() as before:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is signal.SIG_IGN:  # as nohup has it
+                    continue
                 before.callback(signal.signal, number, signal.signal(number, signals.handle))
         yield signals
 
