@@ -11,6 +11,7 @@ import pytest
 
 from aistratus_contracts.models import Catalogue, decode_catalogue
 from aistratus_contracts.registry import Parameter
+from aistratus_contracts.schedule import NO_SCHEDULE, decode_schedule
 from aistratus_local import provision
 from support.deployment import Deployment
 from support.emulator_process import KEY, client, running_emulator_process
@@ -20,7 +21,12 @@ pytestmark = [pytest.mark.needs("terraform"), pytest.mark.timeout(600)]
 Aws = Callable[[str], Any]
 
 # The local system's instance is started by its supervisor: there is no fleet.
-FLEET: Final = {Parameter.FLEET_GROUP, Parameter.TERMINATION_HOOK, Parameter.IDLE_TIMEOUT}
+FLEET: Final = {
+    Parameter.FLEET_GROUP,
+    Parameter.TERMINATION_HOOK,
+    Parameter.IDLE_TIMEOUT,
+    Parameter.SCHEDULE,
+}
 
 # Nothing is kept for long on one machine, and the emulator's queues have no policy to keep out
 # whom nobody keeps out of loopback.
@@ -72,6 +78,11 @@ def test_the_models_are_written_in_the_same_way(deployment: Deployment, local: A
         for found in (registry(local, provision.REGISTRY_PREFIX), cloud_registry(deployment))
     ]
     assert catalogues == [Catalogue((deployment.model,))] * 2
+
+
+def test_by_default_there_is_no_schedule(deployment: Deployment) -> None:
+    _, text = cloud_registry(deployment)[Parameter.SCHEDULE]
+    assert decode_schedule(text) == NO_SCHEDULE
 
 
 def test_what_the_registry_names_is_there(deployment: Deployment) -> None:
