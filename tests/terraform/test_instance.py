@@ -81,6 +81,8 @@ def test_the_agent_logs_to_the_group_that_terraform_makes(
         collected = log_groups(file.read_text(encoding="utf-8"))
         assert len(collected) == 3
         assert set(collected) == {(planned["aws_cloudwatch_log_group.worker"]["name"], -1)}
+        card = json.loads(file.read_text("utf-8"))["metrics"]["metrics_collected"]["nvidia_gpu"]
+        assert card["append_dimensions"] == {metrics.DIMENSION: "test"}
     # And nothing else is touched.
     assert len(file.read_text(encoding="utf-8").splitlines()) == len(configured.splitlines())
 
@@ -113,6 +115,19 @@ def test_the_dashboard_shows_metrics_that_the_worker_sends() -> None:
     assert shown <= set(metrics.UNITS)
     assert f'worker  = "{metrics.NAMESPACE}"' in re.sub(r" +=", "  =", text)
     assert f'["{metrics.DIMENSION}", var.environment]' in text
+
+
+def test_alarms_and_dashboard_name_the_cards_metrics_as_the_agent_sends_them() -> None:
+    """The agent calls a measurement of `nvidia_gpu` nvidia_smi_…, and adds it up by environment."""
+    sent = json.loads(agent_configuration())["metrics"]
+    card = sent["metrics_collected"]["nvidia_gpu"]
+    assert sent["aggregation_dimensions"] == [list(card["append_dimensions"])]
+    module = code()
+    text = module["modules/observability/main.tf"] + module["modules/observability/dashboard.tf"]
+    named = set(re.findall(r'"nvidia_smi_(\w+)"', text))
+    assert named
+    assert named <= set(card["measurement"])
+    assert f"{metrics.DIMENSION} = var.environment" in text
 
 
 def test_the_role_may_send_metrics_of_the_workers_and_the_agents_namespace() -> None:

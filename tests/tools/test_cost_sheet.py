@@ -307,7 +307,9 @@ def test_a_reader_who_waits_asks_no_more_often_than_is_counted() -> None:
 def test_the_agents_metrics_are_counted() -> None:
     template = ROOT / "roles/cloudwatch/templates/amazon-cloudwatch-agent.json.j2"
     lists = re.findall(r"'measurement': \[([^\]]*)\]", template.read_text(encoding="utf-8"))
-    assert sum(len(re.findall(r"'\w+'", each)) for each in lists) == given.AGENT_METRICS
+    *machine, card = (len(re.findall(r"'\w+'", each)) for each in lists)
+    assert card == given.CARD_METRICS
+    assert sum(machine) + 2 * card == given.AGENT_METRICS
 
 
 # --- others -------------------------------------------------------------------------------

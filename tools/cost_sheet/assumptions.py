@@ -98,9 +98,11 @@ WAITING_HOUR_BEFORE_USD: Final = 0.0495
 STREAM_HOUR_BEFORE_USD: Final = 0.28
 
 # --- an hour with a GPU ---------------------------------------------------------------------
-# The engine's metrics and those of the CloudWatch agent; an hour without them costs nothing.
+# The engine's metrics and those of the CloudWatch agent; an hour without them costs nothing. The
+# card's are sent twice: for the instance, and added up for the environment.
 ENGINE_METRICS: Final = 16
-AGENT_METRICS: Final = 7
+CARD_METRICS: Final = 5
+AGENT_METRICS: Final = 2 + 2 * CARD_METRICS
 RECEIVES_PER_HOUR: Final = 180
 SIGNS_OF_LIFE_PER_HOUR: Final = 360
 WORKER_LOG_BYTES_PER_HOUR: Final = 500_000

@@ -3,7 +3,7 @@
 locals {
   log_group_name = "${var.registry_prefix}/worker"
 
-  # The agent in the image has one log group for all environments (roles/cloudwatch).
+  # The agent in the image has one log group and one name for all environments (roles/cloudwatch).
   agent_file      = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
   image_log_group = "/aistratus/worker"
 
@@ -12,7 +12,7 @@ locals {
     # Runs at each start. Terraform sets the log group's retention, not the agent.
     bootcmd = [[
       "sh", "-c",
-      "test ! -f ${local.agent_file} || sed -i -e 's|\"${local.image_log_group}\"|\"${local.log_group_name}\"|' -e 's|\"retention_in_days\": -*[0-9]*|\"retention_in_days\": -1|' ${local.agent_file}"
+      "test ! -f ${local.agent_file} || sed -i -e 's|\"${local.image_log_group}\"|\"${local.log_group_name}\"|' -e 's|\"retention_in_days\": -*[0-9]*|\"retention_in_days\": -1|' -e 's|\"Environment\": \"[^\"]*\"|\"Environment\": \"${basename(var.registry_prefix)}\"|' ${local.agent_file}"
     ]]
     write_files = [{
       path        = "/etc/aistratus/instance.env"

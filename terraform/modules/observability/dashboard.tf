@@ -108,6 +108,13 @@ locals {
       ]
     },
     {
+      title = "13 · GPU: percent in use, degrees"
+      metrics = [
+        concat(["Aistratus", "nvidia_smi_utilization_gpu"], local.engine, [{ stat = "Average", label = "in use" }]),
+        concat(["Aistratus", "nvidia_smi_temperature_gpu"], local.engine, [{ stat = "Maximum", label = "degrees" }]),
+      ]
+    },
+    {
       title  = "Cost: GPU hours a day"
       period = 86400
       metrics = [

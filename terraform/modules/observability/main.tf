@@ -41,7 +41,8 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 # CloudWatch bills each metric that an alarm uses: 0.10 USD per month, after ten free ones per
-# account. Seven of these alarms use one, the last uses three: ten. A test counts them.
+# account. Eight of these alarms use one, the last uses three: eleven, of which one is paid for.
+# A test counts them.
 locals {
   alarms = {
     # The errors that a person sees: the router's errors and timeouts, as the gateway reports them.
@@ -118,6 +119,17 @@ locals {
       periods     = 1
       missing     = "notBreaching"
     }
+    # Cards of data centers slow down by themselves from about 90 degrees on.
+    gpu-hot = {
+      description = "A GPU has been hotter than 87 degrees for 10 minutes: it slows down, and may break. Take another instance: make stop ENV=${var.environment}, then make start."
+      namespace   = "Aistratus"
+      metric      = "nvidia_smi_temperature_gpu"
+      dimensions  = { Environment = var.environment }
+      statistic   = "Maximum"
+      threshold   = 87
+      periods     = 2
+      missing     = "notBreaching"
+    }
   }
 
   period_seconds = 300
@@ -128,8 +140,8 @@ locals {
   # The metrics of the idle alarm.
   idle_metrics = {
     on      = { namespace = "AWS/AutoScaling", metric = "GroupInServiceInstances", dimensions = { AutoScalingGroupName = var.group_name } }
-    waiting = { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = var.queue_name } }
     running = { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesNotVisible", dimensions = { QueueName = var.queue_name } }
+    busy    = { namespace = "Aistratus", metric = "nvidia_smi_utilization_gpu", dimensions = { Environment = var.environment } }
   }
 }
 
@@ -155,7 +167,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # The alarm for a state that costs money.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.name}-gpu-idle"
-  alarm_description   = "A GPU has been on for ${local.idle_minutes} minutes with nothing to do, and the steward has not switched it off. Turn it off with make stop ENV=${var.environment}, or set the group ${var.group_name} to 0."
+  alarm_description   = "A GPU has been on for ${local.idle_minutes} minutes and computed nothing: no worker has a job, or one has and the card is not used. Turn it off with make stop ENV=${var.environment}, or set the group ${var.group_name} to 0."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = local.idle_minutes * 60 / local.period_seconds
@@ -164,9 +176,10 @@ resource "aws_cloudwatch_metric_alarm" "idle" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 
   metric_query {
-    id          = "idle"
-    label       = "GPUs that are on with nothing to do"
-    expression  = "IF(FILL(waiting, 0) + FILL(running, 0) == 0, on, 0)"
+    id    = "idle"
+    label = "GPUs that are on and compute nothing"
+    # Without figures of the card, it counts as busy.
+    expression  = "IF((FILL(running, 0) == 0) OR (FILL(busy, 100) < 1), on, 0)"
     return_data = true
   }
 

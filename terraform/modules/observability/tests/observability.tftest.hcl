@@ -30,8 +30,8 @@ variables {
 run "alarms" {
   # Each is 0.10 USD a month, after ten free ones: adding one changes docs/cost.md too.
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) + length([for query in aws_cloudwatch_metric_alarm.idle.metric_query : query if length(query.metric) == 1]) == 10
-    error_message = "Alarms should look at ten metrics, which is what CloudWatch gives for nothing."
+    condition     = length(aws_cloudwatch_metric_alarm.this) + length([for query in aws_cloudwatch_metric_alarm.idle.metric_query : query if length(query.metric) == 1]) == 11
+    error_message = "Alarms should look at eleven metrics: CloudWatch gives ten for nothing, and one is paid for."
   }
 
   assert {
