@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from aistratus_local.stack import clean_environment
+from aistratus_local.environment import clean_environment
 from engine_bench.errors import BenchError
 
 BENCH_FOLDER: Final = Path(__file__).resolve().parents[1]

@@ -23,6 +23,7 @@ from aistratus_local.choices import UnknownModel
 from aistratus_local.console import Console, TransferProgress
 from aistratus_local.demo import ask_line
 from aistratus_local.download import RemoteFile
+from aistratus_local.environment import clean_environment
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel, local_model
 from aistratus_local.options import Options, add_options, options_of
@@ -35,7 +36,7 @@ from aistratus_local.provision import (
     User,
     provision,
 )
-from aistratus_local.stack import Stack, StackSettings, clean_environment
+from aistratus_local.stack import Stack, StackSettings
 from aistratus_local.state import (
     PUBLIC_FILE,
     RunsAlready,

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from aistratus_contracts.models import ModelCard
+from aistratus_local.environment import WITHOUT_PROXY, clean_environment
 from aistratus_local.gateway.function import Function
 from aistratus_local.imds import ImdsServer
 from aistratus_local.ports import PortNumbers, claim
 from aistratus_local.provision import User, add_user
-from aistratus_local.stack import LAST_WORDS, WITHOUT_PROXY, clean_environment
+from aistratus_local.stack import LAST_WORDS
 from support.emulator_process import KEY, aws_environment
 from support.engine_process import running_engine
 from support.iam.gate import Gate, open_gates

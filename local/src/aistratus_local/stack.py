@@ -18,6 +18,7 @@ from aistratus_contracts.registry import REGISTRY_VARIABLE
 from aistratus_local import state
 from aistratus_local.access_key import KEYS_VARIABLE, new_access_key
 from aistratus_local.endings import next_instance
+from aistratus_local.environment import WITHOUT_PROXY, clean_environment
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel
 from aistratus_local.ports import HOST, PortNumbers, claim
@@ -36,8 +37,6 @@ from aistratus_local.state import StackState
 from aistratus_router.user_limits import VARIABLES
 
 DEMO_USER: Final = "demo"
-# Everything is on loopback, where no proxy belongs.
-WITHOUT_PROXY: Final = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 # Time for a drain: the worker commits, gives its messages back and exits.
 WORKER_STOP_SECONDS: Final = 10.0
 # Real weights are verified and read before the engine listens.
@@ -291,17 +290,6 @@ def chosen_limits(environment: Mapping[str, str]) -> dict[str, str]:
     """The per-user limits that are set in the environment."""
     names = [variable for variable, _ in VARIABLES.values()]
     return {name: environment[name] for name in names if name in environment}
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without the variables that would affect the system."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith(("AWS_", "AISTRATUS_", "MOTO_", "POWERTOOLS_"))
-        and name not in ("PROMPT", "MODEL")
-    }
-    return {**kept, **WITHOUT_PROXY}
 
 
 @asynccontextmanager

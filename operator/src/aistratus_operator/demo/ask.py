@@ -19,11 +19,12 @@ from aistratus_desktop.signin import ManagedLogin
 from aistratus_desktop.tokens import Tokens
 from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
+from aistratus_local.environment import WITHOUT_PROXY
 from aistratus_local.errors import LocalError
 from aistratus_local.models import LocalModel, local_model, model_id
 from aistratus_local.ports import PortNumbers
 from aistratus_local.signin import sign_in
-from aistratus_local.stack import WITHOUT_PROXY, StackSettings, running
+from aistratus_local.stack import StackSettings, running
 from aistratus_local.state import StackState, find_running, state_folder
 
 INTERRUPTED: Final = 130

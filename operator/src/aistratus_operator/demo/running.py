@@ -3,8 +3,8 @@
 from typing import Final
 
 from aistratus_contracts.registry import REGISTRY_VARIABLE
+from aistratus_local.environment import WITHOUT_PROXY
 from aistratus_local.provision import REGISTRY_PREFIX, aws_environment
-from aistratus_local.stack import WITHOUT_PROXY
 from aistratus_local.state import find_running, state_folder
 from aistratus_operator.errors import OperatorError
 

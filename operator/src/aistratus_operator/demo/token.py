@@ -7,8 +7,8 @@ import asyncio
 import os
 import sys
 
+from aistratus_local.environment import WITHOUT_PROXY
 from aistratus_local.signin import sign_in
-from aistratus_local.stack import WITHOUT_PROXY
 from aistratus_local.state import find_running, state_folder
 from aistratus_operator.errors import OperatorError
 
