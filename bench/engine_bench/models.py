@@ -1,4 +1,4 @@
-"""The two models that are measured: TinyLlama's shape, and the stand-in."""
+"""The models that are measured: TinyLlama's shape, the stand-in, and a tiny body."""
 
 import hashlib
 import sys
@@ -9,7 +9,7 @@ from aistratus_local.choices import STANDIN
 from aistratus_local.console import Console
 from aistratus_local.models import local_model
 from engine_bench import shape
-from engine_bench.options import SHAPE
+from engine_bench.options import TINY
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ def load(name: str) -> BenchModel:
     if name == STANDIN:
         standin = local_model(STANDIN, Console(sys.stderr))
         return BenchModel(STANDIN, standin.path, standin.sha256, standin.card.context)
-    path = shape.shape_model(shape.cache_folder())
+    body = shape.TINY if name == TINY else shape.TINYLLAMA
+    path = shape.shape_model(shape.cache_folder(), body)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return BenchModel(SHAPE, path, sha256, shape.CONTEXT)
+    return BenchModel(name, path, sha256, shape.CONTEXT)

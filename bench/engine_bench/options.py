@@ -9,6 +9,7 @@ from aistratus_local.choices import STANDIN
 RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 
 SHAPE: Final = "shape"
+TINY: Final = "tiny"
 CHOICES: Final = (SHAPE, STANDIN)
 
 SCENARIOS: Final = (

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from aistratus_local.choices import STANDIN
 from engine_bench.figures import Cell, Figure, Sense
-from engine_bench.options import SHAPE
-from engine_bench.report import Report
+from engine_bench.options import TINY
+from engine_bench.report import Report, where
 
 INCHES: Final = (13.5, 9.5)
 DOTS_PER_INCH: Final = 130
@@ -43,7 +44,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 def draw(report: Report, target: Path) -> None:
     """Write the picture as PNG."""
-    cells = [cell for cell in report.cells if cell.model == SHAPE]
+    cells = [cell for cell in report.cells if cell.model != STANDIN]
     figures = [figure for section in report.sections for figure in section.figures]
     with mpl.rc_context(_STYLE):
         canvas = Canvas(figsize=INCHES, layout="constrained")
@@ -57,10 +58,11 @@ def draw(report: Report, target: Path) -> None:
 
 
 def _headline(report: Report) -> str:
-    where = report.facts["machine"]
+    is_tiny = any(cell.model == TINY for cell in report.cells)
+    model = "a tiny model" if is_tiny else "TinyLlama 1.1B's shape"
     text = (
-        f"The engine beside others: TinyLlama 1.1B's shape, Q4_K_M, {where['cores']} cores "
-        f"({where['processor']}), medians of {report.rounds} rounds, "
+        f"The engine beside others: {model}, Q4_K_M, {where(report)}, "
+        f"medians of {report.rounds} rounds, "
         f"{report.facts['measured_at'][:10]}"
     )
     return text + ("   QUICK RUN: no figures that count" if report.is_quick else "")

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine_bench.contenders.http_server import llama_server_path
-from engine_bench.figures import Cell, Figure
+from engine_bench.figures import Bar, Cell, Figure, Sample, Sense
 from engine_bench.processes import cores
 from engine_bench.workload import ANSWER_TOKENS, PROMPT_TOKENS
 
@@ -119,6 +120,43 @@ def _rounded(value: Any) -> Any:
             return value
 
 
+def from_plain(plain: Mapping[str, Any]) -> Report:
+    """The report that was written to a file."""
+    sections = [
+        Section(
+            section["name"],
+            section["title"],
+            [_figure_from_plain(figure) for figure in section["figures"]],
+            section.get("notes", []),
+            section.get("failures", []),
+        )
+        for section in plain["sections"]
+    ]
+    cells = [
+        Cell(
+            cell["contender"],
+            cell["model"],
+            cell["jobs"],
+            [Sample(**sample) for sample in cell["samples"]],
+        )
+        for cell in plain["cells"]
+    ]
+    facts = {name: plain[name] for name in ("measured_at", "machine", "load_average_before")}
+    return Report(plain["rounds"], plain["quick"], facts, sections, cells, plain["minutes"])
+
+
+def _figure_from_plain(plain: Mapping[str, Any]) -> Figure:
+    bar = next((Bar(sense, plain[sense.value]) for sense in Sense if sense.value in plain), None)
+    return Figure(plain["name"], plain["unit"], tuple(plain["rounds"]), bar)
+
+
+def where(report: Report) -> str:
+    """The machine in words: its card if one was measured, its cores, its processor."""
+    machine = report.facts["machine"]
+    card = f"{machine['card']}, " if machine.get("card") else ""
+    return f"{card}{machine['cores']} cores ({machine['processor']})"
+
+
 def to_json(report: Report) -> str:
     """The report as JSON text, a list of numbers on one line."""
     text = json.dumps(to_plain(report), indent=1, ensure_ascii=False)
@@ -133,11 +171,10 @@ def table(report: Report) -> str:
         lines += [_row(figure) for figure in section.figures]
         lines += [f"  {note}" for note in section.notes]
         lines += [f"  NOT MEASURED: {failure}" for failure in section.failures]
-    where = report.facts["machine"]
     load = report.facts["load_average_before"][0]
     lines += [
         "",
-        f"{where['cores']} cores ({where['processor']}), load {load} before, medians of "
+        f"{where(report)}, load {load} before, medians of "
         f"{report.rounds} rounds, {report.minutes:.1f} minutes"
         + (", QUICK: too little was asked for figures that count" if report.is_quick else ""),
     ]

@@ -53,7 +53,7 @@ class EngineSession:
 
     def until_ready(self) -> None:
         """Wait for the `Ready` frame."""
-        frame = self._receive(PATIENCE_SECONDS)
+        frame = self.receive(PATIENCE_SECONDS)
         if not isinstance(frame, Ready):
             raise self.process.failure(f"said {frame} and not that it is ready")
         self.start_seconds = time.monotonic() - self.process.began
@@ -68,9 +68,9 @@ class EngineSession:
             while waiting and time.monotonic() - began >= waiting[0].delay_seconds:
                 job = waiting.pop(0)
                 answers[job.job_id] = _Answer(time.monotonic())
-                self.connection.sendall(encode_frame(_generate(job)))
+                self.send(_generate(job))
             pause = waiting[0].delay_seconds - (time.monotonic() - began) if waiting else None
-            frame = self._receive(PATIENCE_SECONDS if pause is None else max(0.0, pause))
+            frame = self.receive(PATIENCE_SECONDS if pause is None else max(0.0, pause))
             if frame is None:
                 if pause is None:
                     raise self.process.failure(f"said nothing for {PATIENCE_SECONDS:.0f} seconds")
@@ -78,11 +78,15 @@ class EngineSession:
             _note(frame, time.monotonic(), answers, ended)
         return [ended[job.job_id] for job in jobs]
 
+    def send(self, frame: Frame) -> None:
+        """Send one frame."""
+        self.connection.sendall(encode_frame(frame))
+
     def usage(self) -> Usage:
         """What the engine's process has used so far."""
         return self.process.usage()
 
-    def _receive(self, timeout_seconds: float) -> Frame | None:
+    def receive(self, timeout_seconds: float) -> Frame | None:
         """The next frame, or None if none comes in time."""
         deadline = time.monotonic() + timeout_seconds
         while not self._lines:

@@ -16,6 +16,8 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from aistratus_daemon.engine.llama import is_repacked
+from aistratus_daemon.engine.settings import Switch
 from engine_bench.contenders.child import ChildSession, open_child, serve
 from engine_bench.contenders.contender import Contender, Setup
 from engine_bench.errors import BenchError
@@ -31,9 +33,13 @@ _QUIET: Final = llama_cpp.llama_log_callback(lambda *_: None)
 
 
 @contextmanager
-def open_raw(setup: Setup) -> Iterator[ChildSession]:
-    """A loop with as many sequences as there will be jobs, for the length of a block."""
-    with open_child(setup, "raw_loop", f"--sequences={setup.jobs}") as session:
+def open_raw(
+    setup: Setup, repack: Switch = Switch.AUTO, threads: int = 0
+) -> Iterator[ChildSession]:
+    """A loop with as many sequences as there will be jobs; 0 threads means one for each core."""
+    threads = threads or cores()
+    options = (f"--sequences={setup.jobs}", f"--repack={repack}", f"--threads={threads}")
+    with open_child(setup, "raw_loop", *options) as session:
         yield session
 
 
@@ -43,12 +49,14 @@ RAW: Final = Contender("raw loop", open_raw)
 class _Loop:
     """The child's work."""
 
-    def __init__(self, model_file: Path, sequences: int) -> None:
+    def __init__(self, model_file: Path, sequences: int, repack: Switch, threads: int) -> None:
         llama_cpp.llama_log_set(_QUIET, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
-        self._model = llama_cpp.llama_model_load_from_file(
-            str(model_file).encode(), llama_cpp.llama_model_default_params()
-        )
+        loading = llama_cpp.llama_model_default_params()
+        # As the engine has it.
+        system_info = llama_cpp.llama_print_system_info().decode()
+        loading.use_extra_bufts = is_repacked(repack, system_info)
+        self._model = llama_cpp.llama_model_load_from_file(str(model_file).encode(), loading)
         self._vocabulary = llama_cpp.llama_vocab_n_tokens(
             llama_cpp.llama_model_get_vocab(self._model)
         )
@@ -58,7 +66,7 @@ class _Loop:
         parameters.n_batch = BATCH_TOKENS
         parameters.kv_unified = False
         parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        parameters.n_threads = parameters.n_threads_batch = cores()
+        parameters.n_threads = parameters.n_threads_batch = threads
         parameters.no_perf = True
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
@@ -118,8 +126,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model", type=Path)
     parser.add_argument("--sequences", type=int, required=True)
+    parser.add_argument("--repack", type=Switch, choices=list(Switch), required=True)
+    parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
-    serve(_Loop(options.model, options.sequences).answer)
+    loop = _Loop(options.model, options.sequences, options.repack, options.threads)
+    serve(loop.answer)
 
 
 if __name__ == "__main__":
