@@ -43,6 +43,11 @@ APART = {
 }
 """What fits with nothing else: each is solved by itself, from the file of that name."""
 
+UNPACKED = {
+    "cuda": "NVIDIA's compiler and libraries, for llama.cpp's kernels: unpacked into the cache.",
+}
+"""What is installed in no environment, and solved by itself too."""
+
 HEADER = """\
 # {title}
 # Made by `make lock` from the pyproject.toml files; do not edit.
@@ -78,12 +83,12 @@ def lock() -> None:
             half = Path(scratch) / f"{name}.txt"
             _compile(lines, half, everything)
             _write(target, title, half)
-    for name in APART:
-        lock_apart(name)
+    for name, title in {**APART, **UNPACKED}.items():
+        lock_apart(name, title)
 
 
-def lock_apart(name: str) -> None:
-    """Writes the lock file of a separate environment.
+def lock_apart(name: str, title: str) -> None:
+    """Writes a lock file that is solved by itself, from the file of that name.
 
     Raises:
         HouseError: the versions do not fit together.
@@ -96,7 +101,7 @@ def lock_apart(name: str) -> None:
             kept.write_text(_pinned(_read(target)), encoding="utf-8")
         half = Path(scratch) / f"{name}.txt"
         _compile(_lines(target.with_suffix(".in")), half, kept)
-        _write(target, APART[name], half)
+        _write(target, title, half)
 
 
 def _write(target: Path, title: str, half: Path) -> None:

@@ -26,8 +26,8 @@ GLIBC: Final = (2, 28)
 
 _MANYLINUX: Final = re.compile(r"manylinux_(\d+)_(\d+)_")
 
-# What would tie the wheel to this machine: its processor, its libraries, files from the network.
-_OFF: Final = ("GGML_NATIVE", "GGML_OPENMP", "LLAMA_OPENSSL", "LLAMA_USE_PREBUILT_UI")
+OFF: Final = ("GGML_NATIVE", "GGML_OPENMP", "LLAMA_OPENSSL", "LLAMA_USE_PREBUILT_UI")
+"""What would tie a wheel to this machine: its processor, its libraries, files from the network."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _compile(bench: _Bench, source: Pin) -> Path:
         "CMAKE_AR": str(compilers / "ar"),
         "CMAKE_RANLIB": str(compilers / "ranlib"),
         **dict.fromkeys(recipe.on, "ON"),
-        **dict.fromkeys((*recipe.off, *_OFF), "OFF"),
+        **dict.fromkeys((*recipe.off, *OFF), "OFF"),
     }
     listed = bench.scratch / "source.txt"
     listed.write_text(render([source]), encoding="utf-8")
