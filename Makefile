@@ -29,6 +29,7 @@ override export PROMPT := $(value PROMPT)
 override export EMAIL := $(value EMAIL)
 override export VERSION := $(value VERSION)
 override export PROCESSOR := $(value PROCESSOR)
+override export ARCH := $(value ARCH)
 override export VARIANT := $(value VARIANT)
 override export WHERE := $(value WHERE)
 override export REGION := $(value REGION)
@@ -161,11 +162,13 @@ test: ## Every check and every test, side by side (ARGS="-k fence": some, one af
 	$(PY) -m pytest $(if $(ARGS),$(ARGS),-n auto --durations=40)
 
 .PHONY: test-long
-test-long: ## The long attacks, which CI tries in a short form: simulation, soak, hostile users
+test-long: ## What takes hours: simulation, soak, hostile users; llama.cpp for a card, without one
 	@$(READY)
 	AISTRATUS_SIMULATION_EXAMPLES=500 $(PY) -m pytest --timeout=3000 tests/daemon/test_simulation.py
 	@$(MAKE) soak ARGS="--seconds 1200"
 	@$(MAKE) attack
+	@$(MAKE) cuda-wheel ARCH=sm_90
+	$(PY) -m pytest --timeout=1200 tests/tools/without_a_card.py
 
 .PHONY: lint
 lint: ## ruff and mypy --strict
@@ -214,6 +217,10 @@ release-notes: ## The changelog's section of a version, into dist (VERSION=v1.2.
 native-wheel: ## Compiles a wheel of llama.cpp for releases, into dist (PROCESSOR=x86-64-v3, …)
 	@tools/setup check $@ && tools/setup native-wheel
 
+.PHONY: cuda-wheel
+cuda-wheel: ## Compiles llama.cpp for a kind of NVIDIA card, without one, into dist (ARCH=sm_90)
+	@tools/setup check $@ && tools/setup cuda-wheel
+
 .PHONY: pin-wheels
 pin-wheels: ## Makes a release's wheels those that make demo takes (VERSION=v1.2.3)
 	@tools/setup check $@ && tools/setup pin-wheels
@@ -234,6 +241,15 @@ bench: ## Measures the router, the way of a token through all parts, and the eng
 bench-engine: ## Measures the engine beside others (ARGS="--quick --output build/bench": a smoke test)
 	@$(READY) -- $(ARGS)
 	PYTHONPATH=bench $(PY) -m engine_bench $(ARGS)
+
+.PHONY: bench-gpu-kit
+bench-gpu-kit: ## What bench-gpu needs on a machine without a network, into build/gpu-kit (ARCH=sm_90)
+	@tools/setup check $@ -- $(ARGS) && tools/setup bench-gpu-kit -- $(ARGS)
+
+.PHONY: bench-gpu
+bench-gpu: ## Measures the engine on this machine's card, with that kit; needs no network (8 minutes)
+	@tools/setup check $@ -- $(ARGS)
+	@PYTHONPATH=bench $(or $(wildcard $(PY)),python3) -m gpu_bench $(ARGS)
 
 .PHONY: soak
 soak: ## Attacks the system and proves that it holds (ARGS="--jobs 50 --kills 10 --seconds 60")

@@ -29,7 +29,7 @@ WITH_ENVIRONMENT = [
     *("user", "fleet", "start", "stop", "shell", "unlock"),
 ]
 WITH_ARGS = ["deploy", "plan", "drift", "outputs", "fleet", "start", "stop", "redrive", "bootstrap"]
-WITH_OPTIONS = ["soak", "attack", "bench", "bench-engine", "bench-boot", "standin"]
+WITH_OPTIONS = ["soak", "attack", "bench", "bench-engine", "bench-gpu", "bench-boot", "standin"]
 
 WRONG_CALLS: list[tuple[list[str], str]] = [
     *(([name], "Say which environment: ENV=dev or ENV=prod ") for name in WITH_ENVIRONMENT),
@@ -86,6 +86,11 @@ WRONG_CALLS: list[tuple[list[str], str]] = [
     (["prune-images", "YES=1", "ARGS=--keep 0"], "To keep 0 images means nothing."),
     (["native-wheel"], "Say PROCESSOR= one of: x86-64-v3, x86-64-v2, arm64."),
     (["native-wheel", "PROCESSOR=z80"], "no recipe for the processor 'z80'"),
+    (["cuda-wheel"], "Say ARCH= one of: sm_75, "),
+    (["cuda-wheel", "ARCH=90"], "'90' is none."),
+    (["bench-gpu-kit"], "Say ARCH= one of: sm_75, "),
+    (["bench-gpu-kit", "ARCH=sm_90", "ARGS=--python three"], "'three' is no Python"),
+    (["bench-gpu", "ARCH=sm_90"], "make bench-gpu takes no ARCH."),
     (["pin-wheels"], "Name one with VERSION=v1.2.3."),
     (["pin-wheels", "VERSION=latest"], "'latest' is no release."),
     (["release-notes"], "name one with VERSION=v1.2.3"),
@@ -107,6 +112,7 @@ WITHOUT_PROGRAM: list[tuple[list[str], str]] = [
     (["image"], "Packer is not installed."),
     (["shell", "ENV=dev"], "The AWS command line is not installed."),
     (["picture"], "The picture is filmed with Chromium"),
+    (["bench-gpu"], "There is no kit in "),
     (["app"], "Nothing is deployed from this checkout yet."),
     (["ask", "PROMPT=Who?", "WHERE=cloud"], "Nothing is deployed from this checkout yet."),
 ]

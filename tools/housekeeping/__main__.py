@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("debian", help="install the Debian packages that tests need")
     commands.add_parser("lock", help="compile requirements/*.txt")
     commands.add_parser("native-wheel", help="compile a release's wheel of llama.cpp, into dist")
+    commands.add_parser("cuda-wheel", help="compile llama.cpp for a card, into dist")
+    commands.add_parser("bench-gpu-kit", help="what make bench-gpu needs on a bare machine")
     commands.add_parser("pin-wheels", help="pin the wheels of a release")
     return parser
 
@@ -74,6 +76,10 @@ def _run(chosen: argparse.Namespace, words: Sequence[str]) -> int:
             from native_wheel import commands as wheels  # noqa: PLC0415  set-up needs nothing of it
 
             (wheels.build if chosen.command == "native-wheel" else wheels.pin_release)()
+        case "cuda-wheel" | "bench-gpu-kit":
+            from cuda_wheel import commands as cuda  # noqa: PLC0415  set-up needs nothing of it
+
+            cuda.build() if chosen.command == "cuda-wheel" else cuda.fill_kit(words)
     return 0
 
 

@@ -10,7 +10,9 @@ from typing import Final
 import standin_recipe.options
 
 import boot_options
+import cuda_wheel.asked
 import engine_bench.options
+import gpu_bench.options
 import system.faults.options
 import system.hostile.options
 from aistratus_operator.arguments import check_programs, needed_set, read
@@ -73,6 +75,18 @@ def _native_wheel(_target: str, _arguments: Sequence[str], environ: Mapping[str,
         processor_of(environ)
     except HouseError as error:
         raise WrongCall(str(error)) from error
+
+
+def _cuda_wheel(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    try:
+        cuda_wheel.asked.architecture_of(environ)
+    except HouseError as error:
+        raise WrongCall(str(error)) from error
+
+
+def _gpu_kit(target: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    _cuda_wheel(target, arguments, environ)
+    _options(cuda_wheel.asked.parser)(target, arguments, environ)
 
 
 def _pin_wheels(_target: str, _arguments: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -156,10 +170,13 @@ TARGETS: Final[Mapping[str, Target]] = {
     "router.zip": _target(needs="operator"),
     "release-notes": _target("VERSION", _release_notes),
     "native-wheel": _target("PROCESSOR", _native_wheel),
+    "cuda-wheel": _target("ARCH", _cuda_wheel),
     "pin-wheels": _target("VERSION GITHUB_REPOSITORY", _pin_wheels),
     "picture": _target("ARGS", _picture),
     "bench": _target("ARGS", _options(engine_bench.options.parser)),
     "bench-engine": _target("ARGS", _options(engine_bench.options.parser)),
+    "bench-gpu-kit": _target("ARCH ARGS", _gpu_kit),
+    "bench-gpu": _target("ARGS", _options(gpu_bench.options.parser)),
     "soak": _target("ARGS", _options(system.faults.options.parser)),
     "attack": _target("ARGS", _options(system.hostile.options.parser)),
     "bench-boot": _target("ARGS", _booted_machine),
