@@ -30,7 +30,7 @@ def contenders(*, is_cpu: bool) -> Contenders:
     and for more than one thread.
     """
     repack = Switch.OFF if is_cpu else Switch.AUTO
-    more = ["--no-repack", "--threads", "1"] if is_cpu else []
+    more = ["--no-repack", "--threads", "1"] if is_cpu else ["-ngl", "999"]
     variables = {
         "AISTRATUS_ENGINE_GPU": Switch.OFF if is_cpu else Switch.ON,
         "AISTRATUS_ENGINE_REPACK": repack,
@@ -45,7 +45,8 @@ def contenders(*, is_cpu: bool) -> Contenders:
     @contextmanager
     def server(setup: Setup) -> Iterator[HttpSession]:
         slots, context = str(setup.jobs), str(setup.jobs * setup.model.context)
-        with open_llama_server(setup, "-np", slots, "-c", context, *more) as session:
+        chosen = ("-np", slots, "-c", context, *more)
+        with open_llama_server(setup, *chosen, streamed=False) as session:
             yield session
 
     return Contenders(

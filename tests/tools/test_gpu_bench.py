@@ -1,16 +1,20 @@
 """The benchmark for a card says what a machine lacks, and its results are read back as written."""
 
+import asyncio
 import json
 import platform
 import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from engine_bench import report
+from engine_bench.contenders.http_server import ask_llama_server_whole
 from engine_bench.figures import Cell, Figure, Sample, at_least, at_most
 from engine_bench.report import Report, Section
+from engine_bench.workload import Job, Outcome
 from gpu_bench import drawing, kit, libraries
 from gpu_bench.errors import Unprepared
 
@@ -161,3 +165,25 @@ def test_what_holds_no_results_is_refused(
     results.write_text("{}")
     assert drawing.draw(results) == 1
     assert "holds no results" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_stream_says_when_its_first_token_came() -> None:
+    asked: list[dict[str, object]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        timings = {"prompt_ms": 40.0, "predicted_ms": 250.0}
+        document = {"content": "ab", "tokens_predicted": 2, "tokens_evaluated": 9}
+        return httpx.Response(200, json={**document, "timings": timings})
+
+    async def ask() -> Outcome:
+        transport = httpx.MockTransport(answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://llama") as http:
+            job = Job("one", "one", (("user", "x"),), prompt_tokens=9, max_tokens=2)
+            return await ask_llama_server_whole(http, job, asked=1.0)
+
+    outcome = asyncio.run(ask())
+    assert outcome.first == pytest.approx(outcome.ended - 0.25)
+    assert (outcome.prompt_tokens, outcome.tokens, outcome.text) == (9, 2, "ab")
+    assert asked[0]["n_predict"] == 2
+    assert "stream" not in asked[0]
