@@ -13,14 +13,15 @@ locals {
   variables = {
     ansible_python_interpreter = "/usr/bin/python3"
 
-    site_gpu            = var.gpu
-    site_cloudwatch     = var.cloudwatch
-    site_upgrade        = var.upgrade
-    site_weights_volume = var.weights_volume
-    site_extra_playbook = var.extra_playbook
-    site_report_folder  = abspath(var.report_folder)
-    site_variant        = var.variant
-    site_revision       = var.git_revision
+    site_gpu             = var.gpu
+    site_cloudwatch      = var.cloudwatch
+    site_session_manager = var.session_manager
+    site_upgrade         = var.upgrade
+    site_weights_volume  = var.weights_volume
+    site_extra_playbook  = var.extra_playbook
+    site_report_folder   = abspath(var.report_folder)
+    site_variant         = var.variant
+    site_revision        = var.git_revision
 
     # A restart would end the tunnel of Session Manager. The driver is built for the kernel that
     # starts next in any case.

@@ -141,6 +141,12 @@ variable "cloudwatch" {
   description = "Whether logs and metrics go to CloudWatch."
 }
 
+variable "session_manager" {
+  type        = bool
+  default     = false
+  description = "Whether Amazon's agent for Session Manager is installed, in the version that extra_variables names; Ubuntu's base has it."
+}
+
 variable "wheelhouse" {
   type        = string
   default     = ""

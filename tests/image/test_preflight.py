@@ -48,6 +48,7 @@ REFUSED = [
     ("cuda", FEDORA, "This machine runs Fedora 40; the driver is set up on Debian 12"),
     ("cuda", {"architecture": "riscv64"}, "processor is riscv64; the driver is there for"),
     ("worker", {"systemd": {"version": 249}}, "The services need systemd 252"),
+    ("session_manager", {"architecture": "riscv64"}, "the agent is there for x86_64 and aarch64"),
     ("cloudwatch", FEDORA, "the agent is set up on Debian or Ubuntu"),
 ]
 
