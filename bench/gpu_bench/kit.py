@@ -1,10 +1,11 @@
 """The kit that was made elsewhere: checked against this machine, and unpacked."""
 
 import json
+import lzma
 import platform
 import shutil
 import sys
-import zipfile
+import tarfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,20 +45,20 @@ def read_facts(kit: Path) -> dict[str, Any]:
 
 
 def unpack(kit: Path, place: Path) -> None:
-    """Unpack the kit's wheels into the folder `place`, whose content is replaced.
+    """Unpack the kit's packages into the folder `place`, whose content is replaced.
 
     Raises:
-        Unprepared: a wheel is broken.
+        Unprepared: they are not there, or broken.
     """
     shutil.rmtree(place, ignore_errors=True)
-    for wheel in sorted((kit / "wheels").glob("*.whl")):
-        try:
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(place)
-        except zipfile.BadZipFile as error:
-            raise Unprepared(f"{wheel} is broken ({error}): bring the kit here again.") from error
-    shutil.copytree(kit / "server", place / "server")
-    (place / "server" / SERVER).chmod(0o755)
+    packages = kit / "packages.tar.xz"
+    try:
+        with tarfile.open(packages) as archive:
+            # Python 3.11.2, which is Debian 12's, has no filters yet.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(place)  # noqa: S202  the kit's code is run, too
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
+        raise Unprepared(f"{packages} is broken ({error}): bring the kit here again.") from error
 
 
 def python_path(place: Path) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import platform
 import re
 import subprocess
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -167,13 +168,17 @@ def test_a_kit_is_for_one_machine_and_can_travel(
     asked = tmp_path / "asked"
     pip = ["/bin/bash", "-c", f'echo "$@" > {asked}; cp "${{@: -1}}" {asked}.txt', "pip"]
     size = kit.fill(tmp_path / "kit", facts, built, lock, pip, log=tmp_path / "log")
-    assert size > built.wheel.stat().st_size
+    assert size == sum(path.stat().st_size for path in (tmp_path / "kit").iterdir())
+    with tarfile.open(tmp_path / "kit" / "packages.tar.xz") as archive:
+        names = archive.getnames()
+        assert archive.getmember("server/llama-server").mode & 0o111
+    assert {"llama_cpp/__init__.py", "llama_cpp/lib/libggml-cuda.so"} <= set(names)
     assert json.loads((tmp_path / "kit" / "kit.json").read_text()) == {
         "architecture": "sm_90",
         "python": "3.12",
         "machine": "x86_64",
     }
-    assert {path.name for path in (tmp_path / "kit").iterdir()} == {"kit.json", "server", "wheels"}
+    assert {path.name for path in (tmp_path / "kit").iterdir()} == {"kit.json", "packages.tar.xz"}
     command = asked.read_text()
     for part in ("--python-version=3.12", "--platform=manylinux_2_28_x86_64", "--require-hashes"):
         assert part in command

@@ -4,7 +4,7 @@ import asyncio
 import json
 import platform
 import sys
-import zipfile
+import tarfile
 from pathlib import Path
 
 import httpx
@@ -76,11 +76,13 @@ def test_what_does_not_load_is_said_in_the_loaders_words(tmp_path: Path) -> None
 def made(tmp_path: Path) -> Path:
     """A kit for this machine."""
     place = tmp_path / "kit"
-    (place / "wheels").mkdir(parents=True)
-    (place / "server").mkdir()
-    (place / "server" / "llama-server").write_text("#!/bin/sh\n")
-    with zipfile.ZipFile(place / "wheels" / "one-1-py3-none-any.whl", "w") as archive:
-        archive.writestr("one/__init__.py", "")
+    tree = tmp_path / "tree"
+    for file in (tree / "one" / "__init__.py", tree / "server" / "llama-server"):
+        file.parent.mkdir(parents=True)
+        file.touch(mode=0o755)
+    place.mkdir()
+    with tarfile.open(place / "packages.tar.xz", "w:xz") as archive:
+        archive.add(tree, arcname="")
     facts = {"architecture": "sm_90", "python": PYTHON, "machine": platform.machine()}
     (place / "kit.json").write_text(json.dumps(facts))
     return place
@@ -115,9 +117,12 @@ def test_a_kit_for_another_machine_is_refused(
 def test_no_kit_and_a_broken_one_are_refused(made: Path, tmp_path: Path) -> None:
     with pytest.raises(Unprepared, match="make bench-gpu-kit ARCH=sm_90"):
         kit.read_facts(tmp_path / "nowhere")
-    next((made / "wheels").iterdir()).write_bytes(b"half")
-    with pytest.raises(Unprepared, match="is broken"):
-        kit.unpack(made, tmp_path / "unpacked")
+    packages = made / "packages.tar.xz"
+    whole = packages.read_bytes()
+    for part in (whole[: len(whole) // 2], b"half", b""):
+        packages.write_bytes(part)
+        with pytest.raises(Unprepared, match="is broken"):
+            kit.unpack(made, tmp_path / "unpacked")
 
 
 def measured() -> Report:

@@ -8,6 +8,9 @@ runtime are the machine's own, because they are ten times as large as all the re
 import json
 import re
 import shutil
+import tarfile
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,8 +21,8 @@ from housekeeping.errors import HouseError
 from housekeeping.process import run
 from housekeeping.requirements import Pin, read_pins, render
 
-MOST_MIB: Final = 60
-"""What fits into a lease of a GPU machine, beside the repository."""
+MOST_MIB: Final = 50
+"""With the repository's 12 it is what a lent machine takes: 64 MiB."""
 
 NEEDED: Final = (
     "anyio",
@@ -38,6 +41,9 @@ NEEDED: Final = (
     "typing-extensions",
 )
 """What engine and benchmark import, beside llama_cpp."""
+
+PACKAGES: Final = "packages.tar.xz"
+"""The kit's packages and llama-server; xz makes them a third smaller than their wheels."""
 
 FACTS: Final = "kit.json"
 """The kit's file that says for which card, Python and processor it is."""
@@ -72,11 +78,17 @@ def fill(
         HouseError: a wheel could not be fetched, or the kit is too large to travel.
     """
     shutil.rmtree(place, ignore_errors=True)
-    wheels = place / "wheels"
-    wheels.mkdir(parents=True)
-    _fetch(wheels, facts, wanted(read_pins(lock), facts.python), pip, log)
-    shutil.copy(built.wheel, wheels)
-    shutil.copytree(built.server, place / "server")
+    place.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        wheels, tree = Path(scratch) / "wheels", Path(scratch) / "tree"
+        wheels.mkdir()
+        _fetch(wheels, facts, wanted(read_pins(lock), facts.python), pip, log)
+        for wheel in (*sorted(wheels.glob("*.whl")), built.wheel):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(tree)  # noqa: S202  each is known by its hash
+        shutil.copytree(built.server, tree / "server")
+        with tarfile.open(place / PACKAGES, "w:xz") as packages:
+            packages.add(tree, arcname="")
     (place / FACTS).write_text(json.dumps(asdict(facts)) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     if size > MOST_MIB * 2**20:
