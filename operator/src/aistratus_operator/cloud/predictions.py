@@ -90,4 +90,29 @@ PREDICTIONS: Final = (
         source="Systems Manager's guide, instance permissions for Session Manager",
         shown_by="make shell on an instance in a private network",
     ),
+    Prediction(
+        name="bad-card-ends",
+        expected="An instance that turns itself off because of its card is terminated by EC2, and "
+        "Auto Scaling starts another one.",
+        source="EC2's guide, instance initiated shutdown behavior; Auto Scaling's guide, health "
+        "checks",
+        shown_by="sudo systemctl poweroff in a shell on the instance; DescribeScalingActivities "
+        "then has a termination and a launch",
+    ),
+    Prediction(
+        name="template-number",
+        expected="DescribeAutoScalingGroups gives the version of the launch template that an "
+        "instance was made from as a number, so that the steward knows an old image.",
+        source="botocore's service model of autoscaling: LaunchTemplateSpecification.Version",
+        shown_by="make deploy with another IMAGE_ID while a GPU is on and idle: it goes off within "
+        "two minutes",
+    ),
+    Prediction(
+        name="figures-by-environment",
+        expected="The CloudWatch agent sends the card's figures under the dimension Environment "
+        "alone, too, from which the alarms gpu-hot and gpu-idle read.",
+        source="the agent's configuration reference, append_dimensions and aggregation_dimensions",
+        shown_by="aws cloudwatch list-metrics --namespace Aistratus --dimensions Name=Environment "
+        "after an hour with a GPU: nvidia_smi_temperature_gpu and nvidia_smi_utilization_gpu",
+    ),
 )

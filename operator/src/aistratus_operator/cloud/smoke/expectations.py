@@ -54,6 +54,9 @@ _UNREACHABLE: Final = {
     "grant-for-the-image-key": "It needs an image that a customer's key encrypts.",
     "unsubscribe-resource": "The test has your rights, and not the workflow's.",
     "shell-rights": "It needs a private network with session_manager, and a person: make shell.",
+    "bad-card-ends": "It needs a bad card, or a person with a shell.",
+    "template-number": "The run deploys a single image.",
+    "figures-by-environment": "The run may be over before figures are there.",
 }
 
 EXPECTATIONS: Final = (
