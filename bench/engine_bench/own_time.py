@@ -80,14 +80,12 @@ class _Sink:
     """Where the frames go."""
 
     begun: set[str] = field(default_factory=set)
-    tokens: int = 0
 
     def send(self, frame: Frame) -> None:
         encode_frame(frame)
         match frame:
             case Tokens(items):
                 self.begun.update(item.job_id for item in items)
-                self.tokens += sum(len(item.token_ids) for item in items)
             case Done() | Failed():
                 raise BenchError(f"An answer ended while it was measured: {frame}")
             case _:
@@ -112,14 +110,14 @@ def own_time(
     decode, sample = clocks
     for clock in clocks:
         clock.reset()
-    sink.tokens = 0
+    before = scheduler.counters.predicted_tokens
     began = time.perf_counter()
     for _ in range(steps):
         scheduler.step()
     elapsed = time.perf_counter() - began
     if not decode.calls:
         raise BenchError("The engine decodes by another name; its own time cannot be told.")
-    tokens = sink.tokens
+    tokens = scheduler.counters.predicted_tokens - before
     scheduler.drop_all()
     for sequence in range(llama.slots):
         llama.forget(sequence)

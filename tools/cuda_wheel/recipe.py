@@ -56,6 +56,8 @@ def settings(architecture: str, tools: Path) -> dict[str, str]:
         "CMAKE_CUDA_ARCHITECTURES": f"{number}-real",
         "CMAKE_CUDA_COMPILER": str(tools / "bin" / "nvcc"),
         "CUDAToolkit_ROOT": str(tools),
+        # Whoever links a program with the kernels must find cuBLAS, which they need.
+        "CMAKE_EXE_LINKER_FLAGS": f"-Wl,-rpath-link,{tools / 'lib'}",
         **dict.fromkeys(_LEFT_OUT, "OFF"),
     }
 
