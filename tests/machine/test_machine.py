@@ -110,6 +110,19 @@ def test_what_a_crash_leaves_the_next_start_clears_away(name: str, machine: Reco
     assert traces(left) == []
 
 
+def test_a_machine_that_is_being_booted_is_not_cleared_away(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    introduce = ssh.introduce
+
+    def beside_another_start(machine: Record) -> None:
+        assert name not in boot.clear_left_overs()
+        introduce(machine)
+
+    monkeypatch.setattr(ssh, "introduce", beside_another_start)
+    boot.stop(boot.start(name))
+
+
 def test_a_start_that_breaks_off_leaves_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Record] = []
 

@@ -75,6 +75,7 @@ def start(name: str, *, owner: int | None = None) -> Record:
             layers=cache() / "layers" / name,
             cgroups=tuple(cgroup.folders(name)),
             owner=Process.of(owner) if owner is not None else None,
+            starter=Process.of(os.getpid()),
         )
         machine.write()
     try:

@@ -25,7 +25,7 @@ class Record:
     """One machine: its owner, its files and its supervisor.
 
     `owner` is the process that it ends with, or None if it is kept until it is stopped.
-    `supervisor` is None until systemd-nspawn runs.
+    `starter` is the process that boots it. `supervisor` is None until systemd-nspawn runs.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Record:
     layers: Path
     cgroups: tuple[Path, ...]
     owner: Process | None
+    starter: Process | None
     supervisor: Process | None = None
 
     @property
@@ -67,9 +68,12 @@ class Record:
 
     @property
     def is_left_over(self) -> bool:
-        """Whether its owner has ended or, if it has none, whether the machine itself has."""
-        gone = self.supervisor is None or not self.supervisor.runs()
-        return not self.owner.runs() if self.owner is not None else gone
+        """Whether its owner has ended or, if it has none, whether the machine itself has.
+
+        While it is booted, who boots it stands for the machine.
+        """
+        stands_for_it = self.owner or self.supervisor or self.starter
+        return stands_for_it is None or not stands_for_it.runs()
 
     def write(self) -> None:
         """Write the record to its folder."""
@@ -119,5 +123,6 @@ def _read(path: Path) -> Record:
         layers=Path(fields["layers"]),
         cgroups=tuple(Path(each) for each in fields["cgroups"]),
         owner=Process(**fields["owner"]) if fields["owner"] else None,
+        starter=Process(**fields["starter"]) if fields["starter"] else None,
         supervisor=Process(**fields["supervisor"]) if fields["supervisor"] else None,
     )
