@@ -21,6 +21,13 @@ locals {
       x86_64 = "debian-12-amd64-*"
       arm64  = "debian-12-arm64-*"
     }
+    debian13 = {
+      owner  = "136693071363"
+      user   = "admin"
+      device = "/dev/xvda"
+      x86_64 = "debian-13-amd64-*"
+      arm64  = "debian-13-arm64-*"
+    }
     ubuntu2404 = {
       owner  = "099720109477"
       user   = "ubuntu"

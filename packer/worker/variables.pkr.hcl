@@ -14,10 +14,10 @@ variable "variant" {
 variable "distribution" {
   type        = string
   default     = "debian12"
-  description = "The base: debian12 or ubuntu2404."
+  description = "The base: debian12, debian13 (without a card) or ubuntu2404."
   validation {
-    condition     = contains(["debian12", "ubuntu2404"], var.distribution)
-    error_message = "The distribution is debian12 or ubuntu2404."
+    condition     = contains(["debian12", "debian13", "ubuntu2404"], var.distribution)
+    error_message = "The distribution is debian12, debian13 or ubuntu2404."
   }
 }
 

@@ -32,7 +32,7 @@ def test_a_variant_is_named_as_its_file(variant: str) -> None:
     [
         ('model_facts={"sha256":"abc123"}', "64 hexadecimal digits"),
         ('model_facts={"name":"a.gguf"}', "id, file, url, bytes and sha256"),
-        ("distribution=debian11", "debian12 or ubuntu2404"),
+        ("distribution=debian11", "debian12, debian13 or ubuntu2404"),
         ("architecture=arm32", "x86_64 or arm64"),
         ("variant=Tiny Llama", "small letters"),
         ("regoin=eu-west-1", "regoin"),
