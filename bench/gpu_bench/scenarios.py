@@ -1,25 +1,21 @@
 """What is measured on a card, the short parts first: a round of rates may be left out."""
 
-import json
 from typing import Final
 
 from aistratus_daemon.engine.settings import Switch
 from engine_bench.bench import Bench, Scenario
-from engine_bench.figures import Figure, Found, at_most
+from engine_bench.figures import Figure, Found
 from engine_bench.models import BenchModel
 from engine_bench.options import SHAPE, TINY
-from engine_bench.own_time import OwnTime
-from engine_bench.processes import process, python_module
+from engine_bench.scenarios.own_time import SHORT_STEP_BAR
+from engine_bench.scenarios.own_time import measured as own_times
 from engine_bench.scenarios.rates import Comparison, measured
 from gpu_bench import card, continuity
 from gpu_bench.contenders import contenders
 from gpu_bench.errors import Unprepared
 
 JOBS: Final = (1, 4, 16, 64, 128)
-OWN_TIME_BAR: Final = at_most(10.0)
-_STEPS: Final = 48
 _QUICK_SEQUENCES: Final = 4
-_QUICK_STEPS: Final = 8
 
 
 def scenarios(deadline: float, *, is_cpu: bool) -> tuple[Scenario, ...]:
@@ -78,20 +74,10 @@ def _on_card(bench: Bench, model: BenchModel, *, is_cpu: bool) -> Found:
 
 
 def _own_time(bench: Bench, model: BenchModel, repack: Switch) -> Found:
-    sequences = _sequences(bench)
-    steps = _QUICK_STEPS if bench.is_quick else _STEPS
-    options = (f"--slots={sequences}", f"--steps={steps}", f"--repack={repack}")
-    arguments = python_module("engine_bench.own_time", str(model.path), *options)
-    log = bench.setup(model, 1).folder / "own_time.log"
-    with process("own_time", arguments, log, piped=True) as running:
-        line = running.stdout.readline()
-        if not line:
-            raise running.failure("found nothing")
-    found = Found()
-    for name, taken in json.loads(line).items():
-        each = OwnTime(**taken)
+    sequences, found = _sequences(bench), Found()
+    for name, each in own_times(bench, model, sequences, repack).items():
         title = f"own time, {sequences} answers, {name}"
-        found.figures.append(Figure(title, "µs/token", (each.own_us,), OWN_TIME_BAR))
+        found.figures.append(Figure(title, "µs/token", (each.own_us,), SHORT_STEP_BAR))
         if each.sampling_us:
             samplers = f"llama.cpp's samplers, {name}"
             found.figures.append(Figure(samplers, "µs/token", (each.sampling_us,)))

@@ -5,20 +5,22 @@ as on a card.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from aistratus_daemon.engine.settings import Switch
-from engine_bench import shape
+from engine_bench import models
 from engine_bench.bench import Bench, Scenario
 from engine_bench.figures import Bar, Figure, Found, at_most
-from engine_bench.options import SHAPE
+from engine_bench.models import BenchModel
+from engine_bench.options import SHAPE, TINY
 from engine_bench.own_time import OwnTime
 from engine_bench.processes import process, python_module
 
 STEPS: Final = 48
+QUICK_STEPS: Final = 8
+# Steps as short as on a card leave the engine this much for a token.
+SHORT_STEP_BAR: Final = at_most(10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class _Case:
     """A model with so many answers at once; bars in µs, by sampler."""
 
     title: str
-    model: Callable[[Bench], Path]
+    model: str
     slots: int
     repack: Switch
     bars: dict[str, Bar | None]
@@ -35,22 +37,18 @@ class _Case:
 _CASES: Final = (
     _Case(
         "answers",
-        lambda bench: bench.models[SHAPE].path,
+        SHAPE,
         slots=16,
         repack=Switch.AUTO,
         bars={"greedy": at_most(20.0), "chain": at_most(60.0), "chain with repeat penalty": None},
     ),
     _Case(
         "answers of a tiny model",
-        lambda _: shape.shape_model(shape.cache_folder(), shape.TINY),
+        TINY,
         slots=128,
         # llama.cpp's kernels for repacked weights crash on so small matrices.
         repack=Switch.OFF,
-        bars={
-            "greedy": at_most(10.0),
-            "chain": at_most(10.0),
-            "chain with repeat penalty": at_most(10.0),
-        },
+        bars=dict.fromkeys(("greedy", "chain", "chain with repeat penalty"), SHORT_STEP_BAR),
     ),
 )
 
@@ -61,9 +59,10 @@ def _run(bench: Bench) -> Found:
 
 def _figures(bench: Bench, case: _Case) -> list[Figure]:
     slots = 4 if bench.is_quick else case.slots
+    model = bench.models.get(case.model) or models.load(case.model)
     rounds: dict[str, list[OwnTime]] = {name: [] for name in case.bars}
     for number in range(1, bench.rounds + 1):
-        found = _measured(bench, case, slots)
+        found = measured(bench, model, slots, case.repack)
         for name, each in rounds.items():
             each.append(found[name])
             own = f"{each[-1].own_us:.1f} µs/token"
@@ -80,14 +79,12 @@ def _figures(bench: Bench, case: _Case) -> list[Figure]:
     return figures
 
 
-def _measured(bench: Bench, case: _Case, slots: int) -> dict[str, OwnTime]:
-    steps = 8 if bench.is_quick else STEPS
-    arguments = python_module(
-        "engine_bench.own_time",
-        *(str(case.model(bench)), f"--slots={slots}", f"--steps={steps}"),
-        f"--repack={case.repack}",
-    )
-    log = bench.setup(bench.models[SHAPE], 1).folder / "own_time.log"
+def measured(bench: Bench, model: BenchModel, slots: int, repack: Switch) -> dict[str, OwnTime]:
+    """The times of each sampler with so many answers at once, measured in a process of its own."""
+    steps = QUICK_STEPS if bench.is_quick else STEPS
+    options = (f"--slots={slots}", f"--steps={steps}", f"--repack={repack}")
+    arguments = python_module("engine_bench.own_time", str(model.path), *options)
+    log = bench.setup(model, 1).folder / "own_time.log"
     with process("own_time", arguments, log, piped=True) as running:
         line = running.stdout.readline()
         if not line:
