@@ -7,7 +7,7 @@ whose logit a bias or a penalty changes.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Final
 
 import llama_cpp
@@ -39,12 +39,13 @@ def is_greedy(sampling: Sampling) -> bool:
 class Shaping:
     """llama.cpp's samplers before the choice, and the candidates that they need.
 
-    `reach` is how many of the likeliest tokens can be left after them, among those whose logits
-    they do not change; None if all can. `alters` says whether they change any. `recent` and `used`
-    are the tokens that the penalties look at.
+    `links` are the samplers, which belong to the chain from then on. `reach` is how many of the
+    likeliest tokens can be left after them, among those whose logits they do not change; None if
+    all can. `alters` says whether they change any. `recent` and `used` are the tokens that the
+    penalties look at.
     """
 
-    links: Sequence[Any]
+    links: InitVar[Sequence[Any]]
     reach: int | None
     alters: bool
     biased: frozenset[int]
@@ -52,11 +53,11 @@ class Shaping:
     used: set[int] | None
     chain: Any = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, links: Sequence[Any]) -> None:
         parameters = llama_cpp.llama_sampler_chain_default_params()
         parameters.no_perf = True
         self.chain = llama_cpp.llama_sampler_chain_init(parameters)
-        for link in self.links:
+        for link in links:
             llama_cpp.llama_sampler_chain_add(self.chain, link)
 
     @classmethod
