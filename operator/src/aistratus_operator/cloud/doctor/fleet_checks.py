@@ -84,6 +84,10 @@ def idle(patient: Patient) -> str:
     listed = ", ".join(on)
     if patient.open_jobs:
         return f"{patient.open_jobs} open jobs. On: {listed}."
+    schedule = patient.fleet.schedule
+    # When its hours have just ended, the steward's next rounds turn it off.
+    if hours := schedule.window(patient.now) or schedule.window(patient.now - _GRACE):
+        return f"The schedule keeps it on until {hours.ends_at:%H:%M} UTC. On: {listed}."
     began = min(each["LaunchTime"] for each in instances)
     idle_for = patient.now - max(began, wanted.active_at, wanted.changed_at)
     limit = timedelta(seconds=patient.fleet.idle_timeout_seconds)
