@@ -52,3 +52,40 @@ def test_an_instance_has_a_type_of_the_policy(
         Filters=[{"Name": "attachment.instance-id", "Values": [instance["InstanceId"]]}]
     )["Volumes"]
     assert [each["Tags"] for each in volumes] == [tags] * 2
+
+
+def test_a_group_keeps_what_an_update_leaves_out(emulator_url: str) -> None:
+    ec2, groups = client("ec2", emulator_url), client("autoscaling", emulator_url)
+    name = "group-kept"
+    image_id = ec2.describe_images()["Images"][0]["ImageId"]
+    ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"ImageId": image_id})
+    template = {
+        "LaunchTemplateSpecification": {"LaunchTemplateName": name, "Version": "$Latest"},
+        "Overrides": [{"InstanceType": "g6.xlarge"}],
+    }
+    groups.create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        MinSize=0,
+        MaxSize=1,
+        AvailabilityZones=["eu-central-1a"],
+        MixedInstancesPolicy={
+            "LaunchTemplate": template,
+            "InstancesDistribution": {"OnDemandBaseCapacity": 0},
+        },
+    )
+
+    def policy() -> dict[str, dict[str, int]]:
+        found = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        kept: dict[str, dict[str, int]] = found["AutoScalingGroups"][0]["MixedInstancesPolicy"]
+        return kept
+
+    before = policy()["LaunchTemplate"]
+    groups.update_auto_scaling_group(
+        AutoScalingGroupName=name,
+        MixedInstancesPolicy={"InstancesDistribution": {"OnDemandBaseCapacity": 1}},
+    )
+    assert policy()["InstancesDistribution"]["OnDemandBaseCapacity"] == 1
+    assert policy()["LaunchTemplate"] == before
+    groups.update_auto_scaling_group(AutoScalingGroupName=name, MaxSize=2)
+    assert policy()["InstancesDistribution"]["OnDemandBaseCapacity"] == 1
+    assert policy()["LaunchTemplate"] == before

@@ -2,7 +2,8 @@
 
 moto takes the instance type from the launch template alone, which names none if the group allows
 several types. It also ignores the image's volumes, for which a launch template states only what
-differs, and the template's tags for volumes.
+differs, and the template's tags for volumes. Of a group's policy it forgets what an update does not
+name, or fails half-way and leaves the group without a launch template.
 """
 
 from typing import Any, Final
@@ -16,6 +17,7 @@ IMAGE_VOLUME_GIB: Final = 1
 
 _add_block_device: Final = Instance.add_block_device
 _replace_instances: Final = FakeAutoScalingGroup.replace_autoscaling_group_instances
+_update: Final = FakeAutoScalingGroup.update
 
 
 def install() -> None:
@@ -23,6 +25,7 @@ def install() -> None:
     FakeAutoScalingGroup.instance_type = property(_instance_type)  # type: ignore[assignment]
     Instance.add_block_device = _add_volume  # type: ignore[method-assign,assignment]
     FakeAutoScalingGroup.replace_autoscaling_group_instances = _start_instances  # type: ignore[method-assign,assignment]
+    FakeAutoScalingGroup.update = _update_group  # type: ignore[method-assign,assignment]
 
 
 def _instance_type(group: Any) -> str:
@@ -34,6 +37,20 @@ def _instance_type(group: Any) -> str:
     overrides = policy.get("LaunchTemplate", {}).get("Overrides", [])
     allowed = [str(each["InstanceType"]) for each in overrides if "InstanceType" in each]
     return allowed[0] if allowed else str(version.instance_type)
+
+
+def _update_group(group: FakeAutoScalingGroup, **asked: Any) -> None:
+    """Change a group; of its policy, what is not named stays.
+
+    AWS' service model requires neither half of a policy, so an update may name one.
+    """
+    named = asked["mixed_instances_policy"] or {}
+    policy = {**(group.mixed_instances_policy or {}), **named}
+    template = policy.get("LaunchTemplate", {}).get("LaunchTemplateSpecification", {})
+    if "LaunchTemplateId" in template:
+        # moto keeps both, and takes only one.
+        template.pop("LaunchTemplateName", None)
+    _update(group, **{**asked, "mixed_instances_policy": policy or None})
 
 
 def _add_volume(

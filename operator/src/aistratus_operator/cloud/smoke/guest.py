@@ -47,7 +47,9 @@ class Guest:
 def temporary_user(account: Account, pool_id: str) -> Iterator[Guest]:
     """A user who gets no mail and is deleted at the end of the block."""
     pools = account.client("cognito-idp")
-    guest = Guest(f"smoke-{secrets.token_hex(6)}@example.org", secrets.token_urlsafe(32))
+    # The end has each kind of character, for a pool that asks for one of each.
+    password = f"{secrets.token_urlsafe(32)}-Aa1"
+    guest = Guest(f"smoke-{secrets.token_hex(6)}@example.org", password)
     pools.admin_create_user(
         UserPoolId=pool_id,
         Username=guest.name,
