@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import aistratus_contracts
-from aistratus_contracts import event, job, models, problem, schedule
+from aistratus_contracts import event, invocation, job, models, prices, problem, schedule
 from aistratus_contracts.codec import dumps
 from aistratus_contracts.errors import (
     Ambiguous,
@@ -93,6 +93,18 @@ CASES = [
         ),
         schedule.encode_schedule,
         schedule.decode_schedule,
+    ),
+    Case(
+        "invocation.v1.json",
+        invocation.Invocation(3, "function-aaaaaaaa"),
+        invocation.encode_invocation,
+        invocation.decode_invocation,
+    ),
+    Case(
+        "prices.v1.json",
+        prices.Prices(0.0000391669, 0.40256),
+        prices.encode_prices,
+        prices.decode_prices,
     ),
     *(event_case(kind) for kind in event.EVENT_BODIES),
     Case(
@@ -205,7 +217,8 @@ def test_what_is_no_object_is_refused(case: Case, text: str) -> None:
 @pytest.mark.parametrize("case", VERSIONED, ids=ids)
 def test_each_missing_field_is_named(case: Case) -> None:
     document = json.loads(case.encode(case.value))
-    for field in document:
+    optional = {each.name for each in fields(case.value) if each.default is not MISSING}
+    for field in document.keys() - optional:
         rest = {key: item for key, item in document.items() if key != field}
         with pytest.raises(MissingField):
             case.decode(json.dumps(rest))

@@ -72,5 +72,14 @@ READERS = 256
 SIGN_OF_LIFE_SECONDS = 10
 SIGN_OF_LIFE_RETENTION_DAYS = 1
 
+# Functions that answer while no instance is ready. Each holds a place in the table, renews it with
+# each sign of life, and has lost it if it fails to do so for this long. A function that waits for
+# Lambda to start it must be there in this time.
+FUNCTION_LEASE_SECONDS = 60
+DEFAULT_MAX_FUNCTIONS = 4
+MAX_FUNCTIONS = 100
+# How long the counts of what functions ran are kept.
+FUNCTION_USE_RETENTION_DAYS = 1
+
 # What an engine says when it refuses to start, in a worker's sign of life: one sentence.
 MAX_REFUSAL_CHARS = 300

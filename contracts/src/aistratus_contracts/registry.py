@@ -13,8 +13,8 @@ REGISTRY_VARIABLE: Final = "AISTRATUS_REGISTRY"
 class Parameter(StrEnum):
     """A parameter's path below the prefix; all are of type String.
 
-    Those of the fleet are missing where there is no fleet. The running system changes only the
-    idle timeout, in `PUT /fleet`.
+    Those of the fleet are missing where there is no fleet, and those of the functions where there
+    are none (`OF_FUNCTIONS`). The running system changes only the idle timeout, in `PUT /fleet`.
     """
 
     QUEUE_URL = "jobs/queue_url"
@@ -30,10 +30,20 @@ class Parameter(StrEnum):
     TERMINATION_HOOK = "fleet/termination_hook_name"
     IDLE_TIMEOUT = "fleet/idle_timeout_seconds"
     SCHEDULE = "fleet/schedule"
+    GPU = "fleet/gpu"
+    PRICES = "fleet/prices"
+    FUNCTION_NAME = "function/name"
+    MAX_FUNCTIONS = "function/max"
 
     def under(self, prefix: str) -> str:
         """The parameter's full name."""
         return f"{prefix.rstrip('/')}/{self.value}"
+
+
+# What is missing where no functions answer.
+OF_FUNCTIONS: Final = frozenset(
+    {Parameter.GPU, Parameter.PRICES, Parameter.FUNCTION_NAME, Parameter.MAX_FUNCTIONS}
+)
 
 
 class Scope(StrEnum):

@@ -32,6 +32,21 @@ class FleetState(StrEnum):
     DRAINING = "draining"  # no longer wanted, but not gone yet
 
 
+class WorkerKind(StrEnum):
+    """What a worker runs on."""
+
+    INSTANCE = "instance"
+    FUNCTION = "function"
+
+
+class GpuMode(StrEnum):
+    """When an instance is started, where functions can answer too."""
+
+    AUTO = "auto"  # when it is quicker or cheaper than functions
+    ALWAYS = "always"  # for each prompt; functions answer until it is ready
+    NEVER = "never"
+
+
 class Purchase(StrEnum):
     """How an instance is paid."""
 

@@ -13,6 +13,8 @@
 | `USER#owner` | `READERS#window` | how many of the user's held polls began in this window |
 | `READERS` | `window` | the same, for all users together |
 | `OPEN` | `time#job id` | a job that has not ended: when it was last sent, and how often |
+| `FUNCTIONS` | `PLACE#000` … | a running function: which invocation it is, until when |
+| `FUNCTIONS` | `USE#minute` | for how long functions ran in this minute |
 | `FLEET` | `GROUP` | whether instances are wanted, since when, and what prevents them |
 | `FLEET` | `WORKER#id` | a worker's last sign of life; deleted once the worker has drained |
 
@@ -31,12 +33,13 @@ from aistratus_contracts.table.keys import *
 
 # fmt: off
 __all__ = [
-    "DOCUMENT", "EVENT_PREFIX", "FLEET_PARTITION", "GROUP", "JOB_APART_VERSION",
-    "MAX_JOB_BYTES_IN_META", "META", "OPEN_PARTITION", "PARTITION_KEY", "READERS_PARTITION",
-    "RECENCY_ATTRIBUTE", "RECENCY_INDEX", "SORT_KEY", "TABLE_SCHEMA", "TTL_ATTRIBUTE",
-    "TURN_VERSION", "WORKER_PREFIX", "Answer", "Append", "ConversationHead", "Item", "JobRecord",
-    "SignOfLife", "Turn", "all_readers_key", "answer_item", "answer_sort_key", "append",
-    "conversation_sort_key", "document_key", "event_item", "event_sort_key", "expiry_of",
+    "DOCUMENT", "EVENT_PREFIX", "FLEET_PARTITION", "FUNCTIONS_PARTITION", "GROUP",
+    "JOB_APART_VERSION", "MAX_JOB_BYTES_IN_META", "META", "OPEN_PARTITION", "PARTITION_KEY",
+    "PLACE_PREFIX", "READERS_PARTITION", "RECENCY_ATTRIBUTE", "RECENCY_INDEX", "SORT_KEY",
+    "TABLE_SCHEMA", "TTL_ATTRIBUTE", "TURN_VERSION", "USE_PREFIX", "WORKER_PREFIX", "Answer",
+    "Append", "ConversationHead", "Item", "JobRecord", "SignOfLife", "Turn", "all_readers_key",
+    "answer_item", "answer_sort_key", "append", "conversation_sort_key", "document_key",
+    "event_item", "event_sort_key", "expiry_of", "function_place_key", "function_use_key",
     "group_key", "head_item", "is_event", "job_items", "job_partition", "key", "limits_key",
     "meta_item", "meta_key", "open_key", "prompt_item", "prompt_sort_key", "put_if_absent",
     "read_document", "read_event", "read_head", "read_meta", "read_turns", "read_turns_backwards",

@@ -22,7 +22,7 @@ from aistratus_contracts.limits import (
     MAX_TITLE_CHARS,
     SIGN_OF_LIFE_RETENTION_DAYS,
 )
-from aistratus_contracts.states import JobState
+from aistratus_contracts.states import JobState, WorkerKind
 from aistratus_contracts.table.keys import (
     EVENT_PREFIX,
     PARTITION_KEY,
@@ -101,7 +101,7 @@ class SignOfLife:
     `slots` is how many jobs its engine runs at once, 0 while it has no engine; `held_jobs` is
     how many jobs it holds from the queue. `stats` are its engine's counters, under llama-server's
     names. A newer engine may report more of them; a reader uses those that it knows. `refusal` is
-    what its engine said when it would not start, empty unless it did.
+    what its engine said when it would not start, empty unless it did. `kind` is what it runs on.
     """
 
     worker_id: str
@@ -110,6 +110,7 @@ class SignOfLife:
     held_jobs: int
     stats: Mapping[str, float] = field(default_factory=dict)
     refusal: str = ""
+    kind: WorkerKind = WorkerKind.INSTANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,7 @@ def worker_item(sign: SignOfLife) -> Item:
         "held_jobs": {"N": str(sign.held_jobs)},
         "stats": {"S": codec.dumps(dict(sign.stats))},
         **({"refusal": {"S": sign.refusal}} if sign.refusal else {}),
+        **({} if sign.kind is WorkerKind.INSTANCE else {"kind": {"S": sign.kind.value}}),
         TTL_ATTRIBUTE: {"N": str(int(expires_at.timestamp()))},
     }
 
@@ -302,6 +304,7 @@ def read_worker(item: Item) -> SignOfLife:
         held_jobs=int(item["held_jobs"]["N"]),
         stats=codec.parse("Stats", item["stats"]["S"]),
         refusal=item.get("refusal", {}).get("S", ""),
+        kind=WorkerKind(item.get("kind", {}).get("S", WorkerKind.INSTANCE)),
     )
 
 

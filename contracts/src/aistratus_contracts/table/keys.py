@@ -17,8 +17,11 @@ DOCUMENT: Final = "DOC"
 OPEN_PARTITION: Final = "OPEN"
 FLEET_PARTITION: Final = "FLEET"
 READERS_PARTITION: Final = "READERS"
+FUNCTIONS_PARTITION: Final = "FUNCTIONS"
 EVENT_PREFIX: Final = "EV#"
 WORKER_PREFIX: Final = "WORKER#"
+PLACE_PREFIX: Final = "PLACE#"
+USE_PREFIX: Final = "USE#"
 GROUP: Final = "GROUP"
 
 # What CreateTable needs besides the name; Terraform repeats it in HCL.
@@ -129,3 +132,16 @@ def worker_key(worker_id: str) -> Item:
 def group_key() -> Item:
     """The primary key of the item that says whether instances are wanted."""
     return key(FLEET_PARTITION, GROUP)
+
+
+def function_place_key(place: int) -> Item:
+    """The primary key of a place that a running function holds; places count from 0.
+
+    `holder` is the invocation that holds it, `lease_until` (epoch seconds) for how long.
+    """
+    return key(FUNCTIONS_PARTITION, f"{PLACE_PREFIX}{place:03d}")
+
+
+def function_use_key(minute: int) -> Item:
+    """The primary key of what functions ran in a minute (since the epoch): `ms`, milliseconds."""
+    return key(FUNCTIONS_PARTITION, f"{USE_PREFIX}{minute:010d}")

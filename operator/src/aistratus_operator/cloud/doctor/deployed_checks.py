@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from aistratus_contracts.registry import Parameter
+from aistratus_contracts.registry import OF_FUNCTIONS, Parameter
 from aistratus_operator.cloud.aws import code_of
 from aistratus_operator.cloud.bill import billed, instance_arn, log_groups, tagged, tags_of
 from aistratus_operator.cloud.doctor.findings import NotSeen
@@ -25,13 +25,14 @@ def registry(patient: Patient) -> str:
             f"{patient.environment.name} is not deployed in {patient.account.region}. Deploy it "
             f"with: {patient.deploy_again}"
         )
-    missing = [each.value for each in Parameter if each not in patient.registry]
+    needed = [each for each in Parameter if each not in OF_FUNCTIONS]
+    missing = [each.value for each in needed if each not in patient.registry]
     if missing:
         raise OperatorError(
             f"The registry {patient.environment.registry_prefix} lacks {', '.join(missing)}. Write "
             f"it again: {patient.deploy_again}"
         )
-    return f"All {len(Parameter)} ids are in {patient.environment.registry_prefix}."
+    return f"All {len(patient.registry)} ids are in {patient.environment.registry_prefix}."
 
 
 def ids(patient: Patient) -> str:
