@@ -156,10 +156,14 @@ def test_ctrl_c_removes_everything(cloud: str, tmp_path: Path) -> None:
     nowhere = {"AISTRATUS_API_URL": "http://127.0.0.1:9"}
     with running(image_id, tmp_path / "seen.md", **nowhere) as process:
         assert process.stderr is not None
+        before_it = []
         for line in process.stderr:
+            before_it.append(line)
             if line.startswith("Waiting until "):
                 os.killpg(process.pid, signal.SIGINT)
                 break
+        else:
+            pytest.fail("".join(before_it))
         shown, said = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "Traceback" not in said

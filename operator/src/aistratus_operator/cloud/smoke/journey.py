@@ -18,6 +18,8 @@ from aistratus_operator.cloud.smoke.questions import FORM, PROMPT_TOKENS, QUESTI
 # So many answers are under way that one is whenever the worker looks: it looks every 5 seconds.
 AT_ONCE: Final = 4
 _LOOK_SECONDS: Final = 1.0
+# Within so many seconds the worker has heard that its instance goes.
+_HEARD_WITHIN_SECONDS: Final = 15.0
 
 Say = Callable[[str], None]
 
@@ -126,7 +128,9 @@ async def cut(client: GatewayClient, fleet: Instances, say: Say) -> Cut:
         while not any(answer.was_interrupted for answer in answers):
             await _note_successor(fleet, before, seen, say)
             await _some_end(readers)
-            while len(readers) < AT_ONCE and not seen.successor:
+            while (
+                len(readers) < AT_ONCE and time.monotonic() < seen.taken_at + _HEARD_WITHIN_SECONDS
+            ):
                 await ask_one()
             if not readers:
                 return seen
