@@ -9,6 +9,7 @@ import argparse
 import os
 import socket
 import sys
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -210,7 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ws="websockets-sansio",
         )
     )
-    with listener, suppress(KeyboardInterrupt):
+    with warnings.catch_warnings(), listener, suppress(KeyboardInterrupt):
+        # Ctrl-C between the making of the coroutine and its first step is an end like any other.
+        warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited")
         sys.stdout.write(f"The chat is at {address}; Ctrl-C ends it.\n")
         sys.stdout.flush()
         server.run([listener])

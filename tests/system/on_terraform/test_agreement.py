@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from aistratus_contracts.models import Catalogue, decode_catalogue
-from aistratus_contracts.registry import Parameter
+from aistratus_contracts.registry import OF_FUNCTIONS, Parameter
 from aistratus_contracts.schedule import NO_SCHEDULE, decode_schedule
 from aistratus_local import provision
 from support.deployment import Deployment
@@ -65,8 +65,8 @@ def cloud_registry(deployment: Deployment) -> dict[Parameter, tuple[str, str]]:
 
 def test_the_registry_has_all_names_in_both(deployment: Deployment, local: Aws) -> None:
     ours, theirs = registry(local, provision.REGISTRY_PREFIX), cloud_registry(deployment)
-    assert theirs.keys() == set(Parameter)
-    assert ours.keys() == set(Parameter) - FLEET
+    assert theirs.keys() == set(Parameter) - OF_FUNCTIONS
+    assert ours.keys() == set(Parameter) - OF_FUNCTIONS - FLEET
     for found in (ours, theirs):
         assert {kind for kind, _ in found.values()} == {"String"}
         assert all(value for _, value in found.values())
